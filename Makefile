@@ -1,0 +1,51 @@
+# make demo   set up, run the embedded example, and say what was made
+# make test   set up what is missing, and run the tests
+# make help   the other targets
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+CORES ?= all
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+LOCKS := $(wildcard envs/*.txt envs/stand-ins/*/*) envs/setup.sh pyproject.toml
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/ready ## build both environments
+
+.venv/ready: $(LOCKS)
+	@envs/setup.sh
+	@touch $@
+
+demo: setup ## run the embedded example from annotations to predictions
+	@SECONDS=0; \
+	$(BIN)/snakemake --cores $(CORES) --quiet progress rules; \
+	cat results/example/summary.txt; \
+	echo "The run took $$SECONDS seconds."
+
+test: setup ## run the fast tests and the linters
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest
+
+test-slow: setup ## run the tests that train
+	@$(BIN)/python -m pytest -m slow
+
+lint: setup ## check style and workflow
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakemake --lint
+
+format: setup ## rewrite the sources in the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/snakefmt Snakefile rules
+
+clean: ## remove results and the generated example, not the environments
+	@rm -rf results data/example .snakemake
+
+.PHONY: help setup demo test test-slow lint format clean

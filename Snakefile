@@ -1,0 +1,32 @@
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: "config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+pathvars:
+    results="results",
+
+
+include: "rules/common.smk"
+include: "rules/dataset.smk"
+include: "rules/model.smk"
+include: "rules/evaluate.smk"
+include: "rules/predict.smk"
+include: "rules/serve.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    """Make everything for every experiment of the config."""
+    default_target: True
+    input:
+        collect("<results>/{experiment}/summary.txt", experiment=config["experiments"]),

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Build .venv (the main environment) and .venv-wai (wai.annotations) in the checkout.
+#
+#   envs/setup.sh [FOLDER]
+#
+# What can overlap does: while mmcv compiles, the other packages are downloaded and
+# the second environment is built. Logs are in .venv/setup/.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=${1:-$(dirname "$here")}
+main=$root/.venv
+wai=$root/.venv-wai
+logs=$main/setup
+cpu_index=https://download.pytorch.org/whl/cpu
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
+
+say() { printf '%4ds  %s\n' "$SECONDS" "$*"; }
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+pinned() { # the requirement of a package, as the lock has it
+  grep -hE "^$1==" "$here/main.txt"
+}
+
+find_python() {
+  local candidate
+  for candidate in python3.11 python3; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+      2>/dev/null; then
+      printf '%s\n' "$candidate"
+      return
+    fi
+  done
+  fail "Python 3.11 is missing; install the package python3"
+}
+
+check_machine() {
+  "$python" -c 'import ensurepip' 2>/dev/null ||
+    fail "Python cannot make environments; install the package python3-venv"
+  command -v c++ >/dev/null ||
+    fail "there is no C++ compiler, which mmcv needs; install the package g++"
+  local include
+  include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+  [ -f "$include/Python.h" ] ||
+    fail "the headers of Python are missing; install the package python3-dev"
+}
+
+build_wai_environment() {
+  "$python" -m venv --clear "$wai"
+  "$wai/bin/pip" install -q $(grep -E '^(setuptools|wheel)==' "$here/wai-annotations.txt")
+  "$wai/bin/pip" install -q --no-deps --no-build-isolation \
+    -r "$here/wai-annotations.txt"
+  install_stand_ins "$wai" planar librosa soundfile scikit-image wai-pycocotools \
+    opencv-python
+  "$wai/bin/pip" check
+  ln -sf "$wai/bin/wai-annotations" "$main/bin/wai-annotations"
+}
+
+install_stand_ins() { # ENVIRONMENT NAME...
+  # From a copy: a build leaves files beside its source.
+  local environment=$1 copy
+  shift
+  copy=$(mktemp -d)
+  (cd "$here/stand-ins" && cp -r "$@" "$copy")
+  "$environment/bin/pip" install -q --no-deps --no-build-isolation "$copy"/*
+  rm -rf "$copy"
+}
+
+install_torch() {
+  local extra=()
+  # Machines that reach it get the CPU build from there; others are not kept waiting.
+  if "$python" -c "import urllib.request as r; r.urlopen('$cpu_index/', timeout=3)" \
+    2>/dev/null; then
+    extra=(--extra-index-url "$cpu_index")
+  fi
+  "$main/bin/pip" install -q "${extra[@]}" --constraint "$here/main.txt" \
+    "$(pinned torch)" "$(pinned setuptools)" "$(pinned wheel)" "$(pinned ninja)" \
+    "$(pinned psutil)"
+}
+
+precompile_torch_headers() { # FOLDER
+  # Every file of mmcv reads the same headers of torch, most of its compile time.
+  # The compiler ignores the result where it does not fit, so this is only faster.
+  local torch
+  torch=$("$main/bin/python" -c 'import torch.utils.cpp_extension as e
+print(" ".join("-I" + path for path in e.include_paths()))')
+  echo '#include <torch/types.h>' >"$1/torch_headers.h"
+  # shellcheck disable=SC2086
+  c++ $mmcv_flags -fPIC -std=c++17 -w -DTORCH_API_INCLUDE_EXTENSION_H \
+    -DTORCH_EXTENSION_NAME=_ext $torch "-I$("$main/bin/python" -c \
+      'import sysconfig; print(sysconfig.get_path("include"))')" \
+    -x c++-header "$1/torch_headers.h" -o "$1/torch_headers.h.gch"
+}
+
+build_mmcv() {
+  local scratch flags
+  scratch=$(mktemp -d)
+  mmcv_flags='-g0 -O2'
+  flags=$mmcv_flags
+  if ! "$main/bin/pip" cache list mmcv 2>/dev/null | grep -q 'mmcv-.*cp311'; then
+    precompile_torch_headers "$scratch" && flags+=" -include $scratch/torch_headers.h"
+  fi
+  PATH=$main/bin:$PATH MMCV_WITH_OPS=1 FORCE_CUDA=0 MAX_JOBS=$(nproc) CC=cc CXX=c++ \
+    CFLAGS=$flags CXXFLAGS=$flags \
+    "$main/bin/pip" wheel -v --no-deps --no-build-isolation -w "$logs" "$(pinned mmcv)"
+  rm -rf "$scratch"
+}
+
+show_mmcv_progress() { # PID
+  local last=0 done_files
+  while kill -0 "$1" 2>/dev/null; do
+    done_files=$(grep -aoE '^ *\[[0-9]+/[0-9]+\]' "$logs/mmcv.log" 2>/dev/null |
+      tail -n 1 | tr -d ' []' || true)
+    if [ -n "$done_files" ] && [ "$((${done_files%/*} / 10))" -gt "$last" ]; then
+      last=$((${done_files%/*} / 10))
+      say "compiling mmcv: ${done_files/\// of } files"
+    fi
+    sleep 1
+  done
+}
+
+finish() { # PID NAME: wait for a background part; its log tells why it failed
+  wait "$1" || fail "$2 failed; the reason is at the end of $logs/$2.log"
+}
+
+python=$(find_python)
+check_machine
+say "making the environments with $($python --version)"
+"$python" -m venv --clear "$main"
+mkdir -p "$logs"
+build_wai_environment >"$logs/wai.log" 2>&1 &
+wai_job=$!
+install_torch >"$logs/torch.log" 2>&1 || fail "torch failed; see $logs/torch.log"
+say "installed torch; compiling mmcv while the rest is installed"
+build_mmcv >"$logs/mmcv.log" 2>&1 &
+mmcv_job=$!
+grep -vE '^(torch|mmcv)==' "$here/main.txt" >"$logs/rest.txt"
+"$main/bin/pip" install -q --no-deps --no-build-isolation -r "$logs/rest.txt" \
+  -r "$here/dev.txt" >"$logs/rest.log" 2>&1 || fail "pip failed; see $logs/rest.log"
+install_stand_ins "$main" opencv-python >>"$logs/rest.log" 2>&1
+say "installed the packages"
+show_mmcv_progress "$mmcv_job"
+finish "$mmcv_job" mmcv
+finish "$wai_job" wai
+"$main/bin/pip" install -q --no-deps "$logs"/mmcv-*.whl
+"$main/bin/pip" install -q --no-deps --no-build-isolation -e "$root"
+"$main/bin/pip" check >"$logs/check.log" || fail "pip check: $(head -n 1 "$logs/check.log")"
+"$main/bin/python" -c 'import cv2, mmcv.ops, mmdet' >>"$logs/check.log" 2>&1 ||
+  fail "mmcv or mmdet cannot be imported; see $logs/check.log"
+say "the environments are ready"

@@ -1,0 +1,94 @@
+import difflib
+import os
+import sys
+from pathlib import Path
+
+import jsonschema
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+# The commands of this very environment come first, however snakemake was started.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+SCHEMA = Path(workflow.current_basedir) / ".." / "schemas" / "config.schema.yaml"
+
+
+def explain_config_error(config):
+    """Stop with one line for the first thing that is wrong in the config."""
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
+    problem = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if problem is None:
+        return
+    place = ".".join(map(str, problem.absolute_path)) or "the top level"
+    what = problem.message
+    if problem.validator == "additionalProperties":
+        known = list(problem.schema.get("properties", ()))
+        key = next(key for key in problem.instance if key not in known)
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}" if near else f"known: {', '.join(known)}"
+        what = f"unknown key {key}; {hint}?"
+    raise WorkflowError(f"config, at {place}: {what}")
+
+
+explain_config_error(config)
+validate(config, str(SCHEMA))
+
+
+def option(*keys):
+    """Look up a key of the experiment's config when the job is known."""
+    return lookup(dpath="/".join(("experiments", "{experiment}", *keys)), within=config)
+
+
+wildcard_constraints:
+    experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    shard=r"\d+",
+
+
+def class_option(wildcards):
+    """Return --classes and the class list, or nothing for all classes."""
+    classes = config["experiments"][wildcards.experiment]["data"]["classes"]
+    return [] if classes == "all" else ["--classes", *classes]
+
+
+def optional_patches(wildcards):
+    """Return the options of mmdet_patch that the config may leave out."""
+    model = config["experiments"][wildcards.experiment]["model"]
+    options = ["--pretrained"] if model["pretrained"] else []
+    for key in ("image_size", "learning_rate"):
+        if model[key] is not None:
+            options += [f"--{key.replace('_', '-')}", model[key]]
+    if model["options"]:
+        options += ["--cfg-options", *model["options"]]
+    return options
+
+
+def images_to_predict(wildcards):
+    """Return the folder to predict: the user's, or that of the data set."""
+    folder = config["experiments"][wildcards.experiment]["predict"]["images"]
+    return folder or f"<results>/{wildcards.experiment}/dataset/images"
+
+
+def predict_inputs(wildcards):
+    """Return checkpoint and images; without a folder of its own, the test split."""
+    root = f"<results>/{wildcards.experiment}"
+    inputs = {
+        "checkpoint": f"{root}/model/checkpoint.pth",
+        "images": images_to_predict(wildcards),
+    }
+    if config["experiments"][wildcards.experiment]["predict"]["images"] is None:
+        inputs["image_list"] = f"{root}/splits/test.txt"
+    return inputs
+
+
+def shard_files(name):
+    """Return the files of this name of all shards, when the job is known."""
+
+    def files(wildcards):
+        shards = config["experiments"][wildcards.experiment]["predict"]["shards"]
+        return [
+            f"<results>/{wildcards.experiment}/predictions/shard-{shard}/{name}"
+            for shard in range(shards)
+        ]
+
+    return files

@@ -1,0 +1,73 @@
+rule export_config:
+    """Export the config of the base model, expanded, from the model zoo."""
+    output:
+        "<results>/{experiment}/model/base.py",
+    log:
+        "<results>/{experiment}/logs/export_config.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        base=option("model", "base"),
+    shell:
+        "mmdet_config {params.base:q} --save-path {output} 2> {log}"
+
+
+rule patch_config:
+    """Fit the exported config to the data and the training."""
+    input:
+        config="<results>/{experiment}/model/base.py",
+        train=branch(
+            option("model", "train_on"),
+            cases={
+                "train": "<results>/{experiment}/splits/train.json",
+                "trainval": "<results>/{experiment}/splits/trainval.json",
+            },
+        ),
+        val="<results>/{experiment}/splits/val.json",
+        test="<results>/{experiment}/splits/test.json",
+        images="<results>/{experiment}/dataset/images",
+    output:
+        "<results>/{experiment}/model/config.py",
+    log:
+        "<results>/{experiment}/logs/patch_config.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        epochs=option("model", "epochs"),
+        batch_size=option("model", "batch_size"),
+        augment=option("model", "augment"),
+        val_interval=option("model", "val_interval"),
+        keep_checkpoints=option("model", "keep_checkpoints"),
+        seed=option("model", "seed"),
+        optional=optional_patches,
+        work_dir="<results>/{experiment}/training",
+    shell:
+        "mmdet_patch {input.config} --output {output} --train {input.train}"
+        " --val {input.val} --test {input.test} --images {input.images}"
+        " --epochs {params.epochs} --batch-size {params.batch_size}"
+        " --augment {params.augment} --val-interval {params.val_interval}"
+        " --keep-checkpoints {params.keep_checkpoints} --seed {params.seed}"
+        " --work-dir {params.work_dir} {params.optional:q} 2> {log}"
+
+
+rule train_model:
+    """Train, going on from the last checkpoint of the same training if there is one."""
+    input:
+        config="<results>/{experiment}/model/config.py",
+        splits=multiext(
+            "<results>/{experiment}/splits/", "train.json", "trainval.json", "val.json"
+        ),
+        images="<results>/{experiment}/dataset/images",
+    output:
+        checkpoint="<results>/{experiment}/model/checkpoint.pth",
+    log:
+        "<results>/{experiment}/logs/train_model.log",
+    conda:
+        "../envs/main.yaml"
+    threads: workflow.cores or 2
+    params:
+        # Not an output: Snakemake would delete its checkpoints when a job fails.
+        work_dir="<results>/{experiment}/training",
+    shell:
+        "mmdet_train {input.config} --work-dir {params.work_dir} --resume auto"
+        " --publish {output.checkpoint} --threads {threads} 2> {log}"

@@ -1,0 +1,97 @@
+"""What all commands share: options, logging, and errors as one line."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from mmdet_flow import __version__
+from mmdet_flow.errors import FlowError
+
+log = logging.getLogger("mmdet_flow")
+
+BUG_EXIT_CODE = 70
+"""Exit code of an error that is ours (EX_SOFTWARE of sysexits.h)."""
+
+
+def new_parser(
+    prog: str, description: str, epilog: str = ""
+) -> argparse.ArgumentParser:
+    """Return a parser with the options that every command has."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log details")
+    parser.add_argument("--quiet", action="store_true", help="log warnings only")
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error"
+    )
+    return parser
+
+
+def add_threads_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads",
+        type=positive_int,
+        metavar="N",
+        help="CPU threads to use (default: as many as this process may use)",
+    )
+
+
+def positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def available_threads() -> int:
+    """Return the number of CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def run(command: Callable[[], object], args: argparse.Namespace) -> int:
+    """Run a command and return its exit code; errors become one line on stderr."""
+    _configure_logging(args)
+    try:
+        command()
+    except FlowError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if args.debug:
+            raise
+        print(
+            f"error: {type(error).__name__}: {error} (a bug in mmdet-flow; "
+            "run again with --debug to see where)",
+            file=sys.stderr,
+        )
+        return BUG_EXIT_CODE
+    return 0
+
+
+def _configure_logging(args: argparse.Namespace) -> None:
+    level = logging.INFO
+    if args.verbose or args.debug:
+        level = logging.DEBUG
+    elif args.quiet:
+        level = logging.WARNING
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    log.handlers[:] = [handler]
+    log.setLevel(level)
+    log.propagate = False

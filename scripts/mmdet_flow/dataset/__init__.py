@@ -1,0 +1,1 @@
+"""Reading, checking, converting, splitting and making annotations."""

@@ -1,0 +1,37 @@
+"""The class list: one order, from the annotations to the predictions."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_flow.errors import DataError, UsageError
+
+ENVIRONMENT = "MMDET_CLASSES"
+
+
+def classes_sha256(classes: Sequence[str]) -> str:
+    """Return the SHA-256 of the class names, one a line, in their order."""
+    return hashlib.sha256("\n".join(classes).encode()).hexdigest()
+
+
+def parse_classes(text: str) -> list[str]:
+    """Read ``'a','b'`` or ``a,b``, or the file that holds such a list."""
+    if text and Path(text).is_file():
+        text = Path(text).read_text(encoding="utf-8")
+    names = [name.strip().strip("'\"").strip() for name in text.split(",")]
+    if not all(names):
+        raise UsageError(f"{text!r}: not a class list; write it as a,b,c")
+    if len(set(names)) < len(names):
+        raise UsageError(f"{text!r}: names a class twice")
+    return names
+
+
+def check_environment(classes: Sequence[str]) -> None:
+    """Refuse a MMDET_CLASSES that differs from the model's own class list."""
+    text = os.environ.get(ENVIRONMENT)
+    if text and (given := parse_classes(text)) != list(classes):
+        raise DataError(
+            f"{ENVIRONMENT} says {', '.join(given)} but the checkpoint was trained on "
+            f"{', '.join(classes)}; unset {ENVIRONMENT}"
+        )

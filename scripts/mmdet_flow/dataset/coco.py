@@ -1,0 +1,73 @@
+"""A COCO file in memory: the form in which a data set travels between the steps."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """Images, annotations and categories as plain COCO dictionaries.
+
+    ``images`` and ``annotations`` are ordered by id; ``categories`` by id too, and
+    that order is the class list.
+    """
+
+    path: Path
+    images: list[dict]
+    annotations: list[dict]
+    categories: list[dict]
+
+    @classmethod
+    def read(cls, path: Path | str) -> "CocoFile":
+        """Read a COCO file; DataError if it is none."""
+        content = read_json(path)
+        keys = ("images", "annotations", "categories")
+        if not isinstance(content, dict) or not all(
+            isinstance(content.get(key), list) for key in keys
+        ):
+            raise DataError(
+                f"{path}: not a COCO file: needs the lists {', '.join(keys)}"
+            )
+        by_id = [sorted(content[key], key=lambda item: item["id"]) for key in keys]
+        return cls(Path(path), *by_id)
+
+    def write(self, path: Path | str) -> None:
+        """Write the file, unless it already holds the same."""
+        write_json(
+            path,
+            {
+                "images": self.images,
+                "annotations": self.annotations,
+                "categories": self.categories,
+            },
+        )
+
+    @property
+    def classes(self) -> list[str]:
+        return [category["name"] for category in self.categories]
+
+    @property
+    def has_polygons(self) -> bool:
+        """Whether each object has a polygon or a mask."""
+        return bool(self.annotations) and all(
+            annotation.get("segmentation") for annotation in self.annotations
+        )
+
+    def subset(self, names: Iterable[str]) -> "CocoFile":
+        """Return the part with these image names; ids stay as they are."""
+        wanted = set(names)
+        images = [image for image in self.images if image["file_name"] in wanted]
+        ids = {image["id"] for image in images}
+        annotations = [item for item in self.annotations if item["image_id"] in ids]
+        return CocoFile(self.path, images, annotations, self.categories)
+
+    def objects_by_image(self) -> dict[int, list[dict]]:
+        """Return the annotations of each image id, those without any included."""
+        objects: dict[int, list[dict]] = {image["id"]: [] for image in self.images}
+        for annotation in self.annotations:
+            objects[annotation["image_id"]].append(annotation)
+        return objects

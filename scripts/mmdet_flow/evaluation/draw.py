@@ -1,0 +1,91 @@
+"""Draw predictions on their images, as one sheet."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_flow import cli
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import new_file, read_json
+from mmdet_flow.inference.images import read_image
+
+COLOURS = ((75, 25, 230), (60, 180, 75), (200, 130, 0), (0, 130, 245), (180, 30, 145))
+"""BGR, one a class, far apart for most eyes."""
+
+MAX_WIDTH = 1200
+"""Wider pictures are cut in a Snakemake report."""
+
+
+def draw_sheet(
+    opex: list[Path], images: Path, output: Path, count: int, score: float
+) -> None:
+    """Draw the objects of the first ``count`` OPEX files on their images."""
+    import cv2
+
+    files = sorted(path for folder in opex for path in folder.glob("*.json"))[:count]
+    if not files:
+        raise DataError(f"{opex[0]}: holds no OPEX files; predict first")
+    contents = [read_json(path) for path in files]
+    labels = sorted({item["label"] for one in contents for item in one["objects"]})
+    columns = min(4, len(files))
+    width = MAX_WIDTH // columns
+    tiles = []
+    for content in contents:
+        image = read_image(images / content["id"])[1]
+        tiles.append(_draw(image, content["objects"], labels, score, width))
+    height = max(tile.shape[0] for tile in tiles)
+    rows = -(-len(tiles) // columns)
+    sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = index // columns * height, index % columns * width
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    with new_file(output) as temporary:
+        temporary.write_bytes(cv2.imencode(output.suffix, sheet)[1].tobytes())
+    cli.log.info("drew %d images into %s", len(tiles), output)
+
+
+def _draw(image, objects: list[dict], labels: list[str], score: float, width: int):
+    """Return the image at a width, with outlines, class names and scores."""
+    import cv2
+
+    scale = width / image.shape[1]
+    size = (width, round(image.shape[0] * scale))
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    for item in objects:
+        if item.get("score", 1) < score:
+            continue
+        colour = COLOURS[labels.index(item["label"]) % len(COLOURS)]
+        points = np.rint(np.array(item["polygon"]["points"]) * scale).astype(np.int32)
+        cv2.polylines(image, [points], True, colour, 2, cv2.LINE_AA)
+        text = (
+            f"{item['label']} {item['score']:.2f}" if "score" in item else item["label"]
+        )
+        left = round(item["bbox"]["left"] * scale)
+        top = max(12, round(item["bbox"]["top"] * scale) - 3)
+        for thick, shade in ((3, (255, 255, 255)), (1, colour)):
+            cv2.putText(
+                image, text, (left, top), cv2.FONT_HERSHEY_SIMPLEX, 0.4, shade, thick,
+                cv2.LINE_AA,
+            )  # fmt: skip
+    return image
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_draw", __doc__)
+    parser.add_argument(
+        "opex", nargs="+", type=Path, metavar="FOLDER", help="folders of OPEX files"
+    )
+    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--output", type=Path, required=True, metavar="PICTURE")
+    parser.add_argument("--count", type=cli.positive_int, default=12)
+    parser.add_argument("--score", type=float, default=0.3, help="lowest score to draw")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(
+        lambda: draw_sheet(args.opex, args.images, args.output, args.count, args.score),
+        args,
+    )

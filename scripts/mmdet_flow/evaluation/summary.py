@@ -1,0 +1,64 @@
+"""Say in a few lines what an experiment made, how good it is, and where to look."""
+
+import argparse
+import csv
+from collections import Counter
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.files import read_json, write_if_changed
+
+
+def summarize(folder: Path, output: Path) -> None:
+    """Write the summary of the results folder of one experiment."""
+    dataset = read_json(folder / "dataset" / "report.json")
+    measured = read_json(folder / "evaluation" / "metrics.json")
+    with open(folder / "predictions" / "images.csv", newline="") as stream:
+        status = Counter(row["status"] for row in csv.DictReader(stream))
+    classes = ", ".join(
+        f"{n} {name}" for name, n in dataset["objects_by_class"].items()
+    )
+    lines = [
+        f"Experiment {folder.name}",
+        f"  data         {dataset['images']} images, {dataset['objects']} objects "
+        f"({classes})",
+    ]
+    for kind, values in measured["metrics"].items():
+        name = {"bbox": "boxes", "segm": "masks"}[kind]
+        lines.append(
+            f"  {name}        mAP {values['mAP']}, at IoU 0.5 {values['mAP_50']}, on "
+            f"{measured['images']} test images"
+        )
+    lines += [
+        "  predictions  " + ", ".join(f"{n} {name}" for name, n in status.items()),
+        "Where to look",
+        *(
+            f"  {folder}/{name:<34} {what}"
+            for name, what in (
+                ("predictions/overview.png", "predictions drawn on their images"),
+                ("predictions/objects.csv", "a row per predicted object"),
+                ("predictions/images.csv", "a row per image"),
+                ("predictions/shard-0/opex/", "an OPEX JSON and ROI CSV per image"),
+                ("evaluation/metrics.csv", "all metrics, per class too"),
+                ("model/checkpoint.pth", "the model, for mmdet_predict"),
+                ("model/config.py", "its config, as it was trained"),
+                ("dataset/annotations.json", "the annotations as COCO"),
+            )
+        ),
+    ]
+    write_if_changed(output, "\n".join(lines) + "\n")
+    cli.log.info("summarized %s", folder)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_summary", __doc__)
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="results/EXPERIMENT"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: summarize(args.folder, args.output), args)

@@ -1,0 +1,130 @@
+"""Detections as whole pixels: the one geometry that all writers share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmdet_flow.detections import Detections
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """How outlines are made.
+
+    Attributes:
+        simplify: greatest distance in pixels between outline and mask edge.
+        fit_bbox_to_polygon: take the box from the outline instead of the model.
+        bbox_as_fallback: use the box as outline where the outline's own box covers
+            less than this share of it; negative for never.
+    """
+
+    simplify: float = 1.0
+    fit_bbox_to_polygon: bool = False
+    bbox_as_fallback: float = -1.0
+
+
+@dataclass(frozen=True)
+class PixelObject:
+    """One object in whole pixels, inside the image.
+
+    Attributes:
+        bbox: left, top, right, bottom, all inclusive.
+        polygon: the outline, at least 3 points (x, y).
+        parts: outlines of further parts of the same object.
+        area: pixels of the mask, or of the box where there is no mask.
+    """
+
+    label: int
+    name: str
+    score: float
+    bbox: tuple[int, int, int, int]
+    polygon: list[list[int]]
+    parts: list[list[list[int]]]
+    area: int
+
+
+def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
+    """Return the objects of an image in whole pixels, in the order of detection."""
+    objects = []
+    for index in range(len(detections)):
+        bbox = _inclusive(detections.boxes[index], detections.width, detections.height)
+        area = (bbox[2] - bbox[0] + 1) * (bbox[3] - bbox[1] + 1)
+        contours: list[list[list[int]]] = []
+        if detections.masks is not None:
+            mask = detections.masks[index]
+            contours = trace(mask, outlines.simplify)
+            area = int(mask.sum()) or area
+        if contours and _covers_too_little(
+            contours[0], bbox, outlines.bbox_as_fallback
+        ):
+            contours = []
+        if contours and outlines.fit_bbox_to_polygon:
+            bbox = _extent(contours[0])
+        objects.append(
+            PixelObject(
+                label=int(detections.labels[index]),
+                name=detections.classes[detections.labels[index]],
+                # Shortest decimal of the float32, not the digits of its double.
+                score=float(str(detections.scores[index])),
+                bbox=bbox,
+                polygon=contours[0] if contours else rectangle(bbox),
+                parts=contours[1:],
+                area=area,
+            )
+        )
+    return objects
+
+
+def trace(mask: np.ndarray, simplify: float) -> list[list[list[int]]]:
+    """Return the outlines of a mask (height, width) bool, the largest part first.
+
+    Outlines are simplified with the algorithm of Douglas and Peucker (1973); parts
+    with fewer than 3 points left are dropped.
+    """
+    import cv2
+
+    columns = np.flatnonzero(mask.any(0))
+    if not len(columns):
+        return []
+    rows = np.flatnonzero(mask.any(1))
+    left, top = int(columns[0]), int(rows[0])
+    part = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
+    contours, _ = cv2.findContours(
+        part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top)
+    )
+    contours = sorted(contours, key=cv2.contourArea, reverse=True)
+    if simplify > 0:
+        contours = [cv2.approxPolyDP(contour, simplify, True) for contour in contours]
+    return [contour[:, 0, :].tolist() for contour in contours if len(contour) >= 3]
+
+
+def rectangle(bbox: tuple[int, int, int, int]) -> list[list[int]]:
+    """Return the corners of a box, clockwise from the left top."""
+    left, top, right, bottom = bbox
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def _inclusive(box: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
+    """Round a box with exclusive edges to whole pixels inside the image."""
+    left, top = int(np.rint(box[0])), int(np.rint(box[1]))
+    right, bottom = int(np.rint(box[2])) - 1, int(np.rint(box[3])) - 1
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return (
+        left,
+        top,
+        min(max(right, left), width - 1),
+        min(max(bottom, top), height - 1),
+    )
+
+
+def _extent(points: list[list[int]]) -> tuple[int, int, int, int]:
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _covers_too_little(points, bbox: tuple[int, int, int, int], share: float) -> bool:
+    if share < 0:
+        return False
+    left, top, right, bottom = _extent(points)
+    own = (right - left + 1) * (bottom - top + 1)
+    return own < share * (bbox[2] - bbox[0] + 1) * (bbox[3] - bbox[1] + 1)

@@ -1,0 +1,96 @@
+"""From pixels to the predictions that are written or sent: one way for all fronts."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_flow import cli
+from mmdet_flow.formats.objects import Outlines, PixelObject, to_pixels
+from mmdet_flow.formats.opex import to_opex
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The predicted objects of one image of ``width`` by ``height`` pixels."""
+
+    width: int
+    height: int
+    objects: list[PixelObject]
+    meta: dict[str, str]
+
+    def opex(self, image_id: str, time: str, more: dict[str, str] | None = None) -> str:
+        """Return the prediction as OPEX JSON."""
+        size = {"width": str(self.width), "height": str(self.height)}
+        return to_opex(image_id, self.objects, self.meta | size | (more or {}), time)
+
+
+class Predictor:
+    """A detector with the user's score threshold and way of outlining."""
+
+    def __init__(self, detector, score: float, outlines: Outlines) -> None:
+        self.detector = detector
+        self.score = score
+        self.outlines = outlines
+
+    @classmethod
+    def from_options(cls, args: argparse.Namespace) -> "Predictor":
+        """Load the model that the command line names."""
+        from mmdet_flow.inference.detector import Detector
+
+        detector = Detector(args.checkpoint, args.config, args.threads, args.device)
+        outlines = Outlines(
+            args.simplify_polygons, args.fit_bbox_to_polygon, args.bbox_as_fallback
+        )
+        return cls(detector, args.score, outlines)
+
+    def predict(self, images: Sequence[np.ndarray]) -> list[Prediction]:
+        """Predict for images, each (height, width, 3) uint8 BGR."""
+        return [
+            Prediction(
+                found.width,
+                found.height,
+                to_pixels(found.above(self.score), self.outlines),
+                self.detector.meta,
+            )
+            for found in self.detector.predict(images)
+        ]
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that decide what is predicted, on every front."""
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="model config (default: the one in the checkpoint)",
+    )
+    parser.add_argument("--device", default="cpu", help="default: cpu")
+    parser.add_argument(
+        "--score", type=float, default=0.0, help="lowest score to keep (default: 0.0)"
+    )
+    parser.add_argument(
+        "--fit_bbox_to_polygon",
+        action="store_true",
+        help="take the box from the polygon's extent",
+    )
+    parser.add_argument(
+        "--bbox_as_fallback",
+        type=float,
+        default=-1.0,
+        metavar="SHARE",
+        help="use the box as polygon where the polygon covers less than this share of "
+        "it (default: -1, never)",
+    )
+    parser.add_argument(
+        "--simplify_polygons",
+        type=float,
+        default=1.0,
+        metavar="PIXELS",
+        help="greatest distance between polygon and mask edge (default: 1.0; 0 keeps "
+        "every corner)",
+    )
+    cli.add_threads_option(parser)

@@ -1,0 +1,1 @@
+"""Model configs, training and checkpoints."""

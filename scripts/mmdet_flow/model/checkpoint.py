@@ -1,0 +1,126 @@
+"""Published checkpoints: weights, classes, config and versions, and no code."""
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from mmdet_flow import __version__
+from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.errors import ModelError
+from mmdet_flow.files import write_if_changed
+
+PACKAGES = ("mmcv", "mmdet", "mmengine", "numpy", "torch")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint in memory.
+
+    ``config`` is the text of the config; ``sha256`` identifies the file.
+    """
+
+    path: Path
+    state_dict: dict
+    classes: tuple[str, ...]
+    config: str
+    sha256: str
+    versions: dict[str, str]
+
+
+def publish(source: Path, target: Path, config: str, classes: tuple[str, ...]) -> None:
+    """Write the weights of a training checkpoint in the form that we publish.
+
+    It holds tensors, strings and lists alone, so it loads with
+    ``weights_only=True``, and old versions of mmdet read it too.
+    """
+    import torch
+
+    weights = load_training_checkpoint(source)["state_dict"]
+    meta = {
+        "dataset_meta": {"classes": list(classes)},
+        "classes_sha256": classes_sha256(classes),
+        "cfg": config,
+        "versions": {
+            "mmdet-flow": __version__,
+            **{package: version(package) for package in PACKAGES},
+        },
+        "mmengine_version": version("mmengine"),
+    }
+    buffer = io.BytesIO()
+    state_dict = {key: value.contiguous().clone() for key, value in weights.items()}
+    torch.save({"meta": meta, "state_dict": state_dict}, buffer)
+    write_if_changed(target, buffer.getvalue())
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Read a published checkpoint, or a training checkpoint of mmdet.
+
+    Raises ModelError when it is missing, broken or without classes.
+    """
+    path = Path(path)
+    content = _load(path)
+    meta = content.get("meta", {})
+    dataset_meta = {
+        key.lower(): value for key, value in meta.get("dataset_meta", {}).items()
+    }
+    classes = dataset_meta.get("classes") or meta.get("CLASSES")
+    if not classes:
+        raise ModelError(f"{path}: names no classes; publish it again with its classes")
+    return Checkpoint(
+        path=path,
+        state_dict=content["state_dict"],
+        classes=(classes,) if isinstance(classes, str) else tuple(classes),
+        config=meta.get("cfg", ""),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        versions=meta.get("versions", {}),
+    )
+
+
+def load_training_checkpoint(path: Path) -> dict:
+    """Read a checkpoint of the runner, optimizer and message hub included."""
+    return _load(path)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint was written to its end."""
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def allow_training_state() -> None:
+    """Let ``weights_only`` loading accept what the runner itself saves, no more."""
+    import numpy as np
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            np._core.multiarray._reconstruct,
+            np._core.multiarray.scalar,
+            np.ndarray,
+            np.dtype,
+            *{type(np.dtype(code)) for code in "?bhilBHILefd"},
+            getattr,
+        ]
+    )
+
+
+def _load(path: Path) -> dict:
+    import pickle
+
+    import torch
+
+    allow_training_state()
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: there is no such checkpoint") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path}: cannot be read as a checkpoint: {reason}") from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise ModelError(f"{path}: has no state_dict; it is not a checkpoint of mmdet")
+    return content

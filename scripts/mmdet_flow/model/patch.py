@@ -1,0 +1,471 @@
+"""Fit an exported config to a data set and a machine.
+
+All places are found by walking the expanded config: every ``num_classes``, every
+data set however it is wrapped, every pipeline, every schedule.
+"""
+
+import argparse
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.errors import ModelError
+from mmdet_flow.files import write_if_changed
+from mmdet_flow.model.export import add_cfg_options, load_config, parse_cfg_options
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+RUNNER_KEYS = (
+    "default_scope",
+    "custom_imports",
+    "model",
+    *LOADERS,
+    "val_evaluator",
+    "test_evaluator",
+    "train_cfg",
+    "val_cfg",
+    "test_cfg",
+    "optim_wrapper",
+    "param_scheduler",
+    "default_hooks",
+    "custom_hooks",
+    "randomness",
+    "env_cfg",
+    "visualizer",
+    "log_processor",
+    "log_level",
+    "load_from",
+    "resume",
+    "work_dir",
+)
+"""The keys that the runner reads; what else a config holds are its helpers."""
+
+WARM_UP_SHARE = 0.1
+"""Warm-up takes at most this share of all iterations."""
+
+CLIP_NORM = 35.0
+"""Gradient norm to clip at where the recipe has no clipping (mmdet's own value)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the user decides; everything else stays as the model zoo has it."""
+
+    train: Path
+    val: Path
+    test: Path
+    images: Path
+    epochs: int
+    batch_size: int
+    image_size: int | None = None
+    learning_rate: float | None = None
+    pretrained: bool = False
+    augment: str = "recipe"
+    val_interval: int = 1
+    keep_checkpoints: int = 2
+    seed: int = 0
+    work_dir: str = "work_dir"
+
+
+def patch_config(
+    config: str, output: Path, recipe: Recipe, cfg_options: list[str]
+) -> None:
+    """Read a config, fit it to the recipe, and write it."""
+    cfg = load_config(config)
+    patch(cfg, recipe)
+    if cfg_options:
+        cfg.merge_from_dict(parse_cfg_options(cfg_options))
+    write_if_changed(output, cfg.pretty_text)
+    cli.log.info("patched %s into %s", config, output)
+
+
+def patch(cfg: "Config", recipe: Recipe) -> None:
+    """Fit a config to a recipe, in place."""
+    train = CocoFile.read(recipe.train)
+    iterations = math.ceil(len(train.images) / recipe.batch_size)
+    _require_masks(cfg, train)
+    for key in [key for key in cfg if key not in RUNNER_KEYS]:
+        if key not in ("auto_scale_lr", "max_epochs", "max_iters"):
+            cfg.pop(key)
+    set_classes(cfg.model, len(train.classes))
+    use_single_process_norm(cfg.model)
+    if not recipe.pretrained:
+        train_from_scratch(cfg.model)
+    set_data(cfg, recipe, train.classes)
+    if recipe.image_size:
+        set_image_size(cfg, recipe.image_size)
+    if recipe.augment == "light":
+        use_light_augmentation(cfg, train)
+    set_optimizer(cfg, recipe)
+    set_schedule(cfg, recipe.epochs, iterations)
+    set_runtime(cfg, recipe)
+    for key in ("auto_scale_lr", "max_epochs", "max_iters"):
+        cfg.pop(key, None)
+
+
+def walk(node: Any) -> Iterator[dict]:
+    """Yield each dictionary of a config tree, parents first."""
+    if isinstance(node, dict):
+        yield node
+        for child in list(node.values()):
+            yield from walk(child)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            yield from walk(child)
+
+
+def set_classes(model: dict, count: int) -> None:
+    """Set the number of classes wherever the model holds it, the RPN aside."""
+    for node in walk(model):
+        if "RPN" in str(node.get("type", "")):
+            continue
+        for key, value in (
+            ("num_classes", count),
+            ("num_things_classes", count),
+            ("num_stuff_classes", 0),
+        ):
+            if key in node:
+                node[key] = value
+        # One weight a class and one for "no object", as in the MaskFormer family.
+        weights = node.get("class_weight")
+        if isinstance(weights, list | tuple):
+            node["class_weight"] = [weights[0]] * count + [weights[-1]]
+
+
+def use_single_process_norm(model: dict) -> None:
+    """Replace the batch norms that need several processes."""
+    for node in walk(model):
+        if node.get("type") in ("SyncBN", "MMSyncBN"):
+            node["type"] = "BN"
+
+
+def train_from_scratch(model: dict) -> None:
+    """Drop pretrained weights, and thaw what was frozen because of them."""
+    for node in walk(model):
+        init = node.get("init_cfg")
+        if isinstance(init, dict) and init.get("type") == "Pretrained":
+            node["init_cfg"] = None
+        if node.get("pretrained"):
+            node["pretrained"] = None
+        if "frozen_stages" in node:
+            node["frozen_stages"] = -1
+        if "norm_eval" in node:
+            node["norm_eval"] = False
+        if node.get("requires_grad") is False and "BN" in str(node.get("type")):
+            node["requires_grad"] = True
+
+
+def set_data(cfg: "Config", recipe: Recipe, classes: list[str]) -> None:
+    """Point loaders and evaluators together at one data set."""
+    annotations = (recipe.train, recipe.val, recipe.test)
+    for key, annotation in zip(LOADERS, annotations, strict=True):
+        loader = cfg[key]
+        loader.dataset = _fit_dataset(loader.dataset, annotation, recipe, classes)
+        loader.update(
+            batch_size=recipe.batch_size if key == "train_dataloader" else 1,
+            # Exact repetition needs one random stream: no loader processes.
+            num_workers=0,
+            persistent_workers=False,
+            pin_memory=False,
+        )
+        loader.pop("prefetch_factor", None)
+    metric = ["bbox", "segm"] if predicts_masks(cfg) else "bbox"
+    for key, annotation in (
+        ("val_evaluator", recipe.val),
+        ("test_evaluator", recipe.test),
+    ):
+        cfg[key] = dict(type="CocoMetric", ann_file=str(annotation), metric=metric)
+
+
+def _fit_dataset(dataset: dict, annotation: Path, recipe: Recipe, classes) -> dict:
+    """Return a data set of ours in the wrapping of the recipe's."""
+    if dataset.type == "MultiImageMixDataset":
+        # Mosaic and MixUp of the YOLOX family live in this wrapper.
+        dataset.dataset = _fit_dataset(dataset.dataset, annotation, recipe, classes)
+        return dataset
+    leaf = next((node for node in walk(dataset) if "ann_file" in node), dataset)
+    pipeline = leaf.get("pipeline") or dataset.get("pipeline")
+    fitted = dict(
+        type="CocoDataset",
+        ann_file=str(annotation),
+        data_root="",
+        data_prefix=dict(img=f"{recipe.images}/"),
+        metainfo=dict(classes=tuple(classes)),
+        # Images without objects teach the background: none is filtered out.
+        filter_cfg=None,
+        test_mode=annotation is not recipe.train,
+        pipeline=pipeline,
+    )
+    return type(dataset)(fitted)
+
+
+def predicts_masks(cfg: "Config") -> bool:
+    """Whether the recipe trains on instance masks."""
+    return any(
+        node.get("type") == "LoadAnnotations" and node.get("with_mask")
+        for node in walk(cfg.train_dataloader)
+    )
+
+
+def _require_masks(cfg: "Config", train: CocoFile) -> None:
+    if predicts_masks(cfg) and not train.has_polygons:
+        raise ModelError(
+            f"{train.path}: has boxes without polygons, but the model learns instance "
+            "masks; choose a model without masks, or annotate polygons"
+        )
+
+
+def set_image_size(cfg: "Config", size: int) -> None:
+    """Scale every size of pipelines and batch augmentations.
+
+    ``size`` becomes the longer side at test time; training sizes keep their ratio
+    to it. All results are multiples of 32, the largest stride of the zoo's networks.
+    """
+    base = _test_scale(cfg)
+    keys = ("scale", "img_scale", "crop_size", "size", "scales", "border")
+    hooks = [hook for hook in cfg.get("custom_hooks", []) if "switch_pipeline" in hook]
+    loaders = [cfg[key] for key in LOADERS]
+    batch = cfg.model.get("data_preprocessor", {}).get("batch_augments") or []
+    for node in walk([loaders, hooks, batch]):
+        for key in keys:
+            if key in node:
+                node[key] = _scaled(node[key], size / min(base))
+        if "random_size_range" in node:
+            ratio = size / max(base)
+            node["random_size_range"] = tuple(
+                _multiple_of_32(side * ratio) for side in node["random_size_range"]
+            )
+
+
+def _test_scale(cfg: "Config") -> tuple[int, int]:
+    for node in walk(cfg.test_dataloader):
+        scale = node.get("scale")
+        if isinstance(scale, int):
+            return scale, scale
+        if isinstance(scale, list | tuple):
+            return tuple(scale)
+    raise ModelError(
+        "the config's test pipeline resizes to no fixed size; leave image_size empty"
+    )
+
+
+def _scaled(value: Any, ratio: float) -> Any:
+    """Scale a side, a (width, height), or a list of them; a pair becomes square."""
+    if isinstance(value, int | float):
+        return _multiple_of_32(value * ratio)
+    if value and isinstance(value[0], list | tuple):
+        return [_scaled(pair, ratio) for pair in value]
+    side = _multiple_of_32(min(value, key=abs) * ratio)
+    return (side, side)
+
+
+def _multiple_of_32(side: float) -> int:
+    return int(math.copysign(max(32, round(abs(side) / 32) * 32), side))
+
+
+def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
+    """Replace the training pipeline by a plain one: resize, crop, flip, colours.
+
+    Heavy mixing of images pays over hundreds of epochs; short trainings on small
+    data learn more from the pictures as they are. Images are padded to a multiple of
+    32 and not to a square, in training and prediction, which saves the empty part.
+    """
+    side = max(_test_scale(cfg))
+    masks = dict(with_mask=True, poly2mask=False) if predicts_masks(cfg) else {}
+    grey = dict(img=(114, 114, 114))
+    pipeline = [
+        dict(type="LoadImageFromFile"),
+        dict(type="LoadAnnotations", with_bbox=True, **masks),
+        dict(
+            type="RandomResize",
+            scale=(side, side),
+            ratio_range=(0.7, 1.3),
+            keep_ratio=True,
+        ),
+        dict(
+            type="RandomCrop",
+            crop_size=_largest_image(train, side),
+            crop_type="absolute",
+            recompute_bbox=True,
+            allow_negative_crop=True,
+        ),
+        dict(type="FilterAnnotations", min_gt_bbox_wh=(1, 1), keep_empty=False),
+        dict(type="YOLOXHSVRandomAug"),
+        dict(
+            type="RandomFlip",
+            prob=0.75,
+            direction=["horizontal", "vertical", "diagonal"],
+        ),
+        dict(type="Pad", size_divisor=32, pad_val=grey),
+        dict(type="PackDetInputs"),
+    ]
+    dataset = cfg.train_dataloader.dataset
+    while "dataset" in dataset:
+        dataset = dataset.dataset
+    dataset.pipeline = pipeline
+    cfg.train_dataloader.dataset = dataset
+    for node in walk([cfg.val_dataloader, cfg.test_dataloader]):
+        if node.get("type") == "Pad":
+            node.pop("size", None)
+            node["size_divisor"] = 32
+    cfg.custom_hooks = [
+        hook
+        for hook in cfg.get("custom_hooks", [])
+        if "PipelineSwitch" not in hook.type and "ModeSwitch" not in hook.type
+    ]
+
+
+def _largest_image(train: CocoFile, side: int) -> tuple[int, int]:
+    """Return the (width, height) that holds every image with its longer side resized.
+
+    Rounded up to multiples of 32.
+    """
+    width = height = 32
+    for image in train.images:
+        scale = side / max(image["width"], image["height"])
+        width = max(width, math.ceil(image["width"] * scale / 32 - 0.01) * 32)
+        height = max(height, math.ceil(image["height"] * scale / 32 - 0.01) * 32)
+    return width, height
+
+
+def set_optimizer(cfg: "Config", recipe: Recipe) -> None:
+    """Set the learning rate, scaled to the batch size unless it is given.
+
+    Linear for SGD (Goyal et al. 2017), by the square root for the Adam family
+    (Malladi et al. 2022).
+    """
+    optimizer = cfg.optim_wrapper.optimizer
+    if recipe.learning_rate is not None:
+        ratio = recipe.learning_rate / optimizer.lr
+    else:
+        base = cfg.get("auto_scale_lr", {}).get("base_batch_size", 16)
+        ratio = recipe.batch_size / base
+        if "Adam" in optimizer.type:
+            ratio = math.sqrt(ratio)
+    for scheduler in walk(cfg.get("param_scheduler") or []):
+        if "eta_min" in scheduler:
+            scheduler["eta_min"] = float(f"{scheduler['eta_min'] * ratio:.6g}")
+    optimizer.lr = float(f"{optimizer.lr * ratio:.6g}")
+    if not cfg.optim_wrapper.get("clip_grad"):
+        cfg.optim_wrapper.clip_grad = dict(max_norm=CLIP_NORM, norm_type=2)
+
+
+def set_schedule(cfg: "Config", epochs: int, iterations: int) -> None:
+    """Stretch schedulers and hooks from the recipe's length to ours.
+
+    ``iterations`` are those of one epoch. Warm-ups are counted in iterations and
+    shortened to a tenth of the training where they would take more.
+    """
+    old_epochs, old_iterations = _old_length(cfg, epochs, iterations)
+    warm_up = max(1, int(WARM_UP_SHARE * epochs * iterations))
+    schedulers = cfg.get("param_scheduler") or []
+    cfg.param_scheduler = schedulers = (
+        schedulers if isinstance(schedulers, list) else [schedulers]
+    )
+    for scheduler in schedulers:
+        by_epoch = scheduler.get("by_epoch", True)
+        if scheduler.type in ("LinearLR", "ConstantLR") and not by_epoch:
+            scheduler.begin = 0
+            scheduler.end = min(scheduler.end, warm_up)
+            continue
+        ratio = (
+            epochs / old_epochs if by_epoch else epochs * iterations / old_iterations
+        )
+        for key in ("begin", "end", "T_max"):
+            if scheduler.get(key):
+                scheduler[key] = max(1, round(scheduler[key] * ratio))
+        if "milestones" in scheduler:
+            scheduler.milestones = [
+                max(1, round(stone * ratio)) for stone in scheduler.milestones
+            ]
+    for hook in cfg.get("custom_hooks") or []:
+        if "switch_epoch" in hook:
+            hook.switch_epoch = max(1, round(hook.switch_epoch * epochs / old_epochs))
+        if "num_last_epochs" in hook:
+            hook.num_last_epochs = round(hook.num_last_epochs * epochs / old_epochs)
+
+
+def _old_length(cfg: "Config", epochs: int, iterations: int) -> tuple[int, int]:
+    """Return the recipe's own epochs and iterations, each told from the other."""
+    loop = cfg.train_cfg
+    if "max_iters" in loop:
+        return max(1, loop.max_iters // iterations), loop.max_iters
+    old_epochs = loop.get("max_epochs", epochs)
+    return old_epochs, old_epochs * iterations
+
+
+def set_runtime(cfg: "Config", recipe: Recipe) -> None:
+    """Set loop, checkpoints, seed and folders."""
+    cfg.train_cfg = dict(
+        type="EpochBasedTrainLoop",
+        max_epochs=recipe.epochs,
+        val_interval=min(recipe.val_interval, recipe.epochs),
+    )
+    cfg.val_cfg = dict(type="ValLoop")
+    cfg.test_cfg = dict(type="TestLoop")
+    sampler = cfg.train_dataloader.get("sampler")
+    if sampler is None or sampler.type == "InfiniteSampler":
+        cfg.train_dataloader.sampler = dict(type="DefaultSampler", shuffle=True)
+    cfg.default_hooks.checkpoint = dict(
+        type="CheckpointHook",
+        interval=1,
+        by_epoch=True,
+        max_keep_ckpts=recipe.keep_checkpoints,
+        save_best="coco/bbox_mAP",
+        rule="greater",
+    )
+    cfg.default_hooks.logger = dict(type="LoggerHook", interval=10)
+    cfg.log_processor = dict(type="LogProcessor", window_size=10, by_epoch=True)
+    cfg.randomness = dict(seed=recipe.seed)
+    cfg.env_cfg = dict(
+        cudnn_benchmark=False,
+        mp_cfg=dict(mp_start_method="fork", opencv_num_threads=1),
+        dist_cfg=dict(backend="gloo"),
+    )
+    cfg.load_from = None
+    cfg.resume = False
+    cfg.work_dir = recipe.work_dir
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_patch", __doc__)
+    parser.add_argument("config", metavar="CONFIG", help="path or model-zoo name")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    for split in ("train", "val", "test"):
+        parser.add_argument(
+            f"--{split}", type=Path, required=True, metavar="JSON", help="COCO file"
+        )
+    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--epochs", type=cli.positive_int, required=True)
+    parser.add_argument("--batch-size", type=cli.positive_int, default=8)
+    parser.add_argument(
+        "--image-size", type=cli.positive_int, help="longer side in pixels"
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, help="default: scaled from the recipe's"
+    )
+    parser.add_argument(
+        "--pretrained", action="store_true", help="keep the recipe's pretrained weights"
+    )
+    parser.add_argument("--augment", choices=("recipe", "light"), default="recipe")
+    parser.add_argument("--val-interval", type=cli.positive_int, default=1)
+    parser.add_argument("--keep-checkpoints", type=cli.positive_int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work-dir", default="work_dir", metavar="FOLDER")
+    add_cfg_options(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    fields = Recipe.__dataclass_fields__
+    recipe = Recipe(**{name: getattr(args, name) for name in fields})
+    return cli.run(
+        lambda: patch_config(args.config, args.output, recipe, args.cfg_options), args
+    )

@@ -1,0 +1,39 @@
+"""The configs that mmdet ships: found by name, offline."""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from mmdet_flow.errors import ModelError, did_you_mean
+
+
+def find_config(config: str) -> Path:
+    """Return the file of a config given as a path or as a model-zoo name.
+
+    Raises ModelError, with the nearest name, when there is neither.
+    """
+    path = Path(config)
+    if path.suffix == ".py" and path.is_file():
+        return path
+    zoo = zoo_configs()
+    name = path.name.removesuffix(".py")
+    if name in zoo:
+        return zoo[name]
+    raise ModelError(
+        f"{config}: neither a config file nor a config of the mmdet model zoo"
+        + did_you_mean(name, zoo)
+    )
+
+
+@cache
+def zoo_configs() -> dict[str, Path]:
+    """Return the model-zoo configs that can be trained, by name."""
+    spec = importlib.util.find_spec("mmdet")
+    if spec is None or spec.origin is None:
+        raise ModelError("mmdet is not installed; run `make setup`")
+    root = Path(spec.origin).parent / ".mim" / "configs"
+    return {
+        path.stem: path
+        for path in sorted(root.rglob("*.py"))
+        if "_base_" not in path.parts
+    }
