@@ -27,6 +27,14 @@ demo: setup ## run the embedded example from annotations to predictions
 	cat results/example/summary.txt; \
 	echo "The run took $$SECONDS seconds."
 
+BCCD ?= ../shared/data/bccd
+
+bccd: setup ## train on the blood cells in BCCD=FOLDER, with their official lists
+	@mkdir -p data && ln -sfn "$$(realpath "$(BCCD)")" data/bccd
+	@$(BIN)/snakemake --cores $(CORES) --configfile tests/configs/bccd.yaml \
+	  --quiet progress rules -- results/bccd/summary.txt
+	@cat results/bccd/summary.txt
+
 test: setup ## run the fast tests and the linters
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
@@ -48,4 +56,4 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo test test-slow lint format clean
+.PHONY: help setup demo bccd test test-slow lint format clean

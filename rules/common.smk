@@ -9,7 +9,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 # The commands of this very environment come first, however snakemake was started.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(
+    PATH=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+)
 
 SCHEMA = Path(workflow.current_basedir) / ".." / "schemas" / "config.schema.yaml"
 
@@ -26,8 +28,8 @@ def explain_config_error(config):
         known = list(problem.schema.get("properties", ()))
         key = next(key for key in problem.instance if key not in known)
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}" if near else f"known: {', '.join(known)}"
-        what = f"unknown key {key}; {hint}?"
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        what = f"unknown key {key}; {hint}"
     raise WorkflowError(f"config, at {place}: {what}")
 
 
@@ -35,9 +37,9 @@ explain_config_error(config)
 validate(config, str(SCHEMA))
 
 
-def option(*keys):
+def option(section, key):
     """Look up a key of the experiment's config when the job is known."""
-    return lookup(dpath="/".join(("experiments", "{experiment}", *keys)), within=config)
+    return lookup(dpath=f"experiments/{{experiment}}/{section}/{key}", within=config)
 
 
 wildcard_constraints:
@@ -49,6 +51,16 @@ def class_option(wildcards):
     """Return --classes and the class list, or nothing for all classes."""
     classes = config["experiments"][wildcards.experiment]["data"]["classes"]
     return [] if classes == "all" else ["--classes", *classes]
+
+
+def split_lists(wildcards):
+    """Return the list files among the splits; the others are shares."""
+    splits = config["experiments"][wildcards.experiment]["splits"]
+    return [
+        splits[name]
+        for name in ("train", "val", "test")
+        if isinstance(splits[name], str)
+    ]
 
 
 def optional_patches(wildcards):

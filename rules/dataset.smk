@@ -38,7 +38,8 @@ rule convert_annotations:
 rule split_dataset:
     """Divide the images into training, validation and test."""
     input:
-        "<results>/{experiment}/dataset/annotations.json",
+        coco="<results>/{experiment}/dataset/annotations.json",
+        lists=split_lists,
     output:
         multiext(
             "<results>/{experiment}/splits/",
@@ -56,5 +57,5 @@ rule split_dataset:
         seed=option("splits", "seed"),
         folder=subpath(output[0], parent=True),
     shell:
-        "mmdet_split {input} --output {params.folder} --train {params.train:q}"
+        "mmdet_split {input.coco} --output {params.folder} --train {params.train:q}"
         " --val {params.val:q} --test {params.test:q} --seed {params.seed} 2> {log}"

@@ -23,7 +23,10 @@ rule patch_config:
                 "trainval": "<results>/{experiment}/splits/trainval.json",
             },
         ),
-        val="<results>/{experiment}/splits/val.json",
+        val=branch(
+            option("model", "train_on"),
+            cases={"train": "<results>/{experiment}/splits/val.json", "trainval": []},
+        ),
         test="<results>/{experiment}/splits/test.json",
         images="<results>/{experiment}/dataset/images",
     output:
@@ -39,15 +42,16 @@ rule patch_config:
         val_interval=option("model", "val_interval"),
         keep_checkpoints=option("model", "keep_checkpoints"),
         seed=option("model", "seed"),
+        val=lambda wildcards, input: ["--val", input.val] if input.val else [],
         optional=optional_patches,
-        work_dir="<results>/{experiment}/training",
+        experiment=subpath(output[0], ancestor=2),
     shell:
         "mmdet_patch {input.config} --output {output} --train {input.train}"
-        " --val {input.val} --test {input.test} --images {input.images}"
+        " {params.val} --test {input.test} --images {input.images}"
         " --epochs {params.epochs} --batch-size {params.batch_size}"
         " --augment {params.augment} --val-interval {params.val_interval}"
         " --keep-checkpoints {params.keep_checkpoints} --seed {params.seed}"
-        " --work-dir {params.work_dir} {params.optional:q} 2> {log}"
+        " --work-dir {params.experiment}/training {params.optional:q} 2> {log}"
 
 
 rule train_model:
@@ -66,8 +70,9 @@ rule train_model:
         "../envs/main.yaml"
     threads: workflow.cores or 2
     params:
-        # Not an output: Snakemake would delete its checkpoints when a job fails.
-        work_dir="<results>/{experiment}/training",
+        experiment=subpath(output.checkpoint, ancestor=2),
+    # The work folder is no output: Snakemake would delete its checkpoints when the
+    # job fails.
     shell:
-        "mmdet_train {input.config} --work-dir {params.work_dir} --resume auto"
-        " --publish {output.checkpoint} --threads {threads} 2> {log}"
+        "mmdet_train {input.config} --work-dir {params.experiment}/training"
+        " --resume auto --publish {output.checkpoint} --threads {threads} 2> {log}"

@@ -5,6 +5,8 @@ rule serve:
     """Launch the Redis predictor; it runs until it is stopped."""
     input:
         f"<results>/{SERVED}/model/checkpoint.pth",
+    log:
+        "<logs>/serve.log",
     conda:
         "../envs/main.yaml"
     threads: workflow.cores or 2
@@ -13,4 +15,4 @@ rule serve:
     # exec: the predictor itself gets the signals.
     shell:
         "exec mmdet_predict_redis --checkpoint {input} --threads {threads}"
-        " {params.options}"
+        " {params.options} 2> >(tee {log} >&2)"

@@ -60,7 +60,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[dict]]:
 
     picture = _background(rng)
     visible: list[tuple[str, np.ndarray, int]] = []
-    for _ in range(int(rng.integers(3, 9))):
+    for _ in range(int(rng.integers(3, 8))):
         sprite = _sprite(rng, CLASSES[rng.integers(len(CLASSES))])
         remaining = [mask & ~sprite.mask for _, mask, _ in visible]
         if not sprite.mask.any() or not all(
@@ -85,7 +85,7 @@ def _sprite(rng: np.random.Generator, label: str) -> Sprite:
     """Draw one object at a random place, wholly inside the picture."""
     import cv2
 
-    size = float(rng.uniform(16, 44))
+    size = float(rng.uniform(20, 54))
     shape, texture = {"leaf": _leaf, "pebble": _pebble, "shell": _shell}[label](rng)
     angle = rng.uniform(0, 2 * math.pi)
     rotation = np.array(

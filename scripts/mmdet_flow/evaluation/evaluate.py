@@ -35,8 +35,9 @@ def evaluate(
     detector = Detector(checkpoint, config, threads)
     if list(detector.classes) != truth.classes:
         raise DataError(
-            f"{annotations} has the classes {', '.join(truth.classes)} but {checkpoint} "
-            f"was trained on {', '.join(detector.classes)}; use the data of its training"
+            f"{annotations}: has the classes {', '.join(truth.classes)} but "
+            f"{checkpoint} was trained on {', '.join(detector.classes)}; use the data "
+            "of its training"
         )
     results: dict[str, list[dict]] = {"bbox": [], "segm": []}
     for start in range(0, len(truth.images), BATCH):

@@ -55,10 +55,13 @@ CLIP_NORM = 35.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the user decides; everything else stays as the model zoo has it."""
+    """What the user decides; everything else stays as the model zoo has it.
+
+    Without ``val`` there is no validation, and the last checkpoint counts.
+    """
 
     train: Path
-    val: Path
+    val: Path | None
     test: Path
     images: Path
     epochs: int
@@ -165,6 +168,9 @@ def set_data(cfg: "Config", recipe: Recipe, classes: list[str]) -> None:
     """Point loaders and evaluators together at one data set."""
     annotations = (recipe.train, recipe.val, recipe.test)
     for key, annotation in zip(LOADERS, annotations, strict=True):
+        if annotation is None:
+            cfg[key] = None
+            continue
         loader = cfg[key]
         loader.dataset = _fit_dataset(loader.dataset, annotation, recipe, classes)
         loader.update(
@@ -180,7 +186,9 @@ def set_data(cfg: "Config", recipe: Recipe, classes: list[str]) -> None:
         ("val_evaluator", recipe.val),
         ("test_evaluator", recipe.test),
     ):
-        cfg[key] = dict(type="CocoMetric", ann_file=str(annotation), metric=metric)
+        cfg[key] = annotation and dict(
+            type="CocoMetric", ann_file=str(annotation), metric=metric
+        )
 
 
 def _fit_dataset(dataset: dict, annotation: Path, recipe: Recipe, classes) -> dict:
@@ -273,12 +281,13 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
     """Replace the training pipeline by a plain one: resize, crop, flip, colours.
 
     Heavy mixing of images pays over hundreds of epochs; short trainings on small
-    data learn more from the pictures as they are. Images are padded to a multiple of
-    32 and not to a square, in training and prediction, which saves the empty part.
+    data learn more from the pictures as they are. Images are padded to the
+    size of the largest and not to a square, which saves computing the empty part.
     """
     side = max(_test_scale(cfg))
     masks = dict(with_mask=True, poly2mask=False) if predicts_masks(cfg) else {}
     grey = dict(img=(114, 114, 114))
+    size = _largest_image(train, side)
     pipeline = [
         dict(type="LoadImageFromFile"),
         dict(type="LoadAnnotations", with_bbox=True, **masks),
@@ -290,7 +299,7 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
         ),
         dict(
             type="RandomCrop",
-            crop_size=_largest_image(train, side),
+            crop_size=size,
             crop_type="absolute",
             recompute_bbox=True,
             allow_negative_crop=True,
@@ -302,7 +311,7 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
             prob=0.75,
             direction=["horizontal", "vertical", "diagonal"],
         ),
-        dict(type="Pad", size_divisor=32, pad_val=grey),
+        dict(type="Pad", size=size, pad_val=grey),
         dict(type="PackDetInputs"),
     ]
     dataset = cfg.train_dataloader.dataset
@@ -407,7 +416,7 @@ def set_runtime(cfg: "Config", recipe: Recipe) -> None:
         max_epochs=recipe.epochs,
         val_interval=min(recipe.val_interval, recipe.epochs),
     )
-    cfg.val_cfg = dict(type="ValLoop")
+    cfg.val_cfg = recipe.val and dict(type="ValLoop")
     cfg.test_cfg = dict(type="TestLoop")
     sampler = cfg.train_dataloader.get("sampler")
     if sampler is None or sampler.type == "InfiniteSampler":
@@ -417,8 +426,7 @@ def set_runtime(cfg: "Config", recipe: Recipe) -> None:
         interval=1,
         by_epoch=True,
         max_keep_ckpts=recipe.keep_checkpoints,
-        save_best="coco/bbox_mAP",
-        rule="greater",
+        **(dict(save_best="coco/bbox_mAP", rule="greater") if recipe.val else {}),
     )
     cfg.default_hooks.logger = dict(type="LoggerHook", interval=10)
     cfg.log_processor = dict(type="LogProcessor", window_size=10, by_epoch=True)
@@ -437,10 +445,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = cli.new_parser("mmdet_patch", __doc__)
     parser.add_argument("config", metavar="CONFIG", help="path or model-zoo name")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
-    for split in ("train", "val", "test"):
-        parser.add_argument(
-            f"--{split}", type=Path, required=True, metavar="JSON", help="COCO file"
-        )
+    coco = {"type": Path, "metavar": "COCO"}
+    parser.add_argument("--train", required=True, **coco)
+    parser.add_argument("--val", help="none: no validation", **coco)
+    parser.add_argument("--test", required=True, **coco)
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--epochs", type=cli.positive_int, required=True)
     parser.add_argument("--batch-size", type=cli.positive_int, default=8)

@@ -1,0 +1,162 @@
+"""What tests share: a small example, a model trained on it, and a Redis server."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.convert import convert
+from mmdet_flow.dataset.example import make_example
+from mmdet_flow.dataset.split import split
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+IMAGE_SIZE = 128
+
+
+def run_command(
+    name: str, *args, cwd: Path | None = None, **variables
+) -> subprocess.CompletedProcess:
+    """Run a command of the project the way a user does."""
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("MMDET_CLASSES", None)
+    return subprocess.run(
+        [BIN / name, *map(str, args)],
+        cwd=cwd,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def the_error(run: subprocess.CompletedProcess) -> str:
+    """Return the one line that a failed command ended with."""
+    assert run.returncode != 0
+    assert "Traceback" not in run.stderr
+    lines = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, run.stderr
+    return lines[0]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The folders of a converted and divided example."""
+
+    source: Path
+    folder: Path
+    splits: Path
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def coco(self) -> CocoFile:
+        return CocoFile.read(self.folder / "annotations.json")
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory) -> Dataset:
+    root = tmp_path_factory.mktemp("dataset")
+    made = Dataset(root / "source", root / "dataset", root / "splits")
+    make_example(made.source, images=16, seed=3)
+    convert("opex", made.source, made.source, made.folder)
+    split(made.coco, made.splits, {"train": "0.5", "val": "0.25", "test": "0.25"}, 0)
+    return made
+
+
+def patched_config(dataset: Dataset, output: Path, epochs: int = 2) -> Path:
+    """Write the config of a small instance segmenter that trains in seconds."""
+    splits = [f"--{name}={dataset.splits / name}.json" for name in ("train", "val")]
+    run = run_command(
+        "mmdet_patch",
+        "rtmdet-ins_tiny_8xb32-300e_coco",
+        f"--output={output}",
+        *splits,
+        f"--test={dataset.splits / 'test.json'}",
+        f"--images={dataset.images}",
+        f"--epochs={epochs}",
+        "--batch-size=4",
+        f"--image-size={IMAGE_SIZE}",
+        "--augment=light",
+        "--val-interval=10",
+    )
+    assert run.returncode == 0, run.stderr
+    return output
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that ran to its end."""
+
+    config: Path
+    work_dir: Path
+    checkpoint: Path
+
+
+@pytest.fixture(scope="session")
+def trained(dataset, tmp_path_factory) -> Trained:
+    root = tmp_path_factory.mktemp("trained")
+    config = patched_config(dataset, root / "config.py")
+    run = run_command(
+        *("mmdet_train", config, "--work-dir", root / "work", "--threads", "2"),
+        *("--publish", root / "checkpoint.pth"),
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return Trained(config, root / "work", root / "checkpoint.pth")
+
+
+@pytest.fixture(scope="session")
+def predictor(trained):
+    """A predictor that keeps a few objects of the hardly trained model."""
+    from mmdet_flow.formats.objects import Outlines
+    from mmdet_flow.inference.detector import Detector
+    from mmdet_flow.inference.predictor import Predictor
+
+    return Predictor(Detector(trained.checkpoint, threads=2), 0.05, Outlines())
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def redis_port(free_port):
+    from mmdet_flow.serving.connection import embedded_server
+
+    with embedded_server(free_port):
+        yield free_port
+
+
+def assert_valid_opex(text: str) -> dict:
+    """Check a text against the OPEX format, strictly; return its content."""
+    content = json.loads(text)
+    assert set(content) <= {"timestamp", "id", "objects", "meta"}
+    assert content["id"]
+    for meta in [
+        content.get("meta", {}),
+        *(o.get("meta", {}) for o in content["objects"]),
+    ]:
+        assert all(isinstance(value, str) for value in meta.values())
+    for item in content["objects"]:
+        assert set(item) <= {"score", "label", "bbox", "polygon", "meta"}
+        assert item["label"] and item["score"] >= 0
+        box = item["bbox"]
+        assert set(box) == {"left", "top", "right", "bottom"}
+        assert 0 <= box["left"] <= box["right"]
+        assert 0 <= box["top"] <= box["bottom"]
+        points = item["polygon"]["points"]
+        assert len(points) >= 3
+        assert all(type(value) is int for point in points for value in point)
+        assert all(type(value) is int for value in box.values())
+    return content

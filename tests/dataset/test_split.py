@@ -1,0 +1,95 @@
+import pytest
+
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.split import split, split_by_share
+from mmdet_flow.errors import DataError, UsageError
+
+SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+
+
+def make_coco(objects: list[list[str]], tmp_path) -> CocoFile:
+    """Return a data set with these class names in each image."""
+    classes = sorted({name for names in objects for name in names})
+    return CocoFile(
+        tmp_path / "annotations.json",
+        images=[
+            {"id": i, "file_name": f"{i:03d}.jpg", "width": 9, "height": 9}
+            for i in range(1, len(objects) + 1)
+        ],
+        annotations=[
+            {"id": i * 100 + j, "image_id": i, "category_id": classes.index(name) + 1}
+            for i, names in enumerate(objects, 1)
+            for j, name in enumerate(names)
+        ],
+        categories=[{"id": k, "name": name} for k, name in enumerate(classes, 1)],
+    )
+
+
+def test_shares_hold_for_images_and_for_each_class(tmp_path):
+    # 200 images: all have a, every 4th has b, every 20th has c.
+    objects = [["a"] + ["b"] * (i % 4 == 0) + ["c"] * (i % 20 == 0) for i in range(200)]
+    coco = make_coco(objects, tmp_path)
+    parts = split_by_share(coco, SHARES, seed=1)
+    for name, share in SHARES.items():
+        assert abs(len(parts[name]) - 200 * share) <= 2
+        subset = coco.subset(parts[name])
+        for category, total in ((2, 50), (3, 10)):
+            found = sum(i["category_id"] == category for i in subset.annotations)
+            assert abs(found - total * share) <= 1
+
+
+def test_all_images_once_and_the_seed_decides(tmp_path):
+    coco = make_coco([["a"], ["b"], []] * 20, tmp_path)
+    parts = split_by_share(coco, SHARES, seed=1)
+    every = sorted(name for names in parts.values() for name in names)
+    assert every == [image["file_name"] for image in coco.images]
+    assert parts == split_by_share(coco, SHARES, seed=1)
+    assert parts != split_by_share(coco, SHARES, seed=2)
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 7])
+def test_no_split_is_empty(tmp_path, count):
+    coco = make_coco([["a"]] * count, tmp_path)
+    parts = split_by_share(coco, SHARES, seed=0)
+    assert all(parts.values())
+
+
+def test_too_few_images_are_refused(tmp_path):
+    coco = make_coco([["a"]] * 2, tmp_path)
+    wanted = {name: str(share) for name, share in SHARES.items()}
+    with pytest.raises(DataError, match="is empty"):
+        split(coco, tmp_path / "splits", wanted, 0)
+
+
+def write_lists(tmp_path, **lists) -> dict[str, str]:
+    for name, lines in lists.items():
+        (tmp_path / f"{name}.list").write_text("\n".join(lines) + "\n")
+    return {name: str(tmp_path / f"{name}.list") for name in lists}
+
+
+def test_lists_may_leave_out_the_suffix(tmp_path):
+    coco = make_coco([["a"], ["a", "b"], ["b"], []], tmp_path)
+    wanted = write_lists(tmp_path, train=["001", "003.jpg"], val=["002"], test=["004"])
+    split(coco, tmp_path / "splits", wanted, 0)
+    assert (tmp_path / "splits" / "train.txt").read_text() == "001.jpg\n003.jpg\n"
+    trainval = CocoFile.read(tmp_path / "splits" / "trainval.json")
+    assert len(trainval.images) == 3
+    assert trainval.classes == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("test_list", "expected"),
+    [(["0O4"], "line 1: no image 0O4; did you mean 004"), (["002"], "in the lists of")],
+)
+def test_wrong_lists_are_refused(tmp_path, test_list, expected):
+    coco = make_coco([["a"]] * 4, tmp_path)
+    wanted = write_lists(tmp_path, train=["001"], val=["002"], test=test_list)
+    with pytest.raises(DataError, match=expected):
+        split(coco, tmp_path / "splits", wanted, 0)
+
+
+def test_shares_and_lists_do_not_mix(tmp_path):
+    coco = make_coco([["a"]] * 4, tmp_path)
+    wanted = {"train": "0.5"} | write_lists(tmp_path, val=["002"], test=["003"])
+    with pytest.raises(UsageError, match="for all"):
+        split(coco, tmp_path / "splits", wanted, 0)

@@ -1,0 +1,44 @@
+import warnings
+
+import numpy as np
+
+from mmdet_flow.inference.images import read_image
+
+
+def images_of(dataset):
+    return sorted(dataset.images.iterdir())
+
+
+def test_the_same_objects_as_mmdet_itself(dataset, trained, predictor):
+    """Boxes within 0.01 pixels, scores within 1e-4, in the same order."""
+    from mmdet.apis import inference_detector, init_detector
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = init_detector(
+            str(trained.config), str(trained.checkpoint), device="cpu"
+        )
+        for path in images_of(dataset)[:4]:
+            theirs = inference_detector(model, str(path)).pred_instances
+            (ours,) = predictor.detector.predict([read_image(path)[1]])
+            order = np.argsort(-theirs.scores.numpy(), kind="stable")
+            assert len(ours) == len(theirs) > 0
+            np.testing.assert_allclose(ours.scores, theirs.scores[order], atol=1e-4)
+            np.testing.assert_allclose(ours.boxes, theirs.bboxes[order], atol=0.01)
+            assert np.array_equal(ours.labels, theirs.labels[order])
+            assert np.array_equal(ours.masks, theirs.masks[order])
+
+
+def test_a_batch_gives_what_single_images_give(dataset, predictor):
+    pixels = [read_image(path)[1] for path in images_of(dataset)[:5]]
+    pixels[2] = np.ascontiguousarray(pixels[2].transpose(1, 0, 2))  # another shape
+    together = predictor.predict(pixels)
+    for one, image in zip(together, pixels, strict=True):
+        (alone,) = predictor.predict([image])
+        assert (alone.width, alone.height) == (image.shape[1], image.shape[0])
+        assert [o.bbox for o in one.objects] == [o.bbox for o in alone.objects]
+        assert [o.polygon for o in one.objects] == [o.polygon for o in alone.objects]
+
+
+def test_no_images_give_no_predictions(predictor):
+    assert predictor.predict([]) == []

@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.errors import ModelError
+from mmdet_flow.model.checkpoint import load_checkpoint
+from tests.conftest import run_command, the_error
+
+CLASSES = ("leaf", "pebble", "shell")
+
+
+def test_it_loads_without_running_code_and_says_what_it_is(trained, tmp_path):
+    content = torch.load(trained.checkpoint, weights_only=True)
+    assert set(content) == {"meta", "state_dict"}
+    assert content["meta"]["dataset_meta"] == {"classes": list(CLASSES)}
+    assert content["meta"]["classes_sha256"] == classes_sha256(CLASSES)
+    assert content["meta"]["versions"]["mmdet"] == "3.3.0"
+    assert "num_classes=3" in content["meta"]["cfg"]
+    assert "work_dir" not in content["meta"]["cfg"]
+
+
+def test_training_checkpoints_load_too(trained):
+    last = sorted(trained.work_dir.glob("epoch_*.pth"))[-1]
+    assert load_checkpoint(last).classes == CLASSES
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("code of a stranger ran",)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda path: None, "there is no such checkpoint"),
+        (lambda path: path.write_bytes(b"no zip"), "cannot be read as a checkpoint"),
+        (lambda path: torch.save({"weights": 1}, path), "has no state_dict"),
+        (lambda path: torch.save({"state_dict": {}}, path), "names no classes"),
+        (
+            lambda path: torch.save({"state_dict": {}, "meta": Harmful()}, path),
+            "cannot be read as a checkpoint",
+        ),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path, capsys, spoil, expected):
+    spoil(tmp_path / "x.pth")
+    with pytest.raises(ModelError, match=expected):
+        load_checkpoint(tmp_path / "x.pth")
+    assert "stranger" not in capsys.readouterr().out
+
+
+def test_other_labels_are_refused_with_both_lists(trained, tmp_path):
+    run = run_command(
+        *("mmdet_predict", "--checkpoint", trained.checkpoint),
+        *("--prediction_in", tmp_path, "--prediction_out", tmp_path / "out"),
+        MMDET_CLASSES="shell,pebble,leaf",
+    )
+    assert run.returncode == 3
+    assert "shell, pebble, leaf" in the_error(run)
+    assert "leaf, pebble, shell" in the_error(run)
+    assert not (tmp_path / "out").exists()

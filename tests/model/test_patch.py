@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import pytest
+
+from mmdet_flow.errors import ModelError
+from mmdet_flow.model.export import load_config
+from mmdet_flow.model.patch import LOADERS, Recipe, patch, walk
+from tests.conftest import run_command, the_error
+
+# One of each family: how class counts, wrappers, schedules and sizes are nested.
+FAMILIES = [
+    "faster-rcnn_r50_fpn_1x_coco",
+    "mask-rcnn_r50_fpn_1x_coco",
+    "cascade-mask-rcnn_r50_fpn_1x_coco",
+    "retinanet_r50_fpn_1x_coco",
+    "fcos_r50-caffe_fpn_gn-head_1x_coco",
+    "yolox_tiny_8xb8-300e_coco",
+    "ssd300_coco",
+    "detr_r50_8xb2-150e_coco",
+    "dino-4scale_r50_8xb2-12e_coco",
+    "mask2former_r50_8xb2-lsj-50e_coco",
+    "solov2_r50_fpn_1x_coco",
+    "rtmdet_tiny_8xb32-300e_coco",
+    "rtmdet-ins_tiny_8xb32-300e_coco",
+]
+
+
+def recipe_for(dataset, **changes) -> Recipe:
+    values = {
+        "train": dataset.splits / "train.json",
+        "val": dataset.splits / "val.json",
+        "test": dataset.splits / "test.json",
+        "images": dataset.images,
+        "epochs": 6,
+        "batch_size": 4,
+        "image_size": 256,
+    }
+    return Recipe(**values | changes)
+
+
+def leaves(cfg, key):
+    return [node for node in walk(cfg[key]) if "ann_file" in node]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_data_classes_and_evaluators_agree(dataset, name):
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset))
+    counts = [
+        node["num_classes"]
+        for node in walk(cfg.model)
+        if "num_classes" in node and "RPN" not in node.get("type", "")
+    ]
+    assert counts and set(counts) == {3}
+    for key, split in zip(LOADERS, ("train", "val", "test"), strict=True):
+        (leaf,) = leaves(cfg, key)
+        assert leaf.ann_file == str(dataset.splits / f"{split}.json")
+        assert leaf.metainfo.classes == ("leaf", "pebble", "shell")
+        assert not cfg[key].pin_memory and cfg[key].num_workers == 0
+    assert cfg.val_evaluator.ann_file == str(dataset.splits / "val.json")
+    assert cfg.test_evaluator.ann_file == str(dataset.splits / "test.json")
+    types = {str(node.get("type")) for node in walk(cfg.model)}
+    assert "SyncBN" not in types
+    inits = [node.get("init_cfg") or {} for node in walk(cfg.model)]
+    assert not any(isinstance(i, dict) and i.get("type") == "Pretrained" for i in inits)
+    assert cfg.train_cfg.max_epochs == 6
+    assert "coco/" not in cfg.pretty_text.replace("coco/bbox_mAP", "")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_patched_config_reads_back(dataset, name, tmp_path):
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset))
+    path = tmp_path / "config.py"
+    path.write_text(cfg.pretty_text)
+    assert load_config(str(path)).pretty_text == cfg.pretty_text
+
+
+def test_schedules_keep_their_shape(dataset):
+    cfg = load_config("faster-rcnn_r50_fpn_1x_coco")  # 12 epochs, steps at 8 and 11
+    patch(cfg, recipe_for(dataset, epochs=24))
+    warm_up, steps = cfg.param_scheduler
+    assert steps.milestones == [16, 22]
+    assert warm_up.end == int(0.1 * 24 * 2)  # 8 images in batches of 4
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # SGD, 0.02 for 16 images: linear. AdamW, 0.004 for 256: by the square root.
+        ("faster-rcnn_r50_fpn_1x_coco", 0.02 * 4 / 16),
+        ("rtmdet_tiny_8xb32-300e_coco", 0.004 * (4 / 256) ** 0.5),
+    ],
+)
+def test_the_learning_rate_follows_the_batch_size(dataset, name, expected):
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset))
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(expected)
+
+
+def test_sizes_follow_the_image_size(dataset):
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")  # 640, jitter from 1280
+    patch(cfg, recipe_for(dataset, image_size=320))
+    scales = {tuple(n["scale"]) for n in walk(cfg.train_dataloader) if "scale" in n}
+    assert scales == {(640, 640)}
+    assert next(n for n in walk(cfg.test_dataloader) if "scale" in n).scale == (
+        320,
+        320,
+    )
+
+
+def test_light_augmentation_pads_to_the_images_not_to_a_square(dataset):
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(cfg, recipe_for(dataset, augment="light"))
+    pads = [n for n in walk(cfg.train_dataloader) if n.get("type") == "Pad"]
+    assert [pad["size"] for pad in pads] == [(256, 192)]  # images are 320 by 240
+
+
+def test_without_validation_nothing_is_saved_as_best(dataset):
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(cfg, recipe_for(dataset, val=None))
+    assert cfg.val_cfg is None and cfg.val_dataloader is None
+    assert "save_best" not in cfg.default_hooks.checkpoint
+
+
+def test_frozen_layers_thaw_without_pretrained_weights(dataset):
+    cfg = load_config("faster-rcnn_r50_fpn_1x_coco")
+    patch(cfg, recipe_for(dataset))
+    assert cfg.model.backbone.frozen_stages == -1
+    assert not cfg.model.backbone.norm_eval
+    cfg = load_config("faster-rcnn_r50_fpn_1x_coco")
+    patch(cfg, recipe_for(dataset, pretrained=True))
+    assert cfg.model.backbone.frozen_stages == 1
+    assert cfg.model.backbone.init_cfg.checkpoint == "torchvision://resnet50"
+
+
+def test_boxes_alone_cannot_train_masks(dataset, tmp_path):
+    coco = dataset.coco
+    for item in coco.annotations:
+        item["segmentation"] = []
+    coco.write(tmp_path / "boxes.json")
+    recipe = recipe_for(dataset, train=tmp_path / "boxes.json")
+    with pytest.raises(ModelError, match="choose a model without masks"):
+        patch(load_config("mask-rcnn_r50_fpn_1x_coco"), recipe)
+
+
+def test_no_absolute_path_gets_in(dataset, tmp_path):
+    (tmp_path / "data").symlink_to(dataset.splits)
+    run = run_command(
+        *("mmdet_patch", "rtmdet_tiny_8xb32-300e_coco", "--output", "config.py"),
+        *(f"--{name}=data/{name}.json" for name in ("train", "val", "test")),
+        *("--images", "images", "--epochs", "1"),
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stderr
+    text = (tmp_path / "config.py").read_text()
+    assert str(Path.home()) not in text and str(tmp_path) not in text
+
+
+def test_a_missing_annotation_file_is_one_line(dataset, tmp_path):
+    run = run_command(
+        *("mmdet_patch", "rtmdet_tiny_8xb32-300e_coco", "--output", tmp_path / "c.py"),
+        *("--train=nowhere.json", "--test=nowhere.json", "--images=x", "--epochs=1"),
+    )
+    assert "nowhere.json" in the_error(run)
+    assert not (tmp_path / "c.py").exists()

@@ -1,0 +1,149 @@
+"""The workflow, run by snakemake as a user runs it."""
+
+import csv
+import json
+import re
+import shutil
+import tomllib
+
+import pytest
+import yaml
+
+from tests.conftest import BIN, ROOT, assert_valid_opex, run_command
+
+SMALL = {
+    "experiments": {
+        "example": {
+            "data": {
+                "format": "opex",
+                "annotations": "data/example",
+                "images": "data/example",
+            },
+            "model": {
+                "base": "rtmdet-ins_tiny_8xb32-300e_coco",
+                "image_size": 96,
+                "epochs": 1,
+            },
+            "predict": {"shards": 2, "score": 0.0},
+        }
+    }
+}
+
+
+def write_config(folder, config) -> None:
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def snakemake(folder, *options):
+    return run_command(
+        *("snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder),
+        *("--cores", "2", *options),
+    )
+
+
+def test_the_whole_chain_then_nothing_to_do(tmp_path):
+    write_config(tmp_path, SMALL)
+    run_command(
+        "mmdet_example", "--output", tmp_path / "data/example", "--images", "20"
+    )
+    run = snakemake(tmp_path)
+    assert run.returncode == 0, run.stderr[-3000:]
+    results = tmp_path / "results/example"
+    tested = (results / "splits/test.txt").read_text().split()
+    opex = sorted(results.glob("predictions/shard-*/opex/*.json"))
+    assert len(opex) == len(tested) == 3
+    objects = sum(len(assert_valid_opex(path.read_text())["objects"]) for path in opex)
+    with open(results / "predictions/objects.csv", newline="") as stream:
+        assert len(list(csv.DictReader(stream))) == objects > 0
+    assert "mAP" in (results / "summary.txt").read_text()
+    metrics = json.loads((results / "evaluation/metrics.json").read_text())
+    assert metrics["images"] == 3
+    for path in results.rglob("*"):
+        if path.is_file() and "logs" not in path.parts and "training" not in path.parts:
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+    again = snakemake(tmp_path)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            lambda c: c["experiments"]["example"]["model"].update(epoch=3),
+            "config, at experiments.example.model: unknown key epoch; did you mean "
+            "epochs?",
+        ),
+        (
+            lambda c: c["experiments"]["example"]["data"].update(format="vco"),
+            "config, at experiments.example.data.format: 'vco' is not one of",
+        ),
+        (lambda c: c.pop("experiments"), "'experiments' is a required property"),
+    ],
+)
+def test_a_wrong_config_is_one_line(tmp_path, change, expected):
+    config = json.loads(json.dumps(SMALL))
+    change(config)
+    write_config(tmp_path, config)
+    run = snakemake(tmp_path, "-n")
+    assert run.returncode != 0
+    assert expected in run.stdout + run.stderr
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    config = json.loads(json.dumps(SMALL))
+    config["experiments"]["example"]["data"]["images"] = "data/nowhere"
+    write_config(tmp_path, config)
+    run = snakemake(tmp_path, "-n")
+    assert run.returncode != 0
+    assert "data/nowhere" in run.stderr
+
+
+def test_the_shown_configs_are_valid(tmp_path):
+    for path in (ROOT / "config.yaml", ROOT / "tests/configs/bccd.yaml"):
+        content = path.read_text()
+        if "bccd" in path.name:
+            content = re.sub("data/bccd[^\n]*", "data/example", content)
+        (tmp_path / "config.yaml").write_text(content)
+        run = snakemake(tmp_path, "-n")
+        assert run.returncode == 0, run.stderr
+
+
+def test_every_rule_has_a_log_and_a_docstring():
+    for path in (ROOT / "rules").glob("*.smk"):
+        for rule in path.read_text().split("\nrule ")[1:]:
+            name = rule.split(":")[0]
+            assert '"""' in rule, f"{name} has no docstring"
+            assert "log:" in rule or name == "serve", f"{name} has no log"
+            assert "conda:" in rule
+
+
+def test_every_command_is_installed_and_answers_help():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for name in project["scripts"]:
+        assert shutil.which(name, path=str(BIN)), f"{name} is not installed"
+        run = run_command(name, "--help")
+        assert run.returncode == 0 and "--version" in run.stdout
+
+
+def test_every_command_and_config_key_is_described():
+    """README names each command; the schema describes each key."""
+    readme = (ROOT / "README.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert [name for name in project["scripts"] if f"`{name}`" not in readme] == []
+    schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
+
+    def check(node, place):
+        for key, value in node.get("properties", {}).items():
+            assert value.get("description"), f"{place}.{key} has no description"
+            check(value, f"{place}.{key}")
+
+    check(schema, "config")
+    check(schema["$defs"]["experiment"], "experiment")
+
+
+def test_the_lock_pins_everything_exactly():
+    for name in ("main", "dev", "wai-annotations"):
+        for line in (ROOT / f"envs/{name}.txt").read_text().splitlines():
+            if line and not line.startswith("#"):
+                assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^\s;]*", line), line
