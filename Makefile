@@ -23,6 +23,7 @@ setup: .venv/ready ## build both environments
 
 demo: setup ## run the embedded example from annotations to predictions
 	@SECONDS=0; \
+	echo "Training takes minutes; results/example/logs/train_model.log shows it."; \
 	$(BIN)/snakemake --cores $(CORES) --quiet progress rules; \
 	cat results/example/summary.txt; \
 	echo "The run took $$SECONDS seconds."

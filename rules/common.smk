@@ -13,6 +13,8 @@ os.environ.update(
     PATH=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
 )
 
+EXAMPLE = "data/example"
+DATA_FOLDERS = ("annotations", "images")
 SCHEMA = Path(workflow.current_basedir) / ".." / "schemas" / "config.schema.yaml"
 
 
@@ -33,8 +35,22 @@ def explain_config_error(config):
     raise WorkflowError(f"config, at {place}: {what}")
 
 
+def require_folders(config):
+    """Stop with one line for the first folder of data that is not there."""
+    for name, experiment in config["experiments"].items():
+        folders = {f"data.{key}": experiment["data"][key] for key in DATA_FOLDERS}
+        folders["predict.images"] = experiment["predict"]["images"]
+        for key, folder in folders.items():
+            if folder and folder != EXAMPLE and not Path(folder).is_dir():
+                raise WorkflowError(
+                    f"config, at experiments.{name}.{key}: there is no folder {folder}; "
+                    "correct the path"
+                )
+
+
 explain_config_error(config)
 validate(config, str(SCHEMA))
+require_folders(config)
 
 
 def option(section, key):

@@ -1,7 +1,7 @@
 rule make_example:
     """Draw the annotated images of the embedded example."""
     output:
-        directory("data/example"),
+        directory(EXAMPLE),
     log:
         "<logs>/make_example.log",
     conda:

@@ -96,7 +96,8 @@ def test_a_missing_folder_is_named(tmp_path):
     write_config(tmp_path, config)
     run = snakemake(tmp_path, "-n")
     assert run.returncode != 0
-    assert "data/nowhere" in run.stderr
+    expected = "example.data.images: there is no folder data/nowhere; correct the path"
+    assert expected in run.stderr
 
 
 def test_the_shown_configs_are_valid(tmp_path):
