@@ -33,7 +33,7 @@ BCCD ?= ../shared/data/bccd
 bccd: setup ## train on the blood cells in BCCD=FOLDER, with their official lists
 	@mkdir -p data && ln -sfn "$$(realpath "$(BCCD)")" data/bccd
 	@$(BIN)/snakemake --cores $(CORES) --configfile tests/configs/bccd.yaml \
-	  --quiet progress rules -- results/bccd/summary.txt
+	  --quiet progress rules -- results/bccd/model/checkpoint.pth results/bccd/summary.txt
 	@cat results/bccd/summary.txt
 
 test: setup ## run the fast tests and the linters

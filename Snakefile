@@ -29,4 +29,4 @@ rule all:
     """Make everything for every experiment of the config."""
     default_target: True
     input:
-        collect("<results>/{experiment}/summary.txt", experiment=config["experiments"]),
+        stage_files,

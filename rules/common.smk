@@ -120,3 +120,25 @@ def shard_files(name):
         ]
 
     return files
+
+
+def stage_files(wildcards):
+    """Return what each stage of each experiment makes.
+
+    The last files alone would not do: when an earlier stage fails, the results of the
+    run before are still there, and Snakemake would take them for finished.
+    """
+    files = (
+        *("dataset/annotations.json", "splits/test.json"),
+        *("model/base.py", "model/config.py", "model/checkpoint.pth"),
+        *("evaluation/metrics.json", "predictions/overview.png"),
+        *("predictions/images.csv", "predictions/objects.csv", "summary.txt"),
+    )
+    targets = []
+    for name, experiment in config["experiments"].items():
+        shards = range(experiment["predict"]["shards"])
+        targets += [f"<results>/{name}/{file}" for file in files]
+        targets += [
+            f"<results>/{name}/predictions/shard-{n}/images.csv" for n in shards
+        ]
+    return targets

@@ -64,6 +64,12 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
     again = snakemake(tmp_path)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stderr
+    # A stage that fails takes its output with it; what later stages made before must
+    # not pass for finished then.
+    (results / "model/checkpoint.pth").unlink()
+    after_failure = snakemake(tmp_path, "-n")
+    assert "rule train_model" in after_failure.stdout + after_failure.stderr
+    assert "rule predict_images" in after_failure.stdout + after_failure.stderr
 
 
 @pytest.mark.parametrize(
