@@ -78,8 +78,8 @@ def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
 def trace(mask: np.ndarray, simplify: float) -> list[list[list[int]]]:
     """Return the outlines of a mask (height, width) bool, the largest part first.
 
-    Outlines are simplified with the algorithm of Douglas and Peucker (1973); parts
-    with fewer than 3 points left are dropped.
+    Outlines are simplified with the algorithm of Douglas and Peucker (1973). Parts of
+    one or two pixels have no outline of 3 points and are left out.
     """
     import cv2
 
@@ -94,7 +94,12 @@ def trace(mask: np.ndarray, simplify: float) -> list[list[list[int]]]:
     )
     contours = sorted(contours, key=cv2.contourArea, reverse=True)
     if simplify > 0:
-        contours = [cv2.approxPolyDP(contour, simplify, True) for contour in contours]
+        simple = [cv2.approxPolyDP(contour, simplify, True) for contour in contours]
+        # A speck that would shrink to a line stays as it is.
+        contours = [
+            new if len(new) >= 3 else old
+            for new, old in zip(simple, contours, strict=True)
+        ]
     return [contour[:, 0, :].tolist() for contour in contours if len(contour) >= 3]
 
 
