@@ -20,7 +20,6 @@ def test_channels_are_blue_green_red():
 def test_as_in_training(tmp_path):
     """The same pixels as mmdet's own loader, EXIF rotation included."""
     from mmcv.transforms import LoadImageFromFile as Loader
-    from mmdet.datasets.transforms import LoadImageFromFile  # noqa: F401
 
     pixels = np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)
     picture = Image.fromarray(pixels)

@@ -10,9 +10,7 @@ import pytest
 
 from mmdet_flow.errors import UsageError
 from mmdet_flow.inference.predict import shard_of
-from tests.conftest import BIN, assert_valid_opex, run_command, the_error
-
-SCORE = "0.05"
+from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, run_command, the_error
 
 
 @pytest.fixture
@@ -28,7 +26,7 @@ def inbox(dataset, tmp_path):
 
 def predict(trained, inbox, *options):
     return run_command(
-        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", SCORE),
+        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", LOW_SCORE),
         *("--prediction_in", inbox, "--prediction_out", inbox.parent / "out", *options),
     )
 

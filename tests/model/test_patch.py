@@ -47,9 +47,10 @@ def test_data_classes_and_evaluators_agree(dataset, name):
     cfg = load_config(name)
     patch(cfg, recipe_for(dataset))
     counts = [
-        node["num_classes"]
+        node[key]
         for node in walk(cfg.model)
-        if "num_classes" in node and "RPN" not in node.get("type", "")
+        for key in ("num_classes", "num_things_classes")
+        if key in node and "RPN" not in node.get("type", "")
     ]
     assert counts and set(counts) == {3}
     for key, split in zip(LOADERS, ("train", "val", "test"), strict=True):
@@ -87,9 +88,9 @@ def test_schedules_keep_their_shape(dataset):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        # SGD, 0.02 for 16 images: linear. AdamW, 0.004 for 256: by the square root.
+        # SGD: linear. AdamW: by the square root. Both recipes name 16 images.
         ("faster-rcnn_r50_fpn_1x_coco", 0.02 * 4 / 16),
-        ("rtmdet_tiny_8xb32-300e_coco", 0.004 * (4 / 256) ** 0.5),
+        ("rtmdet_tiny_8xb32-300e_coco", 0.004 * (4 / 16) ** 0.5),
     ],
 )
 def test_the_learning_rate_follows_the_batch_size(dataset, name, expected):

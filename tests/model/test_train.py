@@ -31,7 +31,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(dataset, tmp_path):
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while not (broken / "epoch_1.pth").exists() and time.monotonic() < deadline:
+    while not (broken / "epoch_2.pth").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

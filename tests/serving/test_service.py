@@ -7,9 +7,8 @@ import time
 import pytest
 import redis
 
-from tests.conftest import BIN, assert_valid_opex, run_command, the_error
+from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, run_command, the_error
 
-SCORE = "0.05"
 PER_RUN = {"ms_queue", "ms_infer"}
 
 
@@ -21,7 +20,7 @@ class Client:
             [
                 *(BIN / "mmdet_predict_redis", "--checkpoint", str(trained.checkpoint)),
                 *("--redis_host", "127.0.0.1", "--redis_port", str(port)),
-                *("--score", SCORE, "--threads", "2", *map(str, options)),
+                *("--score", str(LOW_SCORE), "--threads", "2", *map(str, options)),
             ],
             stderr=subprocess.PIPE,
             text=True,
@@ -66,7 +65,7 @@ def test_the_answer_equals_the_batch_prediction(client, trained, dataset, tmp_pa
     image = sorted(dataset.images.iterdir())[0]
     (tmp_path / "list.txt").write_text(image.name)
     run = run_command(
-        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", SCORE),
+        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", LOW_SCORE),
         *("--prediction_in", dataset.images, "--image_list", tmp_path / "list.txt"),
         *("--prediction_out", tmp_path, "--keep_input", "--threads", "2"),
     )
