@@ -107,4 +107,4 @@ def embedded_server(port: int) -> Iterator[None]:
     try:
         yield
     finally:
-        server.shutdown(save=False, now=True)
+        server.shutdown(nosave=True)
