@@ -85,6 +85,16 @@ def test_schedules_keep_their_shape(dataset):
     assert warm_up.end == int(0.1 * 24 * 2)  # 8 images in batches of 4
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_short_trainings_have_schedules_with_a_length(dataset, name, epochs):
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset, epochs=epochs))
+    for scheduler in cfg.param_scheduler:
+        if scheduler.get("end"):
+            assert scheduler.get("begin", 0) < scheduler.end
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

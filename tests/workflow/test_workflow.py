@@ -103,7 +103,7 @@ def test_a_missing_folder_is_named(tmp_path):
     run = snakemake(tmp_path, "-n")
     assert run.returncode != 0
     expected = "example.data.images: there is no folder data/nowhere; correct the path"
-    assert expected in run.stderr
+    assert expected in run.stdout + run.stderr
 
 
 def test_the_shown_configs_are_valid(tmp_path):

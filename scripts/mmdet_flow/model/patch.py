@@ -389,6 +389,8 @@ def set_schedule(cfg: "Config", epochs: int, iterations: int) -> None:
         for key in ("begin", "end", "T_max"):
             if scheduler.get(key):
                 scheduler[key] = max(1, round(scheduler[key] * ratio))
+        if scheduler.get("end") and scheduler.get("begin", 0) >= scheduler.end:
+            scheduler.begin = scheduler.end - 1  # a training of one epoch
         if "milestones" in scheduler:
             scheduler.milestones = [
                 max(1, round(stone * ratio)) for stone in scheduler.milestones
