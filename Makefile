@@ -36,12 +36,9 @@ bccd: setup ## train on the blood cells in BCCD=FOLDER, with their official list
 	  --quiet progress rules -- results/bccd/model/checkpoint.pth results/bccd/summary.txt
 	@cat results/bccd/summary.txt
 
-test: setup ## run the fast tests and the linters
+test: setup ## run the linters and the tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
-
-test-slow: setup ## run the tests that train
-	@$(BIN)/python -m pytest -m slow
 
 lint: setup ## check style and workflow
 	@$(BIN)/ruff check .
@@ -57,4 +54,4 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo bccd test test-slow lint format clean
+.PHONY: help setup demo bccd test lint format clean

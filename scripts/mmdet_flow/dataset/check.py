@@ -11,6 +11,7 @@ from mmdet_flow.dataset.annotations import (
     AnnotationFormat,
     Finding,
     error,
+    index_images,
     warning,
 )
 from mmdet_flow.errors import DataError, did_you_mean
@@ -46,7 +47,7 @@ def check(
     if not read:
         raise DataError(f"{annotations}: holds no annotations; check folder and format")
     findings += _check_names(sources)
-    findings += _check_unlabelled(sources, images, annotation_format)
+    findings += _check_unlabelled(sources, images)
     with ThreadPoolExecutor(threads) as pool:
         sizes = list(pool.map(lambda item: _decode(item.image), sources))
     checked = []
@@ -84,10 +85,8 @@ def _check_names(sources: Iterable[AnnotatedImage]) -> Iterator[Finding]:
 
 
 def _check_unlabelled(
-    sources: Iterable[AnnotatedImage], images: Path, annotation_format
+    sources: Iterable[AnnotatedImage], images: Path
 ) -> Iterator[Finding]:
-    from mmdet_flow.dataset.annotations import index_images
-
     annotated = {source.image for source in sources}
     for paths in index_images(images).values():
         for path in paths:

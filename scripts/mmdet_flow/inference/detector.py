@@ -144,9 +144,12 @@ def _build_model(cfg, state_dict: dict, checkpoint: Path, device: str):
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
 
+    from mmdet_flow.model.patch import drop_pretrained
+
     logging.getLogger("mmengine").setLevel(logging.ERROR)
     init_default_scope(cfg.get("default_scope", "mmdet"))
-    _drop_pretrained(cfg.model)
+    # The checkpoint replaces the weights that the config would look for.
+    drop_pretrained(cfg.model)
     try:
         model = MODELS.build(cfg.model)
     except (KeyError, TypeError) as error:
@@ -159,16 +162,6 @@ def _build_model(cfg, state_dict: dict, checkpoint: Path, device: str):
             "config of this training"
         )
     return model.to(device, memory_format=torch.channels_last).eval()
-
-
-def _drop_pretrained(model: dict) -> None:
-    """Do not look for the weights that the checkpoint replaces anyway."""
-    from mmdet_flow.model.patch import walk
-
-    for node in walk(model):
-        init = node.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
-            node["init_cfg"] = None
 
 
 def _build_pipeline(cfg):

@@ -7,6 +7,7 @@ with a text file that says why. With --continuous new images are waited for.
 """
 
 import argparse
+import glob
 import os
 import signal
 import threading
@@ -77,7 +78,7 @@ class Output:
     def _free_name(self, image: Path) -> str:
         """Return a name under which nothing in the output folder is overwritten."""
         number, stem = 0, image.stem
-        while any(self.folder.glob(f"{_literal(stem)}.*")):
+        while any(self.folder.glob(f"{glob.escape(stem)}.*")):
             number += 1
             stem = f"{image.stem}-{number}"
         return stem + image.suffix
@@ -204,12 +205,6 @@ def _move(source: Path, target: Path) -> None:
     except OSError:
         write_if_changed(target, source.read_bytes())
         source.unlink()
-
-
-def _literal(name: str) -> str:
-    import glob
-
-    return glob.escape(name)
 
 
 def predict(args: argparse.Namespace) -> None:

@@ -150,10 +150,8 @@ def use_single_process_norm(model: dict) -> None:
 
 def train_from_scratch(model: dict) -> None:
     """Drop pretrained weights, and thaw what was frozen because of them."""
+    drop_pretrained(model)
     for node in walk(model):
-        init = node.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
-            node["init_cfg"] = None
         if node.get("pretrained"):
             node["pretrained"] = None
         if "frozen_stages" in node:
@@ -162,6 +160,14 @@ def train_from_scratch(model: dict) -> None:
             node["norm_eval"] = False
         if node.get("requires_grad") is False and "BN" in str(node.get("type")):
             node["requires_grad"] = True
+
+
+def drop_pretrained(model: dict) -> None:
+    """Drop the weights that a model would load when it is built."""
+    for node in walk(model):
+        init = node.get("init_cfg")
+        if isinstance(init, dict) and init.get("type") == "Pretrained":
+            node["init_cfg"] = None
 
 
 def set_data(cfg: "Config", recipe: Recipe, classes: list[str]) -> None:
