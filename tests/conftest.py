@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import convert
 from mmdet_flow.dataset.example import make_example
@@ -68,7 +69,7 @@ def dataset(tmp_path_factory) -> Dataset:
     root = tmp_path_factory.mktemp("dataset")
     made = Dataset(root / "source", root / "dataset", root / "splits")
     make_example(made.source, images=16, seed=3)
-    convert("opex", made.source, made.source, made.folder)
+    convert("opex", Source(made.source, made.source), made.folder)
     split(made.coco, made.splits, {"train": "0.5", "val": "0.25", "test": "0.25"}, 0)
     return made
 

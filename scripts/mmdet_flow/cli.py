@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from mmdet_flow import __version__
 from mmdet_flow.errors import FlowError
@@ -57,6 +57,19 @@ def positive_int(text: str) -> int:
 def available_threads() -> int:
     """Return the number of CPUs that this process may run on."""
     return len(os.sched_getaffinity(0))
+
+
+def progress(items: Iterable, total: int, what: str) -> Iterator:
+    """Yield the items, with a bar on a terminal and a line each tenth elsewhere."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, desc=what, leave=False)
+        return
+    for number, item in enumerate(items, 1):
+        yield item
+        if number * 10 // total > (number - 1) * 10 // total and total >= 100:
+            log.info("%s: %d of %d", what, number, total)
 
 
 def run(command: Callable[[], object], args: argparse.Namespace) -> int:

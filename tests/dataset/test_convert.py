@@ -1,56 +1,57 @@
 import json
+import os
 import shutil
+import subprocess
 
-import cv2
-import numpy as np
 import pytest
 
+from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.check import Rules
+from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import convert
+from mmdet_flow.dataset.findings import Policy
+from mmdet_flow.dataset.wai import find_wai_annotations
 from mmdet_flow.errors import DataError
-from tests.conftest import run_command, the_error
+from tests.conftest import ROOT, run_command, the_error
+from tests.dataset.voc_data import make_voc, voc_xml
 
-
-def voc_xml(filename, *objects, folder="JPEGImages", size=(64, 48)) -> str:
-    """Return a VOC annotation; each object is (name, xmin, ymin, xmax, ymax)."""
-    boxes = "".join(
-        f"<object><name>{name}</name><bndbox><xmin>{left}</xmin><ymin>{top}</ymin>"
-        f"<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>"
-        for name, left, top, right, bottom in objects
-    )
-    return (
-        f"<annotation><folder>{folder}</folder><filename>{filename}</filename>"
-        f"<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"
-        f"{boxes}</annotation>"
-    )
+BCCD = ROOT.parent / "shared" / "data" / "bccd"
+BCCD_CLASSES = ["RBC", "WBC", "Platelets"]
 
 
 @pytest.fixture
 def voc(tmp_path):
-    """Three pictures: two with cats and dogs, one without objects."""
-    for folder in ("xml", "images"):
-        (tmp_path / folder).mkdir()
-    rng = np.random.default_rng(0)
-    objects = {
-        "a": [("dog", 1, 1, 20, 20), ("cat", 5, 5, 30, 40)],
-        "b [1]": [("cat", 10, 10, 10, 10)],
-        "c": [],
-    }
-    for stem, boxes in objects.items():
-        picture = rng.integers(0, 255, (48, 64, 3), np.uint8)
-        cv2.imwrite(str(tmp_path / "images" / f"{stem}.jpg"), picture)
-        (tmp_path / "xml" / f"{stem}.xml").write_text(voc_xml(f"{stem}.jpg", *boxes))
-    return tmp_path
+    """Three images: two with cats and dogs, one without objects."""
+    return make_voc(tmp_path)
 
 
-def convert_voc(root, classes=None) -> CocoFile:
-    convert("voc", root / "xml", root / "images", root / "out", classes)
+def convert_voc(root, classes=None, **actions) -> CocoFile:
+    rules = Rules(classes, Policy(actions))
+    convert("voc", Source(root / "xml", root / "images"), root / "out", rules)
     return CocoFile.read(root / "out" / "annotations.json")
+
+
+def boxes_of(folder) -> list[tuple]:
+    """Return (image, class, x, y, width, height, polygon) of each object, sorted."""
+    coco = CocoFile.read(folder / "annotations.json")
+    names = {image["id"]: image["file_name"] for image in coco.images}
+    classes = {item["id"]: item["name"] for item in coco.categories}
+    return sorted(
+        (
+            names[item["image_id"]],
+            classes[item["category_id"]],
+            *map(float, item["bbox"]),
+            [[float(value) for value in part] for part in item["segmentation"] or []],
+        )
+        for item in coco.annotations
+    )
 
 
 def test_voc_becomes_coco_with_nothing_lost(voc):
     coco = convert_voc(voc, ["dog", "cat"])
     assert coco.classes == ["dog", "cat"]
+    assert coco.info == {"classes_sha256": classes_sha256(["dog", "cat"])}
     assert [image["file_name"] for image in coco.images] == [
         "a.jpg",
         "b [1].jpg",
@@ -68,7 +69,7 @@ def test_voc_becomes_coco_with_nothing_lost(voc):
         assert copied.read_bytes() == original.read_bytes()
 
 
-def test_pictures_are_found_whatever_the_folder_says(voc):
+def test_images_are_found_whatever_the_folder_says(voc):
     for folder in ("RBC", "", "../elsewhere", "/absolute"):
         xml = voc_xml("a.jpg", ("dog", 1, 1, 9, 9), ("cat", 2, 2, 9, 9), folder=folder)
         (voc / "xml" / "a.xml").write_text(xml)
@@ -91,6 +92,107 @@ def test_polygons_of_opex_arrive_exactly(dataset):
         assert found == expected
 
 
+def wai_convert(source_command, files, *target, cwd) -> None:
+    """Convert with wai.annotations itself, as users do by hand today."""
+    (cwd / "list.txt").write_text("".join(f"{path}\n" for path in files))
+    command = [find_wai_annotations(), "convert", *source_command, "-I", "list.txt"]
+    environment = os.environ | {"XDG_CONFIG_HOME": str(cwd), "PYTHONUTF8": "1"}
+    run = subprocess.run(
+        [*command, *target], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout
+
+
+TARGETS = {
+    "adams": ("to-adams-od", "-o", "adams"),
+    "coco": ("to-coco-od", "-o", "coco/annotations.json"),
+    "opex": ("to-opex-od", "-o", "opex"),
+    "roi": ("to-roi-od", "-o", "roi"),
+    "vgg": ("to-vgg-od", "-o", "vgg/annotations.json"),
+    "yolo": ("to-yolo-od", "-o", "yolo", "-l", "yolo/labels.txt"),
+}
+"""How wai.annotations writes each format."""
+
+
+def convert_from(format_name, folder, output, classes=None) -> None:
+    annotations = folder / "labels" if format_name == "yolo" else folder
+    rules = Rules(classes, Policy({"no-annotation": "repair"}))
+    convert(format_name, Source(annotations, folder), output, rules, threads=2)
+
+
+@pytest.mark.parametrize("format_name", TARGETS)
+def test_each_format_brings_the_same_boxes_and_polygons(dataset, format_name, tmp_path):
+    (tmp_path / format_name).mkdir()
+    files = sorted(dataset.source.glob("*.json"))
+    wai_convert(["from-opex-od"], files, *TARGETS[format_name], cwd=tmp_path)
+    convert_from(format_name, tmp_path / format_name, tmp_path / "out")
+    expected = boxes_of(dataset.folder)
+    if format_name == "yolo":  # it has boxes or polygons, and boxes are its default
+        expected = [(*item[:6], []) for item in expected]
+    assert boxes_of(tmp_path / "out") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BCCD.is_dir(), reason="the photographs are not here")
+@pytest.mark.parametrize("format_name", ["voc", *TARGETS])
+def test_blood_cells_come_through_each_format(format_name, tmp_path):
+    source = Source(BCCD / "Annotations", BCCD / "JPEGImages")
+    convert("voc", source, tmp_path / "truth", Rules(BCCD_CLASSES), threads=2)
+    report = json.loads((tmp_path / "truth" / "report.json").read_text())
+    assert report["images"]["written"] == 364
+    assert report["objects_by_class"] == {"RBC": 4155, "WBC": 372, "Platelets": 361}
+    if format_name == "voc":
+        return
+    staged = tmp_path / "staged"
+    shutil.copytree(BCCD / "JPEGImages", staged)
+    for path in (BCCD / "Annotations").glob("*.xml"):
+        text = path.read_text().replace("<folder>RBC<", "<folder>JPEGImages<")
+        text = text.replace("<folder>JPEGImages</folder>", "<folder></folder>")
+        (staged / path.name).write_text(text)
+    (tmp_path / format_name).mkdir()
+    files = sorted(staged.glob("*.xml"))
+    wai_convert(["from-voc-od"], files, *TARGETS[format_name], cwd=tmp_path)
+    convert_from(
+        format_name, tmp_path / format_name, tmp_path / "out", classes=BCCD_CLASSES
+    )
+    found, truth = boxes_of(tmp_path / "out"), boxes_of(tmp_path / "truth")
+    assert [item[:6] for item in found] == [item[:6] for item in truth]
+
+
+def test_coco_passes_through_untouched(voc):
+    rle = {"counts": [0, 40, 3032], "size": [48, 64]}
+    segmentations = [rle, [[1, 1, 5, 1, 5, 5], [9, 9, 12, 9, 12, 12]], []]
+    content = {
+        "images": [
+            {"id": 7, "file_name": "sub/a.jpg", "width": 64, "height": 48, "tag": "x"},
+            {"id": 3, "file_name": "c.jpg", "width": 64, "height": 48},
+        ],
+        "categories": [{"id": 90, "name": "dog"}, {"id": 4, "name": "cat"}],
+        "annotations": [
+            {
+                "id": number,
+                "image_id": 7,
+                "category_id": 90,
+                "bbox": [1.25, 2.5, 10.75, 11.5],
+                "area": 99.5,
+                "iscrowd": int(number == 1),
+                "segmentation": segmentation,
+                "attributes": {"old": True},
+            }
+            for number, segmentation in enumerate(segmentations, 1)
+        ],
+    }
+    (voc / "coco.json").write_text(json.dumps(content))
+    source = Source(voc / "coco.json", voc / "images")
+    convert("coco", source, voc / "out", Rules(["cat", "dog"]))
+    coco = CocoFile.read(voc / "out" / "annotations.json")
+    assert [image["file_name"] for image in coco.images] == ["a.jpg", "c.jpg"]
+    assert coco.images[0]["tag"] == "x"
+    for item, original in zip(coco.annotations, content["annotations"], strict=True):
+        ids = {"id": item["id"], "image_id": 1, "category_id": 2}
+        assert item == original | ids
+
+
 def test_same_input_same_bytes_and_no_rewrite(voc):
     convert_voc(voc)
     written = voc / "out" / "annotations.json"
@@ -104,7 +206,7 @@ def test_same_input_same_bytes_and_no_rewrite(voc):
     assert str(voc).encode() not in content
 
 
-def test_a_removed_picture_leaves_the_output(voc):
+def test_a_removed_image_leaves_the_output(voc):
     convert_voc(voc)
     for path in (voc / "xml" / "c.xml", voc / "images" / "c.jpg"):
         path.unlink()
@@ -113,56 +215,20 @@ def test_a_removed_picture_leaves_the_output(voc):
     assert linked == {"a.jpg", "b [1].jpg"}
 
 
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-500])
+def test_names_that_wai_annotations_trips_over(tmp_path):
+    names = ("#1", "[x]", "ä, b", "-o", "two\nlines")
+    labels = ("rename", "a,b", "-x", "sample", "é")
+    objects = {
+        name: [(label, 1, 2, 30, 31)] for name, label in zip(names, labels, strict=True)
+    }
+    coco = convert_voc(make_voc(tmp_path / "data", objects))
+    assert coco.classes == sorted(labels)
+    assert len(coco.images) == len(coco.annotations) == len(names)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "expected"),
-    [
-        (lambda d: (d / "images/a.jpg").unlink(), "no picture a.jpg"),
-        (lambda d: truncate(d / "images/a.jpg"), "a.jpg: cannot be decoded"),
-        (lambda d: (d / "images/a.jpg").write_bytes(b""), "a.jpg: cannot be decoded"),
-        (lambda d: (d / "xml/a.xml").write_text("<annotation>"), "broken XML"),
-        (
-            lambda d: (d / "xml/a.xml").write_text(
-                voc_xml("a.jpg", ("cat", 9, 1, 3, 9))
-            ),
-            "a.xml, object 1: its box is inverted",
-        ),
-        (
-            lambda d: (d / "xml/a.xml").write_text(
-                voc_xml("a.jpg", ("cat", 70, 1, 80, 9))
-            ),
-            "lies outside the 64x48 pixels",
-        ),
-        (
-            lambda d: (d / "xml/a.xml").write_text(
-                voc_xml("a.jpg", ("cat", 1.5, 1, 8, 9))
-            ),
-            "xmin is '1.5', not a whole number",
-        ),
-        (
-            lambda d: (d / "xml/a.xml").write_text(voc_xml("a.jpg", ("", 1, 1, 8, 9))),
-            "has no class name",
-        ),
-        (
-            lambda d: (d / "xml/a.xml").write_text(voc_xml("a.jpg", size=(48, 64))),
-            "says 48x64 but a.jpg has 64x48",
-        ),
-        (
-            lambda d: shutil.copy(d / "xml/a.xml", d / "xml/second.xml"),
-            "annotates a.jpg too",
-        ),
-        (
-            lambda d: shutil.copytree(d / "images", d / "images/sub"),
-            "give each picture a name of its own",
-        ),
-    ],
-)
-def test_what_would_be_lost_is_refused(voc, spoil, expected):
-    spoil(voc)
-    with pytest.raises(DataError, match=expected.replace("(", r"\(")):
+def test_nothing_is_written_when_something_would_be_lost(voc):
+    (voc / "images" / "a.jpg").unlink()
+    with pytest.raises(DataError, match=r"a\.xml: no image 'a\.jpg'"):
         convert_voc(voc)
     assert not (voc / "out").exists()
 
@@ -178,14 +244,6 @@ def test_unknown_class_names_the_nearest(voc):
 
 
 def test_missing_folder(tmp_path):
+    source = Source(tmp_path / "nowhere", tmp_path)
     with pytest.raises(DataError, match="nowhere: there is no such folder"):
-        convert("voc", tmp_path / "nowhere", tmp_path, tmp_path / "out")
-
-
-def test_unlabelled_pictures_are_reported(voc):
-    (voc / "xml" / "c.xml").unlink()
-    convert_voc(voc)
-    report = json.loads((voc / "out" / "report.json").read_text())
-    what = [(item["file"], item["severity"]) for item in report["findings"]]
-    assert ("c.jpg", "warning") in what
-    assert report["objects_by_class"] == {"cat": 2, "dog": 1}
+        convert("voc", source, tmp_path / "out")

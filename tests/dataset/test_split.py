@@ -1,7 +1,13 @@
 import pytest
 
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.dataset.split import split, split_by_share
+from mmdet_flow.dataset.split import (
+    group_by_pattern,
+    group_by_table,
+    keep_duplicates_together,
+    split,
+    split_by_share,
+)
 from mmdet_flow.errors import DataError, UsageError
 
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -93,3 +99,55 @@ def test_shares_and_lists_do_not_mix(tmp_path):
     wanted = {"train": "0.5"} | write_lists(tmp_path, val=["002"], test=["003"])
     with pytest.raises(UsageError, match="for all"):
         split(coco, tmp_path / "splits", wanted, 0)
+
+
+def splits_of(parts: dict[str, list[str]]) -> dict[str, str]:
+    return {image: name for name, images in parts.items() for image in images}
+
+
+def test_groups_stay_together_and_shares_hold(tmp_path):
+    objects = [["a"] + ["b"] * (i % 3 == 0) for i in range(120)]
+    coco = make_coco(objects, tmp_path)
+    # Ten views a specimen: 001.jpg to 009.jpg have the first two digits in common.
+    groups = group_by_pattern(coco, r"^(\d\d)")
+    parts = split_by_share(coco, SHARES, 0, groups)
+    split_of = splits_of(parts)
+    for group in set(groups.values()):
+        members = {split_of[name] for name in groups if groups[name] == group}
+        assert len(members) == 1
+    assert sum(map(len, parts.values())) == 120
+    assert 70 <= len(parts["train"]) <= 100 and parts["val"] and parts["test"]
+
+
+def test_groups_from_a_table_and_duplicates(tmp_path):
+    coco = make_coco([["a"]] * 30, tmp_path)
+    (tmp_path / "groups.csv").write_text("image,slide\n001,x\n002.jpg,x\n003,y\n")
+    groups = group_by_table(coco, tmp_path / "groups.csv", "slide")
+    assert groups == {"001.jpg": "x", "002.jpg": "x", "003.jpg": "y"}
+    (tmp_path / "report.json").write_text('{"duplicates": [["002.jpg", "009.jpg"]]}')
+    joined = keep_duplicates_together(groups, tmp_path / "report.json")
+    assert joined["001.jpg"] == joined["002.jpg"] == joined["009.jpg"] != "y"
+    with pytest.raises(DataError, match="has no column 'plate'"):
+        group_by_table(coco, tmp_path / "groups.csv", "plate")
+    with pytest.raises(UsageError, match="matches no image name"):
+        group_by_pattern(coco, "zzz")
+
+
+def test_each_image_is_validated_in_one_fold(tmp_path):
+    coco = make_coco([["a"], ["b"], []] * 20, tmp_path)
+    wanted = {name: str(share) for name, share in SHARES.items()}
+    tested, validated = set(), []
+    for fold in range(4):
+        folder = tmp_path / str(fold)
+        split(coco, folder, wanted, 0, fold=(fold, 4))
+        tested.add((folder / "test.txt").read_text())
+        train, val = (
+            (folder / f"{name}.txt").read_text().split() for name in ("train", "val")
+        )
+        assert not set(train) & set(val)
+        validated += val
+    assert len(tested) == 1
+    rest = {image["file_name"] for image in coco.images} - set(tested.pop().split())
+    assert sorted(validated) == sorted(rest)
+    with pytest.raises(UsageError, match="fold 4 of 4"):
+        split(coco, tmp_path / "x", wanted, 0, fold=(4, 4))

@@ -1,83 +1,182 @@
-"""Annotations in memory, as read from any format, and what is wrong with them."""
+"""Annotations in memory, as read from any format."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+"""What the readers of wai.annotations accept."""
+
+OTHER_IMAGE_SUFFIXES = (".tif", ".tiff", ".webp")
+"""What is found too, and can be converted to PNG."""
 
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """One object: ``bbox`` is (x, y, width, height) in pixels, as in COCO.
+    """One object of an image.
 
-    ``polygon`` is its outline as (x0, y0, x1, y1, ...), or empty.
+    Attributes:
+        label: its class name.
+        bbox: (x, y, width, height) in pixels, as in COCO.
+        place: where in the annotation file it stands, for messages.
+        polygon: its outline as (x0, y0, x1, y1, ...) in pixels, or empty.
+        coco: the whole annotation where it came from COCO, to be passed through.
     """
 
     label: str
     bbox: tuple[float, float, float, float]
+    place: str = ""
     polygon: tuple[float, ...] = ()
+    coco: dict | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """One annotation file with its image.
+    """The annotation of one image.
 
-    ``size`` is the (width, height) that the annotation claims, if it claims one.
+    Attributes:
+        annotation: the file that it was read from.
+        image: the image file.
+        size: the (width, height) in pixels that the annotation claims, or None.
+        objects: in the order of the file.
+        coco: the image's entry where it came from COCO, to be passed through.
     """
 
     annotation: Path
     image: Path
     size: tuple[int, int] | None
     objects: tuple[AnnotatedObject, ...]
+    coco: dict | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something wrong with a data set: where, what, and how to mend it.
+class Problem:
+    """Something that could not be read; ``kind`` is one of ``findings.KINDS``.
 
-    An ``error`` stops the conversion, a ``warning`` is reported only.
+    ``objects`` are those that are lost with it.
     """
 
-    severity: str
-    file: str
+    kind: str
+    file: Path
     place: str
     what: str
-    fix: str
+    objects: tuple[AnnotatedObject, ...] = ()
 
-    def __str__(self) -> str:
-        place = f", {self.place}" if self.place else ""
-        return f"{self.file}{place}: {self.what}; {self.fix}"
+
+@dataclass(frozen=True)
+class Source:
+    """Where the annotations of a data set are.
+
+    Attributes:
+        annotations: their folder, or a single file.
+        images: the folder of the images; folders inside it are searched too.
+        pattern: the glob of the annotation files, or None for that of the format.
+        labels: the file that names the classes of a format which numbers them.
+    """
+
+    annotations: Path
+    images: Path
+    pattern: str | None = None
+    labels: Path | None = None
+
+    def files(self, default: str) -> list[Path]:
+        """Return the annotation files in sorted order."""
+        if self.annotations.is_file():
+            return [self.annotations]
+        return sorted(self.annotations.rglob(self.pattern or default))
 
 
 @dataclass(frozen=True)
 class AnnotationFormat:
-    """How one format is read by us and handed to wai.annotations.
+    """How a format is read by us, and written again for wai.annotations.
 
-    ``read`` yields images and findings for an annotation and an image folder.
-    ``stage`` writes an annotation into a folder, beside the link of its image, and
-    returns the file to convert. ``reader`` is the command of wai.annotations.
+    ``read`` yields what a source holds. ``write`` puts the annotations of images that
+    lie in a folder beside them and returns the files to convert. ``command`` is the
+    reader of wai.annotations with its options; without one, nothing is converted.
+    ``inclusive`` formats count the pixels of the right and bottom edge to the box.
     """
 
-    read: Callable[[Path, Path], Iterator[AnnotatedImage | Finding]]
-    stage: Callable[[AnnotatedImage, Path], Path]
-    reader: str
+    read: Callable[[Source, "ImageIndex"], Iterator[AnnotatedImage | Problem]]
+    write: Callable[[Sequence[AnnotatedImage], Path], list[Path]] | None = None
+    command: tuple[str, ...] = ()
+    inclusive: bool = False
 
 
-def error(file: Path, place: str, what: str, fix: str) -> Finding:
-    return Finding("error", file.name, place, what, fix)
+class ImageIndex:
+    """The image files below a folder, to be found by what an annotation says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = sorted(
+            path
+            for path in folder.rglob("*")
+            if path.suffix.lower() in IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
+            and path.is_file()
+        )
+        self._by_name: dict[str, list[Path]] = {}
+        self._by_stem: dict[str, list[Path]] = {}
+        for path in self.paths:
+            self._by_name.setdefault(path.name, []).append(path)
+            self._by_stem.setdefault(path.stem, []).append(path)
+
+    def find(self, annotation: Path, name: str) -> Path | Problem:
+        """Return the image called ``name``, with or without folders and suffix.
+
+        Of several the one in a folder of the same name wins: that of the annotation,
+        or the one that ``name`` states.
+        """
+        wanted = Path(name.strip().replace("\\", "/"))
+        found = self._by_name.get(wanted.name) or self._by_stem.get(wanted.stem, [])
+        if len(found) > 1:
+            folders = {wanted.parent.name, annotation.parent.name}
+            found = [path for path in found if path.parent.name in folders] or found
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            return Problem("missing-image", annotation, "", f"no image {name!r}")
+        names = " and ".join(f"{path.parent.name}/{path.name}" for path in found[:3])
+        return Problem("ambiguous-image", annotation, "", f"{name!r} may be {names}")
 
 
-def warning(file: Path, place: str, what: str, fix: str) -> Finding:
-    return Finding("warning", file.name, place, what, fix)
+def bbox_of_corners(left: float, top: float, right: float, bottom: float):
+    """Return (x, y, width, height) of corners whose pixels belong to the box."""
+    return (
+        float(left),
+        float(top),
+        float(right - left + 1),
+        float(bottom - top + 1),
+    )
 
 
-def index_images(folder: Path) -> dict[str, list[Path]]:
-    """Return the image files below a folder by their stem, in sorted order."""
-    index: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            index.setdefault(path.stem, []).append(path)
-    return index
+def bbox_of_points(points: Sequence[float]):
+    """Return (x, y, width, height) around (x0, y0, x1, y1, ...), edges included."""
+    columns, rows = points[0::2], points[1::2]
+    return bbox_of_corners(min(columns), min(rows), max(columns), max(rows))
 
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-"""What the readers of wai.annotations accept."""
+def read_objects(
+    file: Path, items: Sequence, read_one: Callable, place: str = "object"
+) -> Iterator[AnnotatedObject | Problem]:
+    """Read each item of a list; what is no valid object becomes a Problem."""
+    for number, item in enumerate(items, 1):
+        where = f"{place} {number}"
+        try:
+            yield read_one(item, where)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            yield Problem("invalid-object", file, where, f"no valid object: {reason}")
+
+
+def image_or_problems(
+    file: Path,
+    image: Path | Problem,
+    size: tuple[int, int] | None,
+    read: Iterator[AnnotatedObject | Problem],
+) -> Iterator[AnnotatedImage | Problem]:
+    """Yield the problems of a file, and its image with the objects that are valid."""
+    items = list(read)
+    yield from (item for item in items if isinstance(item, Problem))
+    objects = tuple(item for item in items if isinstance(item, AnnotatedObject))
+    if isinstance(image, Problem):
+        yield Problem(image.kind, image.file, image.place, image.what, objects)
+    else:
+        yield AnnotatedImage(file, image, size, objects)

@@ -1,136 +1,434 @@
-"""Look at every annotation and every pixel before they are converted."""
+"""Check annotations and images: what is wrong, what follows, and how to mend it.
 
-from collections.abc import Iterable, Iterator
+Every annotation is read and every image decoded. What is found is handled by a
+policy (error, drop, repair or ignore) and reported in one table; the sum always
+holds: objects read = objects kept + objects left out.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import (
+    IMAGE_SUFFIXES,
     AnnotatedImage,
-    AnnotatedObject,
     AnnotationFormat,
-    Finding,
-    error,
-    index_images,
-    warning,
+    ImageIndex,
+    Problem,
+    Source,
 )
-from mmdet_flow.errors import DataError, did_you_mean
+from mmdet_flow.dataset.findings import KINDS, Ledger, Policy
+from mmdet_flow.dataset.object_checks import Context, check_object, labels_by_likeness
+from mmdet_flow.dataset.pixels import Pixels, group_duplicates, read_pixels
+from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.dataset.report import (
+    log_findings,
+    print_table,
+    report_of,
+    write_report,
+)
+from mmdet_flow.errors import DataError
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a data set is checked against.
+
+    Attributes:
+        classes: the class list in its order, or None to take all, by name.
+        policy: what to do about each kind of finding.
+        image_size: the longer side that training resizes to, or None.
+        min_objects: classes with fewer objects are reported.
+        lists: files of image names, one a split, to find duplicates across them.
+    """
+
+    classes: Sequence[str] | None = None
+    policy: Policy = field(default_factory=Policy)
+    image_size: int | None = None
+    min_objects: int = 10
+    lists: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """An annotated image whose pixels were read; ``size`` is (width, height)."""
+    """An image that passed, with the objects that are kept.
+
+    Attributes:
+        source: the annotation, its objects mended where the policy says so.
+        name: the file name in the data set.
+        size: (width, height) in pixels, as training sees it.
+        png: "" for the file as it is, or "stored" or "turned": how to make a PNG.
+    """
 
     source: AnnotatedImage
+    name: str
     size: tuple[int, int]
+    png: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A checked data set: its images by name, class list, account, and duplicates."""
+
+    images: list[CheckedImage]
+    classes: list[str]
+    ledger: Ledger
+    duplicates: list[list[str]]
 
 
 def check(
-    annotation_format: AnnotationFormat,
-    annotations: Path,
-    images: Path,
-    classes: list[str] | None,
-    threads: int,
-) -> tuple[list[CheckedImage], list[Finding]]:
-    """Read a data set; return its images, ordered by name, and all findings.
+    annotation_format: AnnotationFormat, source: Source, rules: Rules, threads: int = 1
+) -> Checked:
+    """Read and check a data set.
 
-    ``classes`` are those allowed, None allows all. Raises DataError when a folder
-    is missing or holds no annotation.
+    Raises DataError when a folder is missing or holds no annotation; all else is a
+    finding in the ledger.
     """
-    for folder in (annotations, images):
-        if not folder.is_dir():
-            raise DataError(f"{folder}: there is no such folder; check the config")
-    read = list(annotation_format.read(annotations, images))
-    findings = [item for item in read if isinstance(item, Finding)]
-    sources = [item for item in read if isinstance(item, AnnotatedImage)]
-    sources.sort(key=lambda item: item.image.name)
-    if not read:
-        raise DataError(f"{annotations}: holds no annotations; check folder and format")
-    findings += _check_names(sources)
-    findings += _check_unlabelled(sources, images)
+    _require_places(source)
+    ledger = Ledger(rules.policy)
+    index = ImageIndex(source.images)
+    annotated = _read(annotation_format, source, index, ledger)
+    annotated += _without_annotation(annotated, index, ledger)
+    annotated = _merge_similar_classes(annotated, rules, ledger)
+    named = _with_unique_names(annotated, ledger)
     with ThreadPoolExecutor(threads) as pool:
-        sizes = list(pool.map(lambda item: _decode(item.image), sources))
-    checked = []
-    for source, size in zip(sources, sizes, strict=True):
-        if isinstance(size, Finding):
-            findings.append(size)
+        paths = [one.source.image for one in named]
+        pixels = list(cli.progress(pool.map(read_pixels, paths), len(paths), "decoded"))
+    kept, thumbnails = [], []
+    for one, decoded in zip(named, pixels, strict=True):
+        if checked := _check_image(one, decoded, ledger):
+            kept.append(checked)
+            thumbnails.append(decoded.thumbnail)
+    kept, duplicates = _check_duplicates(kept, thumbnails, rules, ledger)
+    inclusive = annotation_format.inclusive
+    kept = [_check_objects(one, rules, inclusive, ledger) for one in kept]
+    classes = _class_list(kept, rules, ledger)
+    return Checked(kept, classes, ledger, duplicates)
+
+
+def _require_places(source: Source) -> None:
+    if not source.annotations.exists():
+        raise DataError(
+            f"{source.annotations}: there is no such folder; check the path"
+        )
+    if not source.images.is_dir():
+        raise DataError(f"{source.images}: there is no such folder; check the path")
+    if source.labels and not source.labels.is_file():
+        raise DataError(f"{source.labels}: there is no such file; check the path")
+
+
+def _read(
+    annotation_format: AnnotationFormat,
+    source: Source,
+    index: ImageIndex,
+    ledger: Ledger,
+) -> list[AnnotatedImage]:
+    """Return what was read, by image name; the rest is noted."""
+    annotated = []
+    items = list(annotation_format.read(source, index))
+    if not items:
+        raise DataError(
+            f"{source.annotations}: holds no annotations; check folder, format and glob"
+        )
+    for item in items:
+        if isinstance(item, AnnotatedImage):
+            annotated.append(item)
+            ledger.images_read += 1
+            ledger.objects_read += len(item.objects)
+        else:
+            _note_problem(item, ledger)
+    return sorted(annotated, key=lambda one: (one.image.name, str(one.annotation)))
+
+
+def _note_problem(problem: Problem, ledger: Ledger) -> None:
+    name = problem.file.name
+    ledger.note(problem.kind, name, problem.place, problem.what, mendable=False)
+    if problem.kind == "invalid-object":
+        ledger.objects_read += 1
+        ledger.leave_out(name, problem.place, "", problem.kind)
+    elif problem.kind != "broken-annotation":
+        ledger.images_read += 1
+        ledger.images_left_out.append(name)
+        ledger.objects_read += len(problem.objects)
+        for item in problem.objects:
+            ledger.leave_out(name, item.place, item.label, problem.kind)
+
+
+def _without_annotation(
+    annotated: list[AnnotatedImage], index: ImageIndex, ledger: Ledger
+) -> list[AnnotatedImage]:
+    """Note images without annotation; return those that the policy takes as empty."""
+    known = {one.image for one in annotated}
+    taken = []
+    for path in index.paths:
+        if path in known:
             continue
-        findings += _check_size(source, size)
-        for number, item in enumerate(source.objects, 1):
-            findings += _check_object(source, f"object {number}", item, size, classes)
-        checked.append(CheckedImage(source, size))
-    return checked, findings
+        ledger.images_read += 1
+        action = ledger.note("no-annotation", path.name, "", "it has no annotation")
+        if action == "repair":
+            taken.append(AnnotatedImage(path, path, None, ()))
+        else:
+            ledger.images_left_out.append(path.name)
+    return taken
 
 
-def _decode(path: Path) -> tuple[int, int] | Finding:
-    """Read all pixels of an image; return (width, height) or what is wrong."""
-    from PIL import Image
+def _merge_similar_classes(
+    annotated: list[AnnotatedImage], rules: Rules, ledger: Ledger
+) -> list[AnnotatedImage]:
+    """Note class names that differ in signs alone; rename them if told to.
 
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image.size
-    except Exception as problem:
-        what = f"cannot be decoded: {problem}"
-        return error(path, "", what, "replace the picture or remove its annotation")
-
-
-def _check_names(sources: Iterable[AnnotatedImage]) -> Iterator[Finding]:
-    seen: dict[str, AnnotatedImage] = {}
-    for source in sources:
-        other = seen.setdefault(source.image.stem, source)
-        if other is not source:
-            what = f"{other.annotation.name} annotates {source.image.name} too"
-            yield error(source.annotation, "", what, "keep one annotation a picture")
-
-
-def _check_unlabelled(
-    sources: Iterable[AnnotatedImage], images: Path
-) -> Iterator[Finding]:
-    annotated = {source.image for source in sources}
-    for paths in index_images(images).values():
-        for path in paths:
-            if path not in annotated:
-                yield warning(
-                    path,
-                    "",
-                    "has no annotation and is left out",
-                    "annotate it to use it",
-                )
-
-
-def _check_size(source: AnnotatedImage, size: tuple[int, int]) -> Iterator[Finding]:
-    if source.size and source.size != size:
-        yield error(
-            source.annotation,
-            "size",
-            f"says {source.size[0]}x{source.size[1]} but {source.image.name} has "
-            f"{size[0]}x{size[1]} pixels",
-            "annotate this very picture",
+    Where a class list is given, it decides, and others are unknown classes.
+    """
+    if rules.classes is not None:
+        return annotated
+    labels = [item.label for one in annotated for item in one.objects]
+    renamed: dict[str, str] = {}
+    for frequent, *others in labels_by_likeness(labels):
+        for label in others:
+            what = f"{label!r} is like the more frequent {frequent!r}"
+            if ledger.note("similar-classes", label, "", what) == "repair":
+                renamed[label] = frequent
+    if not renamed:
+        return annotated
+    return [
+        replace(
+            one,
+            objects=tuple(
+                replace(item, label=renamed.get(item.label, item.label))
+                for item in one.objects
+            ),
         )
+        for one in annotated
+    ]
 
 
-def _check_object(
-    source: AnnotatedImage,
-    place: str,
-    item: AnnotatedObject,
-    size: tuple[int, int],
-    classes: list[str] | None,
-) -> Iterator[Finding]:
-    x, y, width, height = item.bbox
-    if not item.label:
-        yield error(source.annotation, place, "has no class name", "name its class")
-    elif classes is not None and item.label not in classes:
-        hint = did_you_mean(item.label, classes).removeprefix("; ")
-        what = f"class {item.label!r} is not among {', '.join(classes)}"
-        yield error(
-            source.annotation, place, what, hint or "add it to classes or rename it"
+def _with_unique_names(
+    annotated: list[AnnotatedImage], ledger: Ledger
+) -> list[CheckedImage]:
+    """Give each image its name in the data set; two may not share a stem.
+
+    Results are named after the stem, and one would overwrite the other.
+    """
+    named: dict[str, CheckedImage] = {}
+    for one in annotated:
+        name = one.image.name
+        if other := named.get(one.image.stem):
+            place = f"{one.image.parent.name}/{name}"
+            what = f"{other.source.annotation.name} has {name} already"
+            prefixed = f"{one.image.parent.name}_{name}"
+            free = one.image != other.source.image and Path(prefixed).stem not in named
+            action = ledger.note(
+                "duplicate-name", one.annotation.name, place, what, free
+            )
+            if action != "repair":
+                _leave_out_image(one, "duplicate-name", ledger)
+                continue
+            name = prefixed
+        named[Path(name).stem] = CheckedImage(one, name, (0, 0))
+    return sorted(named.values(), key=lambda item: item.name)
+
+
+def _leave_out_image(image: AnnotatedImage, kind: str, ledger: Ledger) -> None:
+    ledger.images_left_out.append(image.image.name)
+    for item in image.objects:
+        ledger.leave_out(image.annotation.name, item.place, item.label, kind)
+
+
+def _check_image(
+    one: CheckedImage, decoded: Pixels | str, ledger: Ledger
+) -> CheckedImage | None:
+    """Return the image with its size, or None if it is left out."""
+    source, path = one.source, one.source.image
+    if isinstance(decoded, str):
+        faults = [("unreadable-image", decoded, False, "")]
+        size = (0, 0)
+    else:
+        size, faults = decoded.size, list(_image_faults(source, decoded))
+    png = ""
+    for kind, what, mendable, how in faults:
+        action = ledger.note(kind, path.name, "", what, mendable)
+        if action in ("error", "drop"):
+            _leave_out_image(source, kind, ledger)
+            return None
+        if action == "repair":
+            png = png or how
+    if png == "stored":
+        size = decoded.stored
+    name = f"{Path(one.name).stem}.png" if png else one.name
+    return CheckedImage(source, name, size, png)
+
+
+def _image_faults(source: AnnotatedImage, decoded: Pixels):
+    """Yield (kind, what, whether it can be mended, how to make a PNG)."""
+    claimed = source.size
+    fits_turned = claimed == decoded.size and decoded.size != decoded.stored
+    if decoded.rotated and not fits_turned:
+        what = f"its EXIF tag turns it from {decoded.stored} to {decoded.size} pixels"
+        yield "rotated-image", what, True, "stored"
+    if claimed and claimed not in (decoded.size, decoded.stored):
+        what = (
+            f"{source.annotation.name} says {claimed[0]}x{claimed[1]} but it has "
+            f"{decoded.size[0]}x{decoded.size[1]} pixels"
         )
-    if width < 1 or height < 1:
-        yield error(source.annotation, place, "its box is inverted", "swap its corners")
-    elif x >= size[0] or y >= size[1] or x + width <= 0 or y + height <= 0:
-        what = f"its box lies outside the {size[0]}x{size[1]} pixels"
-        yield error(source.annotation, place, what, "move or remove the box")
-    elif width < 2 or height < 2:
-        what = f"its box is {width:g}x{height:g} pixels"
-        yield warning(source.annotation, place, what, "check whether it is an object")
+        yield "image-size", what, False, ""
+    suffix = source.image.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        yield "unsupported-image", f"it is a {suffix} file", True, "turned"
+
+
+def _check_duplicates(
+    kept: list[CheckedImage], thumbnails: list, rules: Rules, ledger: Ledger
+) -> tuple[list[CheckedImage], list[list[str]]]:
+    """Note images with the same content; return those kept, and groups of names."""
+    groups = [[kept[i] for i in group] for group in group_duplicates(thumbnails)]
+    dropped = set()
+    split_of = _splits_by_name(rules.lists)
+    for first, *others in groups:
+        for one in others:
+            what = f"it shows the same as {first.name}"
+            action = ledger.note("duplicate-content", one.source.image.name, "", what)
+            splits = {split_of.get(Path(item.name).stem) for item in (first, one)}
+            if len(splits - {None}) == 2:
+                where = f"{what}, and they are in {' and '.join(sorted(splits))}"
+                ledger.note("duplicate-across-splits", one.source.image.name, "", where)
+            if action in ("error", "drop"):
+                dropped.add(one.name)
+                _leave_out_image(one.source, "duplicate-content", ledger)
+    kept = [one for one in kept if one.name not in dropped]
+    names = [[one.name for one in group if one.name not in dropped] for group in groups]
+    return kept, [group for group in names if len(group) > 1]
+
+
+def _splits_by_name(lists: Iterable[Path]) -> dict[str, str]:
+    split_of = {}
+    for path in lists:
+        try:
+            names = path.read_text(encoding="utf-8").split("\n")
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; check the path") from None
+        split_of |= {
+            Path(name.strip()).stem: path.stem for name in names if name.strip()
+        }
+    return split_of
+
+
+def _check_objects(
+    one: CheckedImage, rules: Rules, inclusive: bool, ledger: Ledger
+) -> CheckedImage:
+    context = Context(one.size, rules.classes, inclusive, rules.image_size)
+    file = one.source.annotation.name
+    checked = (check_object(item, context, file, ledger) for item in one.source.objects)
+    objects = tuple(item for item in checked if item is not None)
+    return replace(one, source=replace(one.source, objects=objects))
+
+
+def _class_list(kept: list[CheckedImage], rules: Rules, ledger: Ledger) -> list[str]:
+    """Return the class list, and note the classes with few objects."""
+    counts = Counter(item.label for one in kept for item in one.source.objects)
+    classes = list(rules.classes or sorted(counts))
+    for name in classes:
+        if counts[name] < rules.min_objects:
+            what = f"it has {counts[name]} objects, fewer than {rules.min_objects}"
+            ledger.note("few-objects", name, "", what)
+    return classes
+
+
+def add_check_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to check, and against what."""
+    parser.add_argument("--format", choices=sorted(FORMATS), required=True)
+    parser.add_argument(
+        "--annotations", type=Path, required=True, metavar="FOLDER|FILE"
+    )
+    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--glob", metavar="PATTERN", help="which annotation files (default: all)"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="names of the numbered classes of YOLO (default: found beside them)",
+    )
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="class list in its order (default: all classes, by name)",
+    )
+    parser.add_argument(
+        "--policy",
+        nargs="+",
+        default=[],
+        metavar="KIND=ACTION",
+        help="what to do about findings; kinds: " + ", ".join(KINDS),
+    )
+    parser.add_argument(
+        "--image-size",
+        type=cli.positive_int,
+        metavar="PIXELS",
+        help="report boxes that are too small to learn at this longer side",
+    )
+    parser.add_argument(
+        "--min-objects",
+        type=int,
+        default=10,
+        metavar="N",
+        help="report classes with fewer objects (default: 10)",
+    )
+    parser.add_argument(
+        "--lists",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="lists of the splits: report duplicates across them",
+    )
+    cli.add_threads_option(parser)
+
+
+def source_of(args: argparse.Namespace) -> Source:
+    return Source(args.annotations, args.images, args.glob, args.labels)
+
+
+def rules_of(args: argparse.Namespace) -> Rules:
+    return Rules(
+        args.classes,
+        Policy.parse(args.policy),
+        args.image_size,
+        args.min_objects,
+        tuple(args.lists),
+    )
+
+
+def run_check(args: argparse.Namespace) -> None:
+    """Check, log the findings, write the reports, and fail if there are errors."""
+    threads = args.threads or cli.available_threads()
+    checked = check(FORMATS[args.format], source_of(args), rules_of(args), threads)
+    log_findings(checked.ledger)
+    report = report_of(checked)
+    if args.report:
+        write_report(report, args.report)
+    print_table(report)
+    if errors := checked.ledger.errors:
+        raise DataError(f"{len(errors)} findings have to be mended, listed above")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_check", __doc__)
+    add_check_options(parser)
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="write all findings here as JSON, and beside it as CSV",
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: run_check(args), args)

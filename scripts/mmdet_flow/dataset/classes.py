@@ -27,11 +27,25 @@ def parse_classes(text: str) -> list[str]:
     return names
 
 
+def require_same_classes(
+    expected: Sequence[str], found: Sequence[str], owner: str, other: str, fix: str
+) -> None:
+    """Refuse two things that belong together and name different classes.
+
+    The error shows both lists; their order counts, since labels are positions.
+    """
+    if list(expected) != list(found):
+        raise DataError(
+            f"{other} has the classes {', '.join(found)} "
+            f"({classes_sha256(found)[:8]}) but {owner} has {', '.join(expected)} "
+            f"({classes_sha256(expected)[:8]}); {fix}"
+        )
+
+
 def check_environment(classes: Sequence[str]) -> None:
     """Refuse a MMDET_CLASSES that differs from the model's own class list."""
-    text = os.environ.get(ENVIRONMENT)
-    if text and (given := parse_classes(text)) != list(classes):
-        raise DataError(
-            f"{ENVIRONMENT} says {', '.join(given)} but the checkpoint was trained on "
-            f"{', '.join(classes)}; unset {ENVIRONMENT}"
+    if text := os.environ.get(ENVIRONMENT):
+        given = parse_classes(text)
+        require_same_classes(
+            classes, given, "the checkpoint", ENVIRONMENT, f"unset {ENVIRONMENT}"
         )

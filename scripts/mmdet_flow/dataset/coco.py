@@ -1,7 +1,7 @@
 """A COCO file in memory: the form in which a data set travels between the steps."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmdet_flow.errors import DataError
@@ -13,13 +13,14 @@ class CocoFile:
     """Images, annotations and categories as plain COCO dictionaries.
 
     ``images`` and ``annotations`` are ordered by id; ``categories`` by id too, and
-    that order is the class list.
+    that order is the class list. ``info`` carries the hash of the class list.
     """
 
     path: Path
     images: list[dict]
     annotations: list[dict]
     categories: list[dict]
+    info: dict = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | str) -> "CocoFile":
@@ -33,13 +34,15 @@ class CocoFile:
                 f"{path}: not a COCO file: needs the lists {', '.join(keys)}"
             )
         by_id = [sorted(content[key], key=lambda item: item["id"]) for key in keys]
-        return cls(Path(path), *by_id)
+        info = content.get("info")
+        return cls(Path(path), *by_id, info if isinstance(info, dict) else {})
 
     def write(self, path: Path | str) -> None:
         """Write the file, unless it already holds the same."""
         write_json(
             path,
             {
+                "info": self.info,
                 "images": self.images,
                 "annotations": self.annotations,
                 "categories": self.categories,
@@ -63,7 +66,7 @@ class CocoFile:
         images = [image for image in self.images if image["file_name"] in wanted]
         ids = {image["id"] for image in images}
         annotations = [item for item in self.annotations if item["image_id"] in ids]
-        return CocoFile(self.path, images, annotations, self.categories)
+        return CocoFile(self.path, images, annotations, self.categories, self.info)
 
     def objects_by_image(self) -> dict[int, list[dict]]:
         """Return the annotations of each image id, those without any included."""

@@ -17,17 +17,24 @@ from mmdet_flow.errors import UsageError
 from mmdet_flow.files import new_file, write_if_changed
 
 CLASSES = ("leaf", "pebble", "shell")
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 336, 224
 MIN_VISIBLE = 0.6
 """Smallest part of an object that later objects may leave visible."""
 
 
 @dataclass(frozen=True)
 class Sprite:
-    """One drawn object: its full-frame mask (h, w) bool and colours (h, w, 3) BGR."""
+    """One drawn object.
+
+    Attributes:
+        mask: (height, width) bool, the picture's pixels that it covers.
+        window: the rows and columns of the picture around it.
+        colours: (rows, columns, 3) BGR in that window.
+    """
 
     label: str
     mask: np.ndarray
+    window: tuple[slice, slice]
     colours: np.ndarray
 
 
@@ -63,7 +70,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[dict]]:
     for _ in range(int(rng.integers(3, 8))):
         sprite = _sprite(rng, CLASSES[rng.integers(len(CLASSES))])
         remaining = [mask & ~sprite.mask for _, mask, _ in visible]
-        if not sprite.mask.any() or not all(
+        if not _is_one_piece(sprite.mask) or not all(
             _is_one_piece(mask) and mask.sum() >= MIN_VISIBLE * full
             for mask, (_, _, full) in zip(remaining, visible, strict=True)
         ):
@@ -75,8 +82,9 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[dict]]:
         visible.append((sprite.label, sprite.mask, int(sprite.mask.sum())))
         picture = _paint(picture, sprite)
     picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 0.9)))
-    picture += rng.normal(0, rng.uniform(2, 8), picture.shape)
-    picture *= rng.uniform(0.75, 1.15)
+    noise = rng.standard_normal(picture.shape, np.float32)
+    picture += noise * np.float32(rng.uniform(2, 8))
+    picture *= np.float32(rng.uniform(0.75, 1.15))
     objects = [_opex_object(label, mask) for label, mask, _ in visible]
     return np.clip(picture, 0, 255).astype(np.uint8), objects
 
@@ -85,7 +93,7 @@ def _sprite(rng: np.random.Generator, label: str) -> Sprite:
     """Draw one object at a random place, wholly inside the picture."""
     import cv2
 
-    size = float(rng.uniform(20, 54))
+    size = float(rng.uniform(28, 62))
     shape, texture = {"leaf": _leaf, "pebble": _pebble, "shell": _shell}[label](rng)
     angle = rng.uniform(0, 2 * math.pi)
     rotation = np.array(
@@ -100,10 +108,13 @@ def _sprite(rng: np.random.Generator, label: str) -> Sprite:
     outline = np.rint(shape @ rotation.T * size + centre).astype(np.int32)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.fillPoly(mask, [outline], 1)
+    (left, top), (right, bottom) = outline.min(0), outline.max(0) + 1
+    window = slice(top, bottom), slice(left, right)
     # The texture is a function of the object's own coordinates, so it turns with it.
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    rows, columns = np.mgrid[window]
     local = (np.dstack([columns, rows]) - centre) @ rotation / size
-    return Sprite(label, mask.astype(bool), texture(local[..., 0], local[..., 1]))
+    colours = texture(local[..., 0], local[..., 1])
+    return Sprite(label, mask.astype(bool), window, colours)
 
 
 def _leaf(rng: np.random.Generator):
@@ -132,11 +143,11 @@ def _pebble(rng: np.random.Generator):
     )
     flat = rng.uniform(0.6, 0.95)
     colour = _colour(rng, ((150, 150, 150), (110, 125, 150), (90, 90, 100)))
-    speckle = rng.normal(0, 0.16, (HEIGHT, WIDTH))
     light = rng.uniform(-0.25, 0.25)
 
     def texture(x, y):
         roundness = 1.15 - 0.5 * (x**2 + (y / flat) ** 2)
+        speckle = rng.normal(0, 0.16, x.shape)
         return colour * (roundness + light * x + speckle)[..., None]
 
     points = np.column_stack([radius * np.cos(turn), flat * radius * np.sin(turn)])
@@ -174,7 +185,7 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     base = _colour(
         rng, ((130, 175, 205), (55, 75, 100), (80, 125, 165), (140, 120, 100))
     )
-    field = np.zeros((HEIGHT, WIDTH))
+    field = np.zeros((HEIGHT, WIDTH), np.float32)
     for cells in (4, 12, 40, 120):
         noise = rng.normal(0, 1, (cells, cells)).astype(np.float32)
         field += cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC) * 7
@@ -183,7 +194,7 @@ def _background(rng: np.random.Generator) -> np.ndarray:
         angle, period = rng.uniform(0, math.pi), rng.uniform(6, 40)
         across = columns * math.cos(angle) + rows * math.sin(angle)
         field += rng.uniform(4, 14) * np.sin(across * 2 * math.pi / period)
-    return np.clip(base + field[..., None], 0, 255)
+    return np.clip(base.astype(np.float32) + field[..., None], 0, 255)
 
 
 def _paint(picture: np.ndarray, sprite: Sprite) -> np.ndarray:
@@ -192,18 +203,25 @@ def _paint(picture: np.ndarray, sprite: Sprite) -> np.ndarray:
 
     shadow = cv2.GaussianBlur(sprite.mask.astype(np.float32), (0, 0), 4)
     shadow = np.roll(shadow, (3, 3), (0, 1))
-    shaded = picture * (1 - 0.35 * shadow[..., None])
-    return np.where(sprite.mask[..., None], np.clip(sprite.colours, 0, 255), shaded)
+    painted = picture * (1 - np.float32(0.35) * shadow[..., None])
+    mask = sprite.mask[sprite.window]
+    painted[sprite.window][mask] = np.clip(sprite.colours[mask], 0, 255)
+    return painted
 
 
 def _is_one_piece(mask: np.ndarray) -> bool:
-    """Whether a mask is one region without holes, so that one outline describes it."""
+    """Whether one outline, which never touches itself, describes a mask."""
     import cv2
+    from shapely import Polygon
 
     contours, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
     )
-    return len(contours) == 1
+    return (
+        len(contours) == 1
+        and len(contours[0]) > 3
+        and Polygon(contours[0][:, 0, :]).is_valid
+    )
 
 
 def _opex_object(label: str, mask: np.ndarray) -> dict:

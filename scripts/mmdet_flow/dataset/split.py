@@ -1,10 +1,15 @@
 """Divide a COCO file into training, validation and test images.
 
-Shares are stratified by class, so that each split has its part of every class.
-Lists are text files with one image name, or stem, a line.
+Shares are stratified by class, so that each split has its part of every class, and
+keep the images of a group (one specimen, one duplicate) in one split. Lists are text
+files with one image name, or stem, a line; those that are written can be edited and
+given again.
 """
 
 import argparse
+import re
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +17,31 @@ import numpy as np
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import read_json, write_if_changed
 
 SPLITS = ("train", "val", "test")
 
+Groups = Mapping[str, str]
+"""The group of each image name; images that it does not name are alone."""
 
-def split(coco: CocoFile, output: Path, wanted: dict[str, str], seed: int) -> None:
+
+def split(
+    coco: CocoFile,
+    output: Path,
+    wanted: dict[str, str],
+    seed: int,
+    groups: Groups | None = None,
+    fold: tuple[int, int] | None = None,
+) -> None:
     """Write ``train``, ``val`` and ``test`` as JSON and text, and ``trainval.json``.
 
-    ``wanted`` gives a share (as "0.7") or a list file for each split.
+    ``wanted`` gives a share (as "0.7") or a list file for each split. ``fold`` is
+    (k, n): train and val are divided anew into n equal parts, and part k becomes val.
     """
-    shares = {name: _share(text) for name, text in wanted.items()}
-    if all(share is not None for share in shares.values()):
-        parts = split_by_share(coco, shares, seed)
-    elif any(share is not None for share in shares.values()):
-        raise UsageError("splits: give shares for all splits, or list files for all")
-    else:
-        parts = {name: _read_list(coco, Path(text)) for name, text in wanted.items()}
-        _require_apart(parts)
+    parts = _parts(coco, wanted, seed, groups or {})
+    if fold:
+        pool = coco.subset(parts["train"] + parts["val"])
+        parts = _fold(pool, *fold, seed, groups or {}) | {"test": parts["test"]}
     for name, names in parts.items():
         if not names:
             raise DataError(
@@ -44,46 +56,145 @@ def split(coco: CocoFile, output: Path, wanted: dict[str, str], seed: int) -> No
     )
 
 
+def _parts(
+    coco: CocoFile, wanted: dict[str, str], seed: int, groups: Groups
+) -> dict[str, list[str]]:
+    shares = {name: _share(text) for name, text in wanted.items()}
+    if all(share is not None for share in shares.values()):
+        return split_by_share(coco, shares, seed, groups)
+    if any(share is not None for share in shares.values()):
+        raise UsageError("splits: give shares for all splits, or list files for all")
+    parts = {name: _read_list(coco, Path(text)) for name, text in wanted.items()}
+    _require_apart(parts)
+    return parts
+
+
+def _fold(
+    pool: CocoFile, index: int, count: int, seed: int, groups: Groups
+) -> dict[str, list[str]]:
+    """Return train and val of one fold; the folds of a seed are the same each time."""
+    if not 0 <= index < count or count < 2:
+        raise UsageError(f"fold {index} of {count}: count from 0, of at least 2 folds")
+    shares = {str(number): 1 / count for number in range(count)}
+    folds = split_by_share(pool, shares, seed, groups)
+    val = folds.pop(str(index))
+    return {"train": sorted(chain.from_iterable(folds.values())), "val": val}
+
+
 def split_by_share(
-    coco: CocoFile, shares: dict[str, float], seed: int
+    coco: CocoFile, shares: dict[str, float], seed: int, groups: Groups | None = None
 ) -> dict[str, list[str]]:
     """Return the image names of each split, stratified by class.
 
     Iterative stratification after Sechidis et al., "On the Stratification of
-    Multi-Label Data" (2011): images of the rarest class are dealt first, each to
-    the split that still lacks most of that class.
+    Multi-Label Data" (2011): the rarest class is dealt first, each image to the split
+    that still lacks most of that class. A group is dealt like one image of its weight.
     """
     rng = np.random.default_rng(seed)
     names = list(shares)
     share = np.array([shares[name] for name in names])
     share = share / share.sum()
-    has_class = _class_matrix(coco)
+    units = _units(coco, groups or {})
+    weight, has_class = _weigh(coco, units)
     lacking = share[:, None] * has_class.sum(0)
-    room = share * len(coco.images)
-    remaining = rng.permutation(len(coco.images))
-    chosen: dict[str, list[str]] = {name: [] for name in names}
+    room = share * weight.sum()
+    remaining = rng.permutation(len(units))
+    # Large groups first: later ones are small enough to even out what is lacking.
+    remaining = remaining[np.argsort(-weight[remaining], kind="stable")]
+    chosen: dict[str, list[list[str]]] = {name: [] for name in names}
     while len(remaining):
-        counts = has_class[remaining].sum(0)
+        counts = (has_class[remaining] > 0).sum(0)
         rarest = int(np.argmin(np.where(counts > 0, counts, np.inf)))
-        batch = remaining[has_class[remaining, rarest]] if counts.any() else remaining
-        for image in batch:
+        has_rarest = has_class[remaining, rarest] > 0
+        batch = remaining[has_rarest] if counts.any() else remaining
+        for unit in batch:
             # Most needed by class, then by room; the first split wins a tie.
             order = np.lexsort((-room, -lacking[:, rarest] if counts.any() else -room))
             target = int(order[0])
-            lacking[target] -= has_class[image]
-            room[target] -= 1
-            chosen[names[target]].append(coco.images[image]["file_name"])
+            lacking[target] -= has_class[unit]
+            room[target] -= weight[unit]
+            chosen[names[target]].append(units[unit])
         remaining = remaining[~np.isin(remaining, batch)]
     _fill_empty(chosen)
-    return {name: sorted(images) for name, images in chosen.items()}
+    return {name: sorted(chain.from_iterable(own)) for name, own in chosen.items()}
 
 
-def _fill_empty(chosen: dict[str, list[str]]) -> None:
-    """Give each empty split one image of the fullest, while there is one to give."""
-    for images in chosen.values():
+def _units(coco: CocoFile, groups: Groups) -> list[list[str]]:
+    """Return the image names that have to stay together, in the order of the file."""
+    units: dict[str, list[str]] = {}
+    for image in coco.images:
+        name = image["file_name"]
+        # No group is named like a file: a slash is in no image name.
+        key = f"group/{groups[name]}" if name in groups else name
+        units.setdefault(key, []).append(name)
+    return list(units.values())
+
+
+def _weigh(
+    coco: CocoFile, units: Sequence[Sequence[str]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images a unit (n,), and images with each class a unit (n, classes)."""
+    rows = {image["file_name"]: row for row, image in enumerate(coco.images)}
+    per_image = _class_matrix(coco)
+    weight = np.array([len(unit) for unit in units])
+    has_class = np.array(
+        [per_image[[rows[name] for name in unit]].sum(0) for unit in units]
+    )
+    return weight, has_class.reshape(len(units), -1)
+
+
+def _fill_empty(chosen: dict[str, list[list[str]]]) -> None:
+    """Give each empty split one unit of the fullest, while there is one to give."""
+    for units in chosen.values():
         fullest = max(chosen.values(), key=len)
-        if not images and len(fullest) > 1:
-            images.append(fullest.pop())
+        if not units and len(fullest) > 1:
+            units.append(fullest.pop())
+
+
+def group_by_pattern(coco: CocoFile, pattern: str) -> dict[str, str]:
+    """Return the group of each image name: what the pattern's first group matches."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"group pattern {pattern!r}: {error}") from None
+    found = {}
+    for image in coco.images:
+        if match := compiled.search(image["file_name"]):
+            found[image["file_name"]] = match[1 if compiled.groups else 0]
+    if not found:
+        raise UsageError(
+            f"group pattern {pattern!r}: matches no image name; correct it"
+        )
+    return found
+
+
+def group_by_table(coco: CocoFile, path: Path, column: str) -> dict[str, str]:
+    """Return the group of each image name: a column of a CSV with a column image."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str).dropna()
+        rows = list(zip(table["image"], table[column], strict=True))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    except KeyError as error:
+        raise DataError(
+            f"{path}: has no column {error}; it needs image and {column}"
+        ) from None
+    known = {image["file_name"]: image["file_name"] for image in coco.images}
+    known |= {Path(name).stem: name for name in list(known)}
+    return {known[name]: group for name, group in rows if name in known}
+
+
+def keep_duplicates_together(groups: Groups, report: Path) -> dict[str, str]:
+    """Return the groups, joined where a check found images with the same content."""
+    joined = dict(groups)
+    for names in read_json(report)["duplicates"]:
+        old = {joined[name] for name in names if name in joined}
+        new = f"same as {names[0]}"
+        joined |= {name: new for name, group in joined.items() if group in old}
+        joined |= dict.fromkeys(names, new)
+    return joined
 
 
 def _class_matrix(coco: CocoFile) -> np.ndarray:
@@ -134,6 +245,21 @@ def _require_apart(parts: dict[str, list[str]]) -> None:
             seen[name] = split_name
 
 
+def split_from_options(args: argparse.Namespace) -> None:
+    """Run the division that the options of the command describe."""
+    coco = CocoFile.read(args.annotations)
+    groups: dict[str, str] = {}
+    if args.group_pattern:
+        groups = group_by_pattern(coco, args.group_pattern)
+    if args.group_file:
+        groups |= group_by_table(coco, args.group_file, args.group_column)
+    if args.report:
+        groups = keep_duplicates_together(groups, args.report)
+    wanted = {name: getattr(args, name) for name in SPLITS}
+    fold = (args.fold, args.folds) if args.folds else None
+    split(coco, args.output, wanted, args.seed, groups, fold)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = cli.new_parser("mmdet_split", __doc__)
     parser.add_argument("annotations", type=Path, metavar="COCO")
@@ -143,13 +269,34 @@ def build_parser() -> argparse.ArgumentParser:
             f"--{name}", default=share, metavar="SHARE|FILE", help=f"default {share}"
         )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--group-pattern",
+        metavar="REGEX",
+        help="images whose names match alike, in its first group, stay together",
+    )
+    parser.add_argument(
+        "--group-file",
+        type=Path,
+        metavar="CSV",
+        help="images with one value in --group-column stay together",
+    )
+    parser.add_argument("--group-column", default="group", metavar="NAME")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="JSON",
+        help="report of mmdet_convert: images with the same content stay together",
+    )
+    parser.add_argument(
+        "--folds",
+        type=cli.positive_int,
+        metavar="N",
+        help="divide train and val anew into N parts, of which --fold becomes val",
+    )
+    parser.add_argument("--fold", type=int, default=0, metavar="K")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    wanted = {name: getattr(args, name) for name in SPLITS}
-    return cli.run(
-        lambda: split(CocoFile.read(args.annotations), args.output, wanted, args.seed),
-        args,
-    )
+    return cli.run(lambda: split_from_options(args), args)

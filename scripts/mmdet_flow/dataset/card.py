@@ -1,0 +1,232 @@
+"""Describe a data set on one card: what is in it, and what the network will see of it.
+
+Writes card.json, card.png (plots), samples.png (images with their annotations) and
+card.html, a fragment that holds all of them.
+"""
+
+import argparse
+import base64
+import html
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.files import new_file, write_if_changed, write_json
+
+GRID = 16
+"""Rows and columns of the heat map of positions."""
+
+QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+SAMPLES = 12
+COLUMNS = 4
+
+
+def make_card(
+    splits: dict[str, CocoFile], images: Path, image_size: int | None, output: Path
+) -> None:
+    """Write the card of a data set; ``images`` is the folder of all splits' images."""
+    card = describe(splits, image_size)
+    write_json(output / "card.json", card)
+    _plot(card, output / "card.png")
+    _draw_samples(splits, images, output / "samples.png")
+    write_if_changed(output / "card.html", _to_html(card, output))
+    cli.log.info("described %d images in %s", card["images"], output)
+
+
+def describe(splits: dict[str, CocoFile], image_size: int | None) -> dict:
+    """Return counts, sizes and positions as plain values.
+
+    Box sizes are the square roots of their areas in pixels: as annotated, and as the
+    network sees them when the longer side is resized to ``image_size``.
+    """
+    sizes: Counter[str] = Counter()
+    per_image: Counter[int] = Counter()
+    annotated, seen = [], []
+    heat = np.zeros((GRID, GRID), int)
+    for coco in splits.values():
+        objects = coco.objects_by_image()
+        for image in coco.images:
+            width, height = image["width"], image["height"]
+            sizes[f"{width}x{height}"] += 1
+            per_image[len(objects[image["id"]])] += 1
+            for item in objects[image["id"]]:
+                x, y, w, h = item["bbox"]
+                side = max(0.0, w * h) ** 0.5
+                annotated.append(side)
+                seen.append(side * (image_size or 0) / max(width, height))
+                row = int(np.clip((y + h / 2) / height * GRID, 0, GRID - 1))
+                column = int(np.clip((x + w / 2) / width * GRID, 0, GRID - 1))
+                heat[row, column] += 1
+    return {
+        "images": sum(sizes.values()),
+        "splits": {name: _counts(coco) for name, coco in splits.items()},
+        "image_sizes": dict(sizes.most_common()),
+        "objects_per_image": {str(n): per_image[n] for n in sorted(per_image)},
+        "box_sizes": _quantiles(annotated),
+        "box_sizes_seen": _quantiles(seen) if image_size else None,
+        "image_size": image_size,
+        "positions": heat.tolist(),
+    }
+
+
+def _counts(coco: CocoFile) -> dict:
+    by_class = Counter(item["category_id"] for item in coco.annotations)
+    return {
+        "images": len(coco.images),
+        "objects": len(coco.annotations),
+        "objects_by_class": {
+            item["name"]: by_class[item["id"]] for item in coco.categories
+        },
+    }
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    found = np.percentile(values or [0.0], QUANTILES)
+    return {
+        f"{share}%": round(float(value), 1)
+        for share, value in zip(QUANTILES, found, strict=True)
+    }
+
+
+def _plot(card: dict, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    (classes, numbers), (boxes, positions) = figure.subplots(2, 2)
+    bottom: np.ndarray | int = 0
+    for name, split in card["splits"].items():
+        counts = np.array(list(split["objects_by_class"].values()))
+        classes.bar(list(split["objects_by_class"]), counts, bottom=bottom, label=name)
+        bottom = bottom + counts
+    classes.set_title("objects of each class")
+    classes.tick_params("x", rotation=30)
+    classes.margins(y=0.3)
+    classes.legend(ncols=3)
+    per_image = {int(n): count for n, count in card["objects_per_image"].items()}
+    numbers.bar(list(per_image), list(per_image.values()))
+    numbers.set_title("images with so many objects")
+    for key, label in (("box_sizes", "as annotated"), ("box_sizes_seen", "as seen")):
+        if card[key]:
+            boxes.plot(list(card[key]), list(card[key].values()), "o-", label=label)
+    boxes.set_title("share of boxes up to a size, √area in pixels")
+    boxes.set_ylim(bottom=0)
+    boxes.legend()
+    positions.imshow(card["positions"], cmap="viridis", aspect="auto")
+    positions.set_title("where the centres of the boxes are")
+    positions.set_axis_off()
+    _save(figure, path)
+
+
+def _draw_samples(splits: dict[str, CocoFile], images: Path, path: Path) -> None:
+    """Draw the annotations of images that are evenly spread over the splits."""
+    from matplotlib.figure import Figure
+
+    entries = [
+        (name, coco, image) for name, coco in splits.items() for image in coco.images
+    ]
+    picks = np.unique(np.linspace(0, len(entries) - 1, SAMPLES).astype(int))
+    rows = -(-len(picks) // COLUMNS)
+    figure = Figure(figsize=(12, 2.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, pick in zip(axes, picks, strict=False):
+        name, coco, image = entries[pick]
+        _draw_sample(axis, coco, image, images)
+        axis.set_title(f"{name}: {image['file_name']}", fontsize=8, parse_math=False)
+    _save(figure, path)
+
+
+def _draw_sample(axis, coco: CocoFile, image: dict, images: Path) -> None:
+    from matplotlib.patches import Polygon, Rectangle
+    from PIL import Image, ImageOps
+
+    with Image.open(images / image["file_name"]) as opened:
+        axis.imshow(np.asarray(ImageOps.exif_transpose(opened).convert("RGB")))
+    order = {item["id"]: number for number, item in enumerate(coco.categories)}
+    for item in coco.annotations:
+        if item["image_id"] != image["id"]:
+            continue
+        style = {"fill": False, "color": f"C{order[item['category_id']] % 10}", "lw": 1}
+        x, y, width, height = item["bbox"]
+        outlines = item.get("segmentation") or []
+        if isinstance(outlines, list) and outlines:
+            for part in outlines:
+                axis.add_patch(Polygon(np.reshape(part, (-1, 2)), **style))
+        else:
+            axis.add_patch(Rectangle((x, y), width, height, **style))
+
+
+def _save(figure, path: Path) -> None:
+    with new_file(path) as temporary:
+        # Without the version of the library, the same data give the same bytes.
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+
+
+def _to_html(card: dict, folder: Path) -> str:
+    classes = list(next(iter(card["splits"].values()))["objects_by_class"])
+    rows = [["split", "images", "objects", *classes]]
+    for name, split in card["splits"].items():
+        counts = split["objects_by_class"].values()
+        rows.append([name, split["images"], split["objects"], *counts])
+    sizes = ", ".join(
+        f"{size} ({n})" for size, n in list(card["image_sizes"].items())[:5]
+    )
+    return "\n".join(
+        [
+            "<section>",
+            "<h2>Data set</h2>",
+            _table(rows),
+            f"<p>Image sizes: {sizes}</p>",
+            *(_picture(folder / name) for name in ("card.png", "samples.png")),
+            "</section>\n",
+        ]
+    )
+
+
+def _table(rows: list[list]) -> str:
+    def line(cells: list, tag: str) -> str:
+        inner = "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells)
+        return f"<tr>{inner}</tr>"
+
+    head, *body = rows
+    lines = [line(head, "th"), *(line(row, "td") for row in body)]
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _picture(path: Path) -> str:
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="{path.stem}" src="data:image/png;base64,{content}">'
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_card", __doc__)
+    parser.add_argument(
+        "splits", nargs="+", type=Path, metavar="COCO", help="a file a split"
+    )
+    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--image-size",
+        type=cli.positive_int,
+        metavar="PIXELS",
+        help="longer side that the network sees",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    splits = {path.stem: path for path in args.splits}
+    return cli.run(
+        lambda: make_card(
+            {name: CocoFile.read(path) for name, path in splits.items()},
+            args.images,
+            args.image_size,
+            args.output,
+        ),
+        args,
+    )

@@ -1,0 +1,229 @@
+"""What can be wrong with one object: each check is a function of its own."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from mmdet_flow.dataset.annotations import AnnotatedObject, bbox_of_points
+from mmdet_flow.dataset.findings import Ledger
+from mmdet_flow.errors import did_you_mean
+
+TINY = 2
+"""Boxes narrower or lower than so many pixels are worth a look."""
+
+POLYGON_TOLERANCE = 1.0
+"""Pixels by which a polygon may leave its box: formats round differently."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an object is checked against.
+
+    Attributes:
+        size: (width, height) of its image in pixels.
+        classes: the class list, or None if all classes are taken.
+        inclusive: whether the format counts the last pixel of a box.
+        image_size: the longer side that training resizes to, or None.
+    """
+
+    size: tuple[int, int]
+    classes: Sequence[str] | None
+    inclusive: bool
+    image_size: int | None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a check found, and the object mended, if that is possible."""
+
+    kind: str
+    what: str
+    repaired: AnnotatedObject | None = None
+
+
+def check_object(
+    item: AnnotatedObject, context: Context, file: str, ledger: Ledger
+) -> AnnotatedObject | None:
+    """Return the object, mended where the policy says so, or None to leave it out."""
+    for one_check in CHECKS:
+        fault = one_check(item, context)
+        if fault is None:
+            continue
+        mendable = fault.repaired is not None
+        action = ledger.note(fault.kind, file, item.place, fault.what, mendable)
+        if action in ("error", "drop"):
+            ledger.leave_out(file, item.place, item.label, fault.kind)
+            return None
+        if action == "repair":
+            item = fault.repaired
+    return item
+
+
+def same_but_for_signs(name: str) -> str:
+    """Return what is left of a class name without case, spaces and punctuation."""
+    return "".join(filter(str.isalnum, name.casefold())) or name
+
+
+def _label(item: AnnotatedObject, context: Context) -> Fault | None:
+    if not item.label:
+        return Fault("unnamed-object", "it has no class name")
+    if context.classes is None or item.label in context.classes:
+        return None
+    key = same_but_for_signs(item.label)
+    same = [name for name in context.classes if same_but_for_signs(name) == key]
+    hint = did_you_mean(item.label, context.classes)
+    what = f"class {item.label!r} is not among {', '.join(context.classes)}{hint}"
+    return Fault("unknown-class", what, replace(item, label=same[0]) if same else None)
+
+
+def _fractional(item: AnnotatedObject, context: Context) -> Fault | None:
+    values = (*item.bbox, *item.polygon)
+    if item.coco is not None or all(value == int(value) for value in values):
+        return None
+    rounded = replace(
+        item,
+        bbox=tuple(float(round(value)) for value in item.bbox),
+        polygon=tuple(float(round(value)) for value in item.polygon),
+    )
+    return Fault("fractional-coordinates", f"its box is {_text(item)}", rounded)
+
+
+def _inverted(item: AnnotatedObject, context: Context) -> Fault | None:
+    shift = 1 if context.inclusive else 0
+    sides = []
+    for start, extent in zip(item.bbox[:2], item.bbox[2:], strict=True):
+        if extent < shift:
+            start, extent = start + extent - shift, 2 * shift - extent
+        sides.append((start, extent))
+    (x, width), (y, height) = sides
+    if (x, y, width, height) == item.bbox:
+        return None
+    repaired = replace(item, bbox=(x, y, width, height))
+    return Fault("inverted-box", f"its box is {_text(item)}", repaired)
+
+
+def _empty(item: AnnotatedObject, context: Context) -> Fault | None:
+    if item.bbox[2] > 0 and item.bbox[3] > 0:
+        return None
+    return Fault("empty-box", f"its box is {_text(item)}")
+
+
+def _outside(item: AnnotatedObject, context: Context) -> Fault | None:
+    x, y, width, height = item.bbox
+    if x < context.size[0] and y < context.size[1] and x + width > 0 and y + height > 0:
+        return None
+    what = f"its box {_text(item)} lies outside the {_size(context)} pixels"
+    return Fault("outside-image", what)
+
+
+def _crosses_edge(item: AnnotatedObject, context: Context) -> Fault | None:
+    x, y, width, height = item.bbox
+    left, top = max(x, 0.0), max(y, 0.0)
+    right = min(x + width, float(context.size[0]))
+    bottom = min(y + height, float(context.size[1]))
+    cut = (left, top, right - left, bottom - top)
+    if cut == item.bbox:
+        return None
+    polygon = tuple(
+        min(max(value, 0.0), side - 1.0)
+        for value, side in zip(
+            item.polygon, [*context.size] * (len(item.polygon) // 2), strict=True
+        )
+    )
+    what = f"its box {_text(item)} crosses the edge of the {_size(context)} pixels"
+    return Fault("crosses-edge", what, replace(item, bbox=cut, polygon=polygon))
+
+
+def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
+    if min(item.bbox[2:]) >= TINY:
+        return None
+    return Fault("tiny-box", f"its box is {_text(item)}")
+
+
+def _too_small_to_learn(item: AnnotatedObject, context: Context) -> Fault | None:
+    if context.image_size is None:
+        return None
+    scale = context.image_size / max(context.size)
+    if min(item.bbox[2:]) * scale >= 1:
+        return None
+    what = f"its box {_text(item)} is below 1 pixel at image_size {context.image_size}"
+    return Fault("too-small-to-learn", what)
+
+
+def _short_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
+    points = len(item.polygon) // 2
+    if points == 0 or points >= 3:
+        return None
+    what = f"its polygon has {points} points"
+    return Fault("short-polygon", what, replace(item, polygon=()))
+
+
+def _crossed_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
+    if not item.polygon:
+        return None
+    from shapely import Polygon, make_valid
+
+    outline = Polygon(list(zip(item.polygon[::2], item.polygon[1::2], strict=True)))
+    if outline.is_valid:
+        return None
+    parts = getattr(make_valid(outline), "geoms", [])
+    areas = [part for part in parts if part.geom_type == "Polygon"]
+    if not areas:
+        return Fault("crossed-polygon", "its polygon encloses nothing")
+    points = max(areas, key=lambda part: part.area).exterior.coords[:-1]
+    polygon = tuple(float(round(value)) for point in points for value in point)
+    repaired = replace(item, polygon=polygon)
+    return Fault("crossed-polygon", "its polygon crosses itself", repaired)
+
+
+def _polygon_outside_box(item: AnnotatedObject, context: Context) -> Fault | None:
+    if not item.polygon:
+        return None
+    x, y, width, height = item.bbox
+    columns, rows = item.polygon[::2], item.polygon[1::2]
+    beyond = max(
+        x - min(columns),
+        y - min(rows),
+        max(columns) - (x + width),
+        max(rows) - (y + height),
+    )
+    if beyond <= POLYGON_TOLERANCE:
+        return None
+    what = f"its polygon leaves its box by {beyond:g} pixels"
+    repaired = replace(item, bbox=bbox_of_points(item.polygon))
+    return Fault("polygon-outside-box", what, repaired)
+
+
+def _text(item: AnnotatedObject) -> str:
+    x, y, width, height = item.bbox
+    return f"{width:g}x{height:g} at {x:g},{y:g}"
+
+
+def _size(context: Context) -> str:
+    return f"{context.size[0]}x{context.size[1]}"
+
+
+CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = (
+    _label,
+    _fractional,
+    _inverted,
+    _empty,
+    _short_polygon,
+    _crossed_polygon,
+    _polygon_outside_box,
+    _outside,
+    _crosses_edge,
+    _tiny,
+    _too_small_to_learn,
+)
+"""In this order: what a check mends, the next ones see mended."""
+
+
+def labels_by_likeness(labels: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the spellings of each name that has several, the most frequent first."""
+    counts: dict[str, dict[str, int]] = {}
+    for label in labels:
+        spellings = counts.setdefault(same_but_for_signs(label), {})
+        spellings[label] = spellings.get(label, 0) + 1
+    for spellings in counts.values():
+        if len(spellings) > 1:
+            yield sorted(spellings, key=lambda name: (-spellings[name], name))

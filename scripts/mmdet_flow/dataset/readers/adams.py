@@ -1,0 +1,81 @@
+"""ADAMS: a report in Java's properties format beside each image."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmdet_flow.dataset.annotations import (
+    AnnotatedImage,
+    AnnotatedObject,
+    AnnotationFormat,
+    ImageIndex,
+    Problem,
+    Source,
+    image_or_problems,
+    read_objects,
+)
+
+SIDES = ("x", "y", "width", "height")
+TYPE_SUFFIX = "\tDataType"
+
+
+def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
+    """Read each report; its image has the same stem.
+
+    Objects are the groups of fields like ``Object.1.x``, whatever their prefix.
+    """
+    import javaproperties
+
+    for path in source.files("*.report"):
+        try:
+            fields = javaproperties.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            yield Problem("broken-annotation", path, "", f"broken report: {error}")
+            continue
+        groups: dict[str, dict[str, str]] = {}
+        for name, value in sorted(fields.items()):
+            group, _, key = name.rpartition(".")
+            # A field on its own, like Image.Width, belongs to no object.
+            if "." in group and not key.endswith(TYPE_SUFFIX):
+                groups.setdefault(group, {})[key] = value
+        objects = read_objects(path, list(groups.values()), _read_object)
+        yield from image_or_problems(path, index.find(path, path.stem), None, objects)
+
+
+def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
+    """Write a report beside each image."""
+
+    files = []
+    for image in images:
+        fields: dict[str, str] = {}
+        for number, item in enumerate(image.objects, 1):
+            for key, value, kind in _to_fields(item):
+                name = f"Object.{number:06d}.{key}"
+                fields |= {name: value, f"{name}\\tDataType": kind}
+        path = folder / f"{image.image.stem}.report"
+        lines = "".join(f"{name}={value}\n" for name, value in fields.items())
+        path.write_text(f"#Simple report format\n{lines}", encoding="utf-8")
+        files.append(path)
+    return files
+
+
+def _read_object(fields: dict[str, str], place: str) -> AnnotatedObject:
+    bbox = tuple(float(fields[side]) for side in SIDES)
+    columns, rows = (
+        [float(value) for value in fields.get(key, "").split(",") if value.strip()]
+        for key in ("poly_x", "poly_y")
+    )
+    points = zip(columns, rows, strict=True)
+    polygon = tuple(value for point in points for value in point)
+    return AnnotatedObject(fields.get("type", "").strip(), bbox, place, polygon)
+
+
+def _to_fields(item: AnnotatedObject) -> Iterator[tuple[str, str, str]]:
+    for side, value in zip(SIDES, item.bbox, strict=True):
+        yield side, str(value), "N"
+    yield "type", item.label, "S"
+    if item.polygon:
+        yield "poly_x", ",".join(map(str, item.polygon[::2])), "S"
+        yield "poly_y", ",".join(map(str, item.polygon[1::2])), "S"
+
+
+FORMAT = AnnotationFormat(read, write, ("from-adams-od",))

@@ -1,0 +1,103 @@
+"""ROI CSV: one row an object, corners inclusive, polygons as columns."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmdet_flow.dataset.annotations import (
+    AnnotatedImage,
+    AnnotatedObject,
+    AnnotationFormat,
+    ImageIndex,
+    Problem,
+    Source,
+    bbox_of_corners,
+    image_or_problems,
+    read_objects,
+)
+
+SUFFIX = "-rois.csv"
+CORNERS = ("x0", "y0", "x1", "y1")
+SIZES = ("x", "y", "w", "h")
+COLUMNS = (
+    "file",
+    *CORNERS,
+    *(f"{name}n" for name in CORNERS),
+    *("label", "label_str", "score", "poly_x", "poly_y", "poly_xn", "poly_yn"),
+)
+
+
+def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
+    """Read each CSV; its rows may belong to several images.
+
+    A CSV without rows is that of an image without objects, by its own name.
+    """
+    for path in source.files("*.csv"):
+        try:
+            rows = _read_rows(path)
+        except (OSError, ValueError, csv.Error) as error:
+            yield Problem("broken-annotation", path, "", f"broken CSV: {error}")
+            continue
+        by_image: dict[str, list[dict]] = {}
+        for row in rows:
+            by_image.setdefault(row["file"], []).append(row)
+        for name, items in (by_image or {path.name.removesuffix(SUFFIX): []}).items():
+            objects = read_objects(path, items, _read_object, f"{name}, object")
+            image = index.find(path, name)
+            yield from image_or_problems(path, image, None, objects)
+
+
+def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
+    """Write a CSV beside each image."""
+    files = []
+    for image in images:
+        path = folder / f"{image.image.stem}{SUFFIX}"
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, COLUMNS)
+            writer.writeheader()
+            writer.writerows(_to_row(image, item) for item in image.objects)
+        files.append(path)
+    return files
+
+
+def _read_rows(path: Path) -> list[dict]:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        rows = csv.DictReader(line for line in stream if not line.startswith("#"))
+        columns = set(rows.fieldnames or ())
+        if "file" not in columns or not (
+            columns.issuperset(CORNERS) or columns.issuperset(SIZES)
+        ):
+            raise ValueError("it needs the columns file, x0, y0, x1, y1, label_str")
+        return list(rows)
+
+
+def _read_object(row: dict, place: str) -> AnnotatedObject:
+    if row.get("x0"):
+        bbox = bbox_of_corners(*(float(row[name]) for name in CORNERS))
+    else:
+        bbox = tuple(float(row[name]) for name in SIZES)
+    columns, rows = (
+        [float(value) for value in (row.get(name) or "").split(",") if value.strip()]
+        for name in ("poly_x", "poly_y")
+    )
+    points = zip(columns, rows, strict=True)
+    polygon = tuple(value for point in points for value in point)
+    return AnnotatedObject((row.get("label_str") or "").strip(), bbox, place, polygon)
+
+
+def _to_row(image: AnnotatedImage, item: AnnotatedObject) -> dict:
+    x, y, width, height = item.bbox
+    corners = (x, y, x + width - 1, y + height - 1)
+    row = {"file": image.image.name, "label": 0, "score": 1.0}
+    row["label_str"] = item.label
+    row |= dict(zip(CORNERS, corners, strict=True))
+    # The normalised columns have to be there, and nothing reads their values.
+    row |= {f"{name}n": 0.5 for name in CORNERS}
+    if item.polygon:
+        for name, values in (("x", item.polygon[::2]), ("y", item.polygon[1::2])):
+            row[f"poly_{name}"] = ",".join(map(str, values))
+            row[f"poly_{name}n"] = ",".join("0.5" for _ in values)
+    return row
+
+
+FORMAT = AnnotationFormat(read, write, ("from-roi-od",), inclusive=True)

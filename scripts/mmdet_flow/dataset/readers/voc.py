@@ -1,0 +1,92 @@
+"""Pascal VOC: one XML an image, corners inclusive."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement
+
+from mmdet_flow.dataset.annotations import (
+    AnnotatedImage,
+    AnnotatedObject,
+    AnnotationFormat,
+    ImageIndex,
+    Problem,
+    Source,
+    bbox_of_corners,
+    image_or_problems,
+    read_objects,
+)
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
+    """Read each XML; its image is the one that ``<filename>`` names.
+
+    ``<folder>`` and ``<path>`` tell where it once lay and are not used.
+    """
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import parse
+
+    for path in source.files("*.xml"):
+        try:
+            root = parse(path).getroot()
+        except (ParseError, DefusedXmlException, ValueError, OSError) as error:
+            yield Problem("broken-annotation", path, "", f"broken XML: {error}")
+            continue
+        if root.tag != "annotation":
+            what = f"its root is <{root.tag}>, not <annotation>"
+            yield Problem("broken-annotation", path, "", what)
+            continue
+        image = index.find(path, root.findtext("filename") or path.stem)
+        if isinstance(image, Problem):
+            # The XML has the name of its image where <filename> is out of date.
+            by_stem = index.find(path, path.stem)
+            image = image if isinstance(by_stem, Problem) else by_stem
+        objects = read_objects(path, root.findall("object"), _read_object)
+        yield from image_or_problems(path, image, _read_size(root), objects)
+
+
+def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
+    """Write an XML beside each image."""
+    return [_write_one(image, folder) for image in images]
+
+
+def _write_one(image: AnnotatedImage, folder: Path) -> Path:
+    root = Element("annotation")
+    SubElement(root, "folder")
+    SubElement(root, "filename").text = image.image.name
+    for item in image.objects:
+        element = SubElement(root, "object")
+        SubElement(element, "name").text = item.label
+        box = SubElement(element, "bndbox")
+        x, y, width, height = map(int, item.bbox)
+        corners = (x, y, x + width - 1, y + height - 1)
+        for tag, value in zip(CORNERS, corners, strict=True):
+            SubElement(box, tag).text = str(value)
+    target = folder / f"{image.image.stem}.xml"
+    ElementTree(root).write(target, encoding="utf-8")
+    return target
+
+
+def _read_size(root: Element) -> tuple[int, int] | None:
+    try:
+        width = int(root.findtext("size/width", ""))
+        height = int(root.findtext("size/height", ""))
+    except ValueError:
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _read_object(element: Element, place: str) -> AnnotatedObject:
+    corners = []
+    for tag in CORNERS:
+        text = (element.findtext(f"bndbox/{tag}") or "").strip()
+        try:
+            corners.append(float(text))
+        except ValueError:
+            raise ValueError(f"{tag} is {text!r}, not a number") from None
+    label = (element.findtext("name") or "").strip()
+    return AnnotatedObject(label, bbox_of_corners(*corners), place)
+
+
+FORMAT = AnnotationFormat(read, write, ("from-voc-od",), inclusive=True)

@@ -1,0 +1,41 @@
+import json
+
+import numpy as np
+from PIL import Image
+
+from mmdet_flow.dataset.card import describe, make_card
+from mmdet_flow.dataset.coco import CocoFile
+
+
+def splits_of(dataset) -> dict[str, CocoFile]:
+    names = ("train", "val", "test")
+    return {name: CocoFile.read(dataset.splits / f"{name}.json") for name in names}
+
+
+def test_the_numbers_of_the_card_are_those_of_the_data(dataset):
+    card = describe(splits_of(dataset), image_size=112)
+    coco = dataset.coco
+    assert card["images"] == len(coco.images)
+    assert card["image_sizes"] == {"336x224": len(coco.images)}
+    objects = sum(split["objects"] for split in card["splits"].values())
+    assert objects == len(coco.annotations) == np.sum(card["positions"])
+    assert sum(card["objects_per_image"].values()) == len(coco.images)
+    sides = [(w * h) ** 0.5 for *_, w, h in (item["bbox"] for item in coco.annotations)]
+    assert card["box_sizes"]["50%"] == round(float(np.median(sides)), 1)
+    # The longer side goes from 336 to 112 pixels.
+    assert card["box_sizes_seen"]["50%"] == round(float(np.median(sides)) / 3, 1)
+
+
+def test_the_files_of_the_card(dataset, tmp_path):
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        make_card(splits_of(dataset), dataset.images, 112, folder)
+    for name in ("card.json", "card.png", "samples.png", "card.html"):
+        one, two = (
+            (tmp_path / folder / name).read_bytes() for folder in ("one", "two")
+        )
+        assert one == two
+    page = (tmp_path / "one" / "card.html").read_text()
+    assert "<td>train</td>" in page and page.count("data:image/png") == 2
+    samples = np.asarray(Image.open(tmp_path / "one" / "samples.png").convert("RGB"))
+    assert samples.std() > 20
+    assert json.loads((tmp_path / "one" / "card.json").read_text())["image_size"] == 112

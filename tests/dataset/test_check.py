@@ -1,0 +1,318 @@
+"""Every way to spoil a data set that is known gives its finding, and none is silent."""
+
+import csv
+import json
+import random
+import shutil
+
+import cv2
+import pytest
+from PIL import Image
+
+from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.check import Checked, Rules, check
+from mmdet_flow.dataset.findings import KINDS, Policy
+from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.dataset.report import report_of
+from mmdet_flow.errors import DataError, UsageError
+from tests.conftest import run_command, the_error
+from tests.dataset.voc_data import make_picture, make_voc, voc_xml
+
+
+@pytest.fixture
+def voc(tmp_path):
+    return make_voc(tmp_path)
+
+
+def check_voc(root, classes=None, lists=(), image_size=None, **actions) -> Checked:
+    """Check with a policy; an underscore in a keyword stands for a hyphen."""
+    policy = Policy({kind.replace("_", "-"): how for kind, how in actions.items()})
+    rules = Rules(classes, policy, image_size, 0, tuple(lists))
+    return check(FORMATS["voc"], Source(root / "xml", root / "images"), rules)
+
+
+def kinds_of(checked: Checked) -> list[str]:
+    return [finding.kind for finding in checked.ledger.findings]
+
+
+def assert_the_sum_holds(checked: Checked) -> dict:
+    """Objects and images read are those kept and those left out, one by one."""
+    report = report_of(checked)
+    for part in (report["images"], report["objects"]):
+        assert part["read"] == part["written"] + len(part["left_out"])
+    return report
+
+
+def annotate(root, *objects, name="a", **options) -> None:
+    xml = voc_xml(f"{name}.jpg", *objects, **options)
+    (root / "xml" / f"{name}.xml").write_text(xml)
+
+
+def truncate(path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def rotate_by_exif(path) -> None:
+    with Image.open(path) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.save(path, exif=exif)
+
+
+def change_suffix(root, suffix) -> None:
+    image = cv2.imread(str(root / "images/a.jpg"))
+    cv2.imwrite(str(root / f"images/a{suffix}"), image)
+    (root / "images/a.jpg").unlink()
+
+
+def add_sub_folder(root) -> None:
+    (root / "images/sub").mkdir()
+    make_picture(root / "images/sub/a.jpg", 99)
+
+
+def add_second_annotation(root) -> None:
+    shutil.copy(root / "xml/a.xml", root / "xml/second.xml")
+
+
+def add_copy(root) -> None:
+    image = cv2.imread(str(root / "images/a.jpg"))
+    cv2.imwrite(str(root / "images/z.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    annotate(root, ("cat", 3, 3, 9, 9), name="z")
+
+
+CORPUS = {
+    "no image": ("missing-image", lambda d: (d / "images/a.jpg").unlink()),
+    "truncated": ("unreadable-image", lambda d: truncate(d / "images/a.jpg")),
+    "empty file": (
+        "unreadable-image",
+        lambda d: (d / "images/a.jpg").write_bytes(b""),
+    ),
+    "text": ("unreadable-image", lambda d: (d / "images/a.jpg").write_text("hi")),
+    "tif": ("unsupported-image", lambda d: change_suffix(d, ".tif")),
+    "webp": ("unsupported-image", lambda d: change_suffix(d, ".webp")),
+    "exif": ("rotated-image", lambda d: rotate_by_exif(d / "images/a.jpg")),
+    "other size": (
+        "image-size",
+        lambda d: annotate(d, ("cat", 1, 1, 9, 9), size=(9, 9)),
+    ),
+    "two folders": ("ambiguous-image", add_sub_folder),
+    "annotated twice": ("duplicate-name", add_second_annotation),
+    "same content": ("duplicate-content", add_copy),
+    "broken xml": (
+        "broken-annotation",
+        lambda d: (d / "xml/a.xml").write_text("<annotation><object>"),
+    ),
+    "entities": (
+        "broken-annotation",
+        lambda d: (d / "xml/a.xml").write_text(
+            '<!DOCTYPE x [<!ENTITY e "e">]><annotation>&e;</annotation>'
+        ),
+    ),
+    "other xml": (
+        "broken-annotation",
+        lambda d: (d / "xml/a.xml").write_text("<svg/>"),
+    ),
+    "no annotation": ("no-annotation", lambda d: (d / "xml/a.xml").unlink()),
+    "no number": ("invalid-object", lambda d: annotate(d, ("cat", "x", 1, 9, 9))),
+    "no name": ("unnamed-object", lambda d: annotate(d, ("", 1, 1, 9, 9))),
+    "spelling": ("similar-classes", lambda d: annotate(d, ("Cat", 1, 1, 9, 9))),
+    "fraction": (
+        "fractional-coordinates",
+        lambda d: annotate(d, ("cat", 1.5, 1, 9, 9)),
+    ),
+    "inverted": ("inverted-box", lambda d: annotate(d, ("cat", 9, 1, 3, 9))),
+    "outside": ("outside-image", lambda d: annotate(d, ("cat", 70, 1, 80, 9))),
+    "over the edge": ("crosses-edge", lambda d: annotate(d, ("cat", 50, 1, 80, 9))),
+    "one pixel": ("tiny-box", lambda d: annotate(d, ("cat", 5, 5, 5, 5))),
+}
+"""What is done to the data set, and the kind of finding that it must give."""
+
+
+@pytest.mark.parametrize("case", CORPUS)
+def test_each_fault_is_found_and_the_sum_holds(voc, case):
+    kind, spoil = CORPUS[case]
+    assert kind not in kinds_of(check_voc(voc)) or kind == "tiny-box"
+    spoil(voc)
+    checked = check_voc(voc)
+    assert kind in kinds_of(checked)
+    assert_the_sum_holds(checked)
+    stops = any(finding.kind == kind for finding in checked.ledger.errors)
+    assert stops == (KINDS[kind].default == "error")
+
+
+@pytest.mark.parametrize("case", CORPUS)
+def test_each_action_of_the_policy_is_taken(voc, case):
+    kind, spoil = CORPUS[case]
+    spoil(voc)
+    for action in KINDS[kind].actions:
+        checked = check_voc(voc, **{kind: action})
+        assert_the_sum_holds(checked)
+        taken = [item.action for item in checked.ledger.findings if item.kind == kind]
+        assert set(taken) <= {action, "error"} and taken, action
+        left_out = {item.kind for item in checked.ledger.left_out}
+        if action in ("repair", "ignore") and taken == [action]:
+            assert kind not in left_out
+
+
+def test_repairs_give_the_data_that_they_promise(voc):
+    annotate(voc, ("cat", 9, 30, 3, 9), ("cat", 50, 1, 80, 9), ("Cat", 1.4, 1, 9, 9))
+    checked = check_voc(
+        voc,
+        ["cat"],
+        inverted_box="repair",
+        crosses_edge="repair",
+        unknown_class="repair",
+        fractional_coordinates="repair",
+    )
+    objects = checked.images[0].source.objects
+    assert [item.bbox for item in objects] == [
+        (3.0, 9.0, 7.0, 22.0),
+        (50.0, 1.0, 14.0, 9.0),
+        (1.0, 1.0, 9.0, 9.0),
+    ]
+    assert {item.label for item in objects} == {"cat"}
+
+
+def test_a_turned_image_is_kept_as_it_was_annotated(voc):
+    rotate_by_exif(voc / "images/a.jpg")
+    stored = check_voc(voc, rotated_image="repair").images[0]
+    assert (stored.name, stored.size, stored.png) == ("a.png", (64, 48), "stored")
+    turned = check_voc(voc, rotated_image="ignore").images[0]
+    assert (turned.name, turned.size, turned.png) == ("a.jpg", (48, 64), "")
+    # Annotated as viewers show it, there is nothing to mend.
+    annotate(voc, ("cat", 1, 1, 9, 9), size=(48, 64))
+    assert "rotated-image" not in kinds_of(check_voc(voc))
+
+
+def test_names_of_two_folders_can_be_made_unique(voc):
+    for folder, seed in (("one", 5), ("two", 6)):
+        (voc / "images" / folder).mkdir()
+        (voc / "xml" / folder).mkdir()
+        make_picture(voc / "images" / folder / "x.jpg", seed)
+        (voc / "xml" / folder / "x.xml").write_text(
+            voc_xml("x.jpg", ("cat", 1, 1, 9, 9))
+        )
+    assert "duplicate-name" in kinds_of(check_voc(voc))
+    checked = check_voc(voc, duplicate_name="repair")
+    names = [one.name for one in checked.images if one.name.endswith("x.jpg")]
+    assert names == ["two_x.jpg", "x.jpg"]
+    assert_the_sum_holds(checked)
+
+
+def test_duplicates_across_lists(voc):
+    add_copy(voc)
+    (voc / "train.txt").write_text("a\nc\n")
+    (voc / "test.txt").write_text("z.jpg\n")
+    checked = check_voc(voc, lists=[voc / "train.txt", voc / "test.txt"])
+    assert "duplicate-across-splits" in kinds_of(checked)
+    assert checked.duplicates == [["a.jpg", "z.jpg"]]
+
+
+def test_a_missing_list_is_an_error(voc):
+    with pytest.raises(DataError, match=r"nowhere\.txt: No such file"):
+        check_voc(voc, lists=[voc / "nowhere.txt"])
+
+
+def test_boxes_below_a_pixel_at_the_training_size(voc):
+    annotate(voc, ("cat", 5, 5, 6, 30))
+    assert "too-small-to-learn" in kinds_of(check_voc(voc, image_size=16))
+    assert "too-small-to-learn" not in kinds_of(check_voc(voc, image_size=64))
+
+
+@pytest.mark.parametrize(
+    ("points", "kind"),
+    [
+        ([[1, 1], [9, 9]], "short-polygon"),
+        ([[1, 1], [9, 9], [9, 1], [1, 9]], "crossed-polygon"),
+        ([[1, 1], [9, 1], [30, 9]], "polygon-outside-box"),
+    ],
+)
+def test_polygons_are_checked(tmp_path, points, kind):
+    make_picture(tmp_path / "a.jpg", 1)
+    bbox = {"left": 1, "top": 1, "right": 9, "bottom": 9}
+    item = {"label": "x", "bbox": bbox, "polygon": {"points": points}}
+    (tmp_path / "a.json").write_text(json.dumps({"id": "a", "objects": [item]}))
+    for action in KINDS[kind].actions:
+        rules = Rules(policy=Policy({kind: action}), min_objects=0)
+        checked = check(FORMATS["opex"], Source(tmp_path, tmp_path), rules)
+        assert kinds_of(checked) == [kind]
+        assert_the_sum_holds(checked)
+
+
+FAULTS = [
+    ("cat", 9, 1, 3, 9),
+    ("cat", 70, 1, 80, 9),
+    ("cat", 50, 1, 80, 9),
+    ("cat", 1.5, 1, 9, 9),
+    ("", 1, 1, 9, 9),
+    ("cow", 1, 1, 9, 9),
+    ("cat", "x", 1, 9, 9),
+    ("cat", 5, 5, 5, 5),
+]
+SPOILERS = [
+    lambda path: path.unlink(),
+    truncate,
+    rotate_by_exif,
+    lambda path: path.write_bytes(b""),
+]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_sum_holds_for_random_faults_under_random_policies(tmp_path, seed):
+    rng = random.Random(seed)
+    objects = {
+        f"{number:02d}": [
+            rng.choice([("cat", 1, 1, 9, 9), ("dog", 4, 4, 40, 30), *FAULTS])
+            for _ in range(rng.randrange(5))
+        ]
+        for number in range(12)
+    }
+    make_voc(tmp_path / "data", objects)
+    for path in sorted((tmp_path / "data/images").iterdir()):
+        if rng.random() < 0.3:
+            rng.choice(SPOILERS)(path)
+    for path in sorted((tmp_path / "data/xml").iterdir()):
+        if rng.random() < 0.1:
+            path.write_text("<annotation>")
+    policy = {kind: rng.choice(KINDS[kind].actions) for kind in KINDS}
+    rules = Rules(["cat", "dog"], Policy(policy), image_size=16)
+    source = Source(tmp_path / "data/xml", tmp_path / "data/images")
+    checked = check(FORMATS["voc"], source, rules)
+    report = assert_the_sum_holds(checked)
+    parsed = sum(
+        len(objects[path.stem])
+        for path in (tmp_path / "data/xml").iterdir()
+        if path.read_text() != "<annotation>"
+    )
+    assert report["objects"]["read"] == parsed
+    assert sum(report["objects_by_class"].values()) == report["objects"]["written"]
+
+
+def test_the_command_reports_all_findings_at_once(voc):
+    annotate(voc, ("cat", 9, 1, 3, 9), ("", 1, 1, 9, 9))
+    truncate(voc / "images/c.jpg")
+    run = run_command(
+        *("mmdet_check", "--format=voc", "--annotations", voc / "xml"),
+        *("--images", voc / "images", "--report", voc / "report.json"),
+    )
+    assert run.returncode == 3
+    assert "3 findings have to be mended" in the_error(run)
+    assert "3 objects read = 1 ready + 2 left out" in run.stdout
+    with open(voc / "report.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["kind"] for row in rows if row["action"] == "error"} == {
+        *("inverted-box", "unnamed-object", "unreadable-image")
+    }
+    assert all(row["consequence"] and row["fix"] for row in rows)
+
+
+def test_policies_that_are_none():
+    with pytest.raises(UsageError, match="did you mean tiny-box"):
+        Policy.parse(["tiny_box=drop"])
+    with pytest.raises(UsageError, match="choose one of error, drop"):
+        Policy.parse(["missing-image=repair"])
+
+
+def test_an_empty_folder_is_no_data_set(tmp_path):
+    with pytest.raises(DataError, match="holds no annotations"):
+        check(FORMATS["voc"], Source(tmp_path, tmp_path), Rules())

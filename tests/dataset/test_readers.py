@@ -1,0 +1,163 @@
+"""What is particular to each format, beyond what all of them share."""
+
+import json
+
+import pytest
+
+from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.check import Checked, Rules, check
+from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.errors import DataError
+from tests.dataset.voc_data import make_picture, voc_xml
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two images, a.jpg and b.jpg, of 64x48 pixels."""
+    for seed, name in enumerate("ab"):
+        make_picture(tmp_path / f"{name}.jpg", seed)
+    return tmp_path
+
+
+def read(format_name, folder, **options) -> Checked:
+    rules = Rules(min_objects=0)
+    return check(FORMATS[format_name], Source(folder, folder, **options), rules)
+
+
+def objects_of(checked: Checked) -> dict[str, list[tuple]]:
+    return {
+        one.name: [(item.label, item.bbox) for item in one.source.objects]
+        for one in checked.images
+    }
+
+
+def kinds_of(checked: Checked) -> set[str]:
+    return {finding.kind for finding in checked.ledger.findings}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.txt", "cat,dog"),
+        ("classes.txt", "cat\ndog\n"),
+        ("data.yaml", "names:\n  0: cat\n  1: dog\n"),
+        ("data.yaml", "names: [cat, dog]\n"),
+    ],
+)
+def test_yolo_names_its_classes_in_several_ways(folder, name, text):
+    (folder / name).write_text(text)
+    (folder / "a.txt").write_text("1 0.5 0.5 0.25 0.5\n\n")
+    (folder / "b.txt").write_text("")
+    found = objects_of(read("yolo", folder))
+    assert found == {"a.jpg": [("dog", (24.0, 12.0, 16.0, 24.0))], "b.jpg": []}
+
+
+def test_yolo_numbers_beyond_the_names_are_found(folder):
+    (folder / "labels.txt").write_text("cat,dog")
+    (folder / "a.txt").write_text("2 0.5 0.5 0.25 0.5\n0 0.5 0.5\n")
+    checked = read("yolo", folder)
+    whats = [item.what for item in checked.ledger.errors]
+    assert "class 2 is none of the 2 classes" in whats[0]
+    assert "2 numbers are neither a box nor a polygon" in whats[1]
+
+
+def test_yolo_names_mixed_up_are_refused(folder):
+    (folder / "labels.txt").write_text("cat,dog\nbird")
+    (folder / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    with pytest.raises(DataError, match="no list of class names"):
+        read("yolo", folder)
+
+
+def test_roi_csv_may_hold_several_images_and_comments(folder):
+    (folder / "all-rois.csv").write_text(
+        "# made by hand\nfile,x0,y0,x1,y1,label_str,poly_x,poly_y\n"
+        'a.jpg,1,2,10,12,cat,"1,10,10","2,2,12"\nb.jpg,3,3,4,4,dog,,\n'
+        "a.jpg,5,5,8,8,dog,,\n"
+    )
+    assert objects_of(read("roi", folder)) == {
+        "a.jpg": [("cat", (1.0, 2.0, 10.0, 11.0)), ("dog", (5.0, 5.0, 4.0, 4.0))],
+        "b.jpg": [("dog", (3.0, 3.0, 2.0, 2.0))],
+    }
+
+
+def test_roi_csv_with_sizes_and_without_rows(folder):
+    (folder / "a-rois.csv").write_text("file,x,y,w,h,label_str\na.jpg,1,2,10,12,cat\n")
+    (folder / "b-rois.csv").write_text("file,x,y,w,h,label_str\n")
+    found = objects_of(read("roi", folder))
+    assert found == {"a.jpg": [("cat", (1.0, 2.0, 10.0, 12.0))], "b.jpg": []}
+    (folder / "b-rois.csv").write_text("left,right\n1,2\n")
+    assert "broken-annotation" in kinds_of(read("roi", folder))
+
+
+def vgg_image(name, *regions) -> dict:
+    return {"filename": name, "size": 1, "regions": list(regions)}
+
+
+def vgg_rect(x, y, width, height, **attributes) -> dict:
+    shape = {"name": "rect", "x": x, "y": y, "width": width, "height": height}
+    return {"shape_attributes": shape, "region_attributes": attributes}
+
+
+def test_vgg_projects_and_their_own_attribute_names(folder):
+    circle = {"shape_attributes": {"name": "circle"}, "region_attributes": {}}
+    images = {
+        "a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, kind="cat"), circle),
+        "b": vgg_image("b.jpg", vgg_rect(1, 2, 3, 4, type="dog", blurred="yes")),
+        "c": vgg_image("c.jpg"),
+    }
+    (folder / "project.json").write_text(json.dumps({"_via_img_metadata": images}))
+    checked = read("vgg", folder)
+    assert objects_of(checked) == {
+        "a.jpg": [("cat", (1.0, 2.0, 3.0, 4.0))],
+        "b.jpg": [("dog", (1.0, 2.0, 3.0, 4.0))],
+    }
+    errors = {item.kind: item.what for item in checked.ledger.errors}
+    assert "its shape is circle" in errors["invalid-object"]
+    assert errors["missing-image"] == "no image 'c.jpg'"
+
+
+def test_adams_reports_with_other_prefixes_and_fields(folder):
+    (folder / "a.report").write_text(
+        "#Simple report format\nParent\\ ID=3\nImage.Width=64\n"
+        "Cell.1.x=1\nCell.1.y=2\nCell.1.width=3\nCell.1.height=4\n"
+        "Cell.1.type=caf\\u00e9\nCell.1.type\\tDataType=S\n"
+        "Object.2.x=1\nObject.2.type=dog\n"
+    )
+    (folder / "b.report").write_text("#nothing\n")
+    checked = read("adams", folder)
+    assert objects_of(checked)["a.jpg"] == [("café", (1.0, 2.0, 3.0, 4.0))]
+    assert [item.kind for item in checked.ledger.errors] == ["invalid-object"]
+
+
+def test_coco_orphans_and_broken_entries_are_found(folder):
+    def annotation(number, image, category=1, **others) -> dict:
+        item = {"id": number, "image_id": image, "category_id": category}
+        return item | {"bbox": [1, 1, 5, 5]} | others
+
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            annotation(1, 1),
+            annotation(2, 99),
+            annotation(3, 1, category=7),
+            annotation(4, 1, bbox=[1, 2]),
+            annotation(5, 1, segmentation=[[1, 2, 3]]),
+            annotation(6, 1, segmentation={"rle": "x"}),
+        ],
+    }
+    (folder / "instances.json").write_text(json.dumps(content))
+    checked = read("coco", folder)
+    assert objects_of(checked) == {"a.jpg": [("cat", (1.0, 1.0, 5.0, 5.0))]}
+    assert [item.kind for item in checked.ledger.errors] == ["invalid-object"] * 5
+    assert len(checked.ledger.left_out) == 5
+    assert "no-annotation" in kinds_of(checked)
+
+
+def test_voc_without_folder_and_only_some_of_the_files(folder):
+    text = voc_xml("a.jpg", ("cat", 1, 1, 9, 9))
+    text = text.replace("<folder>JPEGImages</folder>", "")
+    (folder / "a.xml").write_text(text)
+    (folder / "a-old.xml").write_text(text)
+    found = objects_of(read("voc", folder, pattern="?.xml"))
+    assert found == {"a.jpg": [("cat", (1.0, 1.0, 9.0, 9.0))]}
