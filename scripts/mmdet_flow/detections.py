@@ -43,7 +43,8 @@ class Detections:
 
     def above(self, score: float) -> "Detections":
         """Return the objects with at least this score."""
-        keep = self.scores >= score
+        # They are sorted: a slice, which copies no masks.
+        keep = slice(int((self.scores >= score).sum()))
         return Detections(
             self.width,
             self.height,

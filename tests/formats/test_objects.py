@@ -56,8 +56,8 @@ def test_the_largest_part_is_the_polygon_and_the_others_are_kept():
 
 def test_a_simplified_disc_is_small_and_true():
     mask = disc(250, (300, 300), (600, 600))
-    assert len(trace(mask, 0)[0]) > 300
-    (polygon,) = trace(mask, 1.0)
+    assert len(trace(mask, Outlines(simplify=0))[0]) > 300
+    (polygon,) = trace(mask, Outlines())
     assert len(polygon) < 80
     redrawn = np.zeros(mask.shape, np.uint8)
     cv2.fillPoly(redrawn, [np.array(polygon)], 1)

@@ -2,15 +2,25 @@ import csv
 import json
 import subprocess
 
+import cv2
+import numpy as np
+import pandas
 import pytest
 
-from mmdet_flow.dataset.convert import find_wai_annotations
+from mmdet_flow.dataset.wai import find_wai_annotations
+from mmdet_flow.detections import Detections
 from mmdet_flow.errors import DataError
 from mmdet_flow.formats.gather import gather
+from mmdet_flow.formats.mask_image import to_mask_png
 from mmdet_flow.formats.objects import PixelObject
 from mmdet_flow.formats.opex import error_opex, to_opex
 from mmdet_flow.formats.roi_csv import to_roi_csv
-from mmdet_flow.formats.tables import Tables
+from mmdet_flow.formats.tables import (
+    IMAGES_HEADER,
+    OBJECTS_HEADER,
+    object_rows,
+    write_table,
+)
 from tests.conftest import assert_valid_opex
 
 OBJECTS = [
@@ -47,12 +57,20 @@ def test_roi_csv_follows_its_format():
     assert rows[1]["label_str"] == "a,b"
 
 
-@pytest.mark.parametrize("objects", [OBJECTS[:1], []], ids=["objects", "empty"])
-def test_wai_annotations_reads_our_roi_csv(dataset, tmp_path, objects):
+@pytest.mark.parametrize(
+    ("objects", "options"),
+    [
+        (OBJECTS[:1], {}),
+        (OBJECTS[:1], {"width_height": True, "minrect": True}),
+        ([], {}),
+    ],
+    ids=["corners", "sizes", "empty"],
+)
+def test_wai_annotations_reads_our_roi_csv(dataset, tmp_path, objects, options):
     image = next(dataset.images.glob("*.jpg"))
     (tmp_path / "x.jpg").write_bytes(image.read_bytes())
     (tmp_path / "x-rois.csv").write_text(
-        to_roi_csv("x.jpg", objects, 320, 240), newline=""
+        to_roi_csv("x.jpg", objects, 320, 240, **options), newline=""
     )
     subprocess.run(
         [
@@ -67,31 +85,70 @@ def test_wai_annotations_reads_our_roi_csv(dataset, tmp_path, objects):
     assert [item["bbox"] for item in found] == [[10, 20, 20, 20]] * len(objects)
 
 
-def test_tables_are_whole_or_not_there(tmp_path):
-    paths = tmp_path / "objects.csv", tmp_path / "images.csv"
-    with pytest.raises(KeyError), Tables(*paths) as tables:
-        tables.add("x.jpg", 100, 50, OBJECTS)
+def images_table(path, files):
+    write_table(path, IMAGES_HEADER, [(f, 100, 50, 1, 0.5, "ok", "") for f in files])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_are_whole_or_not_there(tmp_path, suffix):
+    path = tmp_path / f"objects{suffix}"
+    rows = object_rows("x.jpg", 100, 50, OBJECTS)
+
+    def broken():
+        yield rows[0]
         raise KeyError
+
+    with pytest.raises(KeyError):
+        write_table(path, OBJECTS_HEADER, broken())
     assert list(tmp_path.iterdir()) == []
-    with Tables(*paths) as tables:
-        tables.add("x.jpg", 100, 50, OBJECTS)
-        tables.add("empty.jpg", 100, 50, [])
-        tables.add_failure("broken.jpg", "no picture")
-    with open(paths[1], newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert [row["status"] for row in rows] == ["ok", "empty", "failed"]
-    assert rows[0]["max_score"] == "0.75" and rows[2]["error"] == "no picture"
+    write_table(path, OBJECTS_HEADER, rows)
+    read = pandas.read_csv if suffix == ".csv" else pandas.read_parquet
+    table = read(path)
+    assert list(table.columns) == list(OBJECTS_HEADER)
+    assert table.score.tolist() == [0.75, 0.5]
+    assert table.label_str.tolist() == ["red cell", "a,b"]
+    assert table.poly_x[0] == "10,29,20"
 
 
-def test_gathering_joins_rows_under_one_header(tmp_path):
-    shards = [tmp_path / "shard-0", tmp_path / "shard-1"]
-    for number, shard in enumerate(shards):
-        with Tables(shard / "objects.csv", shard / "images.csv") as tables:
-            tables.add(f"{number}.jpg", 100, 50, OBJECTS)
-    gather(shards, tmp_path / "objects.csv", tmp_path / "images.csv")
-    with open(tmp_path / "objects.csv", newline="") as stream:
-        assert [r["file"] for r in csv.DictReader(stream)] == ["0.jpg"] * 2 + [
-            "1.jpg"
-        ] * 2
+def test_what_is_gathered_does_not_depend_on_the_shards(tmp_path):
+    files = [f"{number}.jpg" for number in range(7)]
+    for shards in (1, 3):
+        folders = []
+        for number in range(shards):
+            folder = tmp_path / f"{shards}" / f"shard-{number}"
+            ends = [7 * k // shards for k in (number, number + 1)]
+            images_table(folder / "images.csv", files[slice(*ends)])
+            write_table(folder / "objects.csv", OBJECTS_HEADER, [])
+            folders.append(folder)
+        for suffix in ("csv", "parquet"):
+            outputs = {
+                name: tmp_path / f"{shards}" / f"{name}.{suffix}"
+                for name in ("objects", "images")
+            }
+            gather(folders, outputs)
+    for name in ("images.csv", "images.parquet", "objects.csv", "objects.parquet"):
+        one, three = ((tmp_path / folder / name).read_bytes() for folder in "13")
+        assert one == three
+    assert pandas.read_parquet(tmp_path / "3" / "images.parquet").file.tolist() == files
     with pytest.raises(DataError, match="predict this shard first"):
-        gather([tmp_path / "shard-2"], tmp_path / "o.csv", tmp_path / "i.csv")
+        gather([tmp_path / "shard-2"], {"images": tmp_path / "images.csv"})
+
+
+def test_sizes_and_smallest_rectangles():
+    text = to_roi_csv("x.jpg", OBJECTS, 100, 50, width_height=True, minrect=True)
+    row = next(csv.DictReader(text.splitlines()))
+    assert (row["x"], row["y"], row["w"], row["h"]) == ("10", "20", "20", "20")
+    assert row["wn"] == "0.2" and row["hn"] == "0.4"
+    assert sorted((float(row["minrect_w"]), float(row["minrect_h"]))) == [19, 19]
+
+
+def test_a_mask_picture_holds_label_plus_one():
+    masks = np.zeros((2, 50, 100), bool)
+    masks[0, 10:20, 10:20] = masks[1, 15:30, 15:30] = True
+    found = Detections(
+        *(100, 50, np.zeros((2, 4), np.float32), np.array([0.9, 0.5], np.float32)),
+        *(np.array([1, 0]), ("a", "b"), masks),
+    )
+    picture = cv2.imdecode(np.frombuffer(to_mask_png(found), np.uint8), -1)
+    assert picture.shape == (50, 100)
+    assert picture[0, 0] == 0 and picture[17, 17] == 2 and picture[25, 25] == 1

@@ -1,3 +1,5 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -44,6 +46,46 @@ def test_as_in_training(tmp_path):
 )
 def test_other_kinds_of_pixels(array, expected):
     assert decode(encoded(array))[0, 0].tolist() == expected
+
+
+def pillow(mode, value, suffix, **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (8, 8), value).save(buffer, suffix, **options)
+    return buffer.getvalue()
+
+
+def test_palettes_and_cmyk_become_colours():
+    palette = Image.new("P", (8, 8), 1)
+    palette.putpalette([0, 0, 0, 10, 20, 30])
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG", transparency=1)
+    assert decode(buffer.getvalue())[0, 0].tolist() == [30, 20, 10]
+    # No cyan, full magenta and yellow: red.
+    red = decode(pillow("CMYK", (0, 255, 255, 0), "JPEG", quality=100))[0, 0]
+    assert red[2] > 200 and red[0] < 60 and red[1] < 60
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20000, 10)])
+def test_extreme_shapes(size):
+    assert decode(encoded(np.zeros((size[1], size[0]), np.uint8))).shape[1::-1] == size
+
+
+def test_large_images_are_refused_before_they_are_unpacked():
+    bomb = encoded(np.zeros((2000, 3000), np.uint8))
+    assert len(bomb) < 20000
+    with pytest.raises(DataError, match="3000 x 2000 pixels, more than --max_pixels"):
+        decode(bomb, max_pixels=5_999_999)
+    assert decode(bomb, max_pixels=6_000_000).shape == (2000, 3000, 3)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("share", [0.5, 0.99])
+def test_cut_off_images_are_refused(suffix, share):
+    noise = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
+    whole = encoded(noise, suffix)
+    assert decode(whole + b"more").shape == noise.shape
+    with pytest.raises(DataError, match="the image"):
+        decode(whole[: int(share * len(whole))])
 
 
 @pytest.mark.parametrize(

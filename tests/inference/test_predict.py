@@ -1,4 +1,6 @@
+import contextlib
 import csv
+import io
 import json
 import os
 import shutil
@@ -6,11 +8,16 @@ import signal
 import subprocess
 import time
 
+import cv2
+import numpy as np
+import pandas
 import pytest
 
+from mmdet_flow.dataset.example import HEIGHT, WIDTH
 from mmdet_flow.errors import UsageError
-from mmdet_flow.inference.predict import shard_of
-from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, run_command, the_error
+from mmdet_flow.inference.folder import list_images, shard_of
+from mmdet_flow.inference.predict import main
+from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, the_error
 
 
 @pytest.fixture
@@ -24,15 +31,26 @@ def inbox(dataset, tmp_path):
     return folder
 
 
-def predict(trained, inbox, *options):
-    return run_command(
-        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", LOW_SCORE),
-        *("--prediction_in", inbox, "--prediction_out", inbox.parent / "out", *options),
-    )
+def predict(trained, inbox, *options) -> subprocess.CompletedProcess:
+    """Run the command in this process, which has loaded torch already."""
+    out = inbox.parent / "out"
+    arguments = [*map(str, command(trained, inbox, out, *options))][1:]
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        code = main(arguments)
+    return subprocess.CompletedProcess(arguments, code, "", stderr.getvalue())
+
+
+def command(trained, folder, out, *options):
+    return [
+        *(BIN / "mmdet_predict", "--checkpoint", trained.checkpoint),
+        *("--score", LOW_SCORE, "--batch_size", "2"),
+        *("--prediction_in", folder, "--prediction_out", out, *options),
+    ]
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """Return the names in a folder, the journal aside."""
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
 
 
 def test_images_move_beside_their_predictions(trained, inbox):
@@ -48,7 +66,7 @@ def test_images_move_beside_their_predictions(trained, inbox):
         assert (out / content["id"]).is_file()
         assert content["objects"], "the model finds something at this score"
         for item in content["objects"]:
-            assert item["bbox"]["right"] < 320 and item["bbox"]["bottom"] < 240
+            assert item["bbox"]["right"] < WIDTH and item["bbox"]["bottom"] < HEIGHT
 
 
 def test_tables_agree_with_the_opex_files(trained, inbox):
@@ -177,6 +195,201 @@ def test_a_missing_folder_is_told_before_the_model_is_loaded(trained, tmp_path):
     assert run.returncode == 3
     assert "nowhere: there is no such folder" in the_error(run)
     assert os.listdir(tmp_path) == []
+
+
+def settled(out) -> dict[str, bytes]:
+    """Return the files of a finished run."""
+    files = (path for path in out.rglob("*") if path.is_file())
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "--keep_input",
+        pytest.param("--verbose", marks=pytest.mark.slow),
+        pytest.param("--delete_input", marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_run_goes_on_to_the_same_end(trained, dataset, tmp_path, after):
+    """kill -9 at several moments; the end equals that of an undisturbed run."""
+    images = sorted(dataset.images.iterdir())
+    for name in ("calm", "killed"):
+        for number in range(48):
+            target = tmp_path / name / "in" / f"{number:02}.jpg"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(images[number % len(images)], target)
+        (tmp_path / name / "in" / "07.jpg").write_bytes(b"broken")
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}
+
+    def start(name):
+        root = tmp_path / name
+        options = [after, "--max_failures", "1"]
+        for table in ("objects_csv", "images_csv", "manifest", "coco_results"):
+            options += [f"--{table}", str(root / "out" / table)]
+        return subprocess.Popen(
+            list(map(str, command(trained, root / "in", root / "out", *options))),
+            env=environment,
+            stderr=subprocess.DEVNULL,
+        )
+
+    assert start("calm").wait(timeout=120) == 0
+    out = tmp_path / "killed" / "out"
+    for done in (3, 12):
+        process = start("killed")
+        wait_for(lambda done=done: len(list(out.glob("*.json"))) >= done)
+        process.kill()
+        process.wait()
+    assert not (out / "manifest").exists()
+    assert start("killed").wait(timeout=120) == 0
+    assert settled(out) == settled(tmp_path / "calm" / "out")
+    left = settled(tmp_path / "killed" / "in")
+    assert left == settled(tmp_path / "calm" / "in")
+    with open(out / "manifest", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["file"] for row in rows] == [f"{n:02}.jpg" for n in range(48)]
+    assert [row["status"] for row in rows].count("failed") == 1
+
+
+def test_a_repeated_run_predicts_what_is_new_changed_or_failed(
+    trained, inbox, monkeypatch
+):
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)  # results differ in time
+    (inbox / "broken.png").write_bytes(b"broken")
+    run = predict(trained, inbox, "--keep_input", "--max_failures", 1)
+    assert "4 images: 3 with objects, 0 empty, 1 failed, 0 left" in run.stderr
+    out = inbox.parent / "out"
+    before = {name: (out / name).stat().st_mtime_ns for name in ("a.json", "b.json")}
+    shutil.copy(inbox / "c d.jpg", inbox / "a.jpg")  # changed
+    shutil.copy(inbox / "c d.jpg", inbox / "new.jpg")
+    shutil.copy(inbox / "c d.jpg", inbox / "broken.png")  # mended
+    run = predict(trained, inbox, "--keep_input")
+    assert run.returncode == 0, run.stderr
+    assert "2 images were predicted before" in run.stderr
+    assert "5 images: 5 with objects" in run.stderr
+    assert (out / "b.json").stat().st_mtime_ns == before["b.json"]
+    assert (out / "a.json").stat().st_mtime_ns != before["a.json"]
+    assert names(out / "failed") == []
+    changed = predict(trained, inbox, "--keep_input", "--simplify_polygons", 5)
+    assert "predicted before" not in changed.stderr
+
+
+def test_the_corpus_of_bad_input_is_accounted_for(trained, inbox, tmp_path):
+    """Nothing is lost, each file has its line, and the others get predictions."""
+    good = (inbox / "a.jpg").read_bytes()
+    for name, content in {
+        "empty.jpg": b"",
+        "cut.jpg": good[: len(good) // 2],
+        "text.png": b"hello",
+        "really-a-jpg.png": good,
+        "one\nline.jpg": good,
+        "grün ½.jpg": good,
+        "pixel.png": cv2.imencode(".png", np.zeros((1, 1), np.uint8))[1].tobytes(),
+        "strip.png": cv2.imencode(".png", np.zeros((10, 20000), np.uint8))[1].tobytes(),
+        "bomb.png": cv2.imencode(".png", np.zeros((5000, 5000), np.uint8))[1].tobytes(),
+        "notes.txt": b"no image",
+    }.items():
+        (inbox / name).write_bytes(content)
+    (inbox / "folder.jpg").mkdir()
+    manifest = tmp_path / "manifest.csv"
+    run = predict(
+        *(trained, inbox, "--keep_input", "--max_pixels", "20000000"),
+        *("--manifest", manifest, "--max_failures", "9"),
+    )
+    assert run.returncode == 0, run.stderr
+    with open(manifest, newline="") as stream:
+        rows = {row["file"]: row for row in csv.DictReader(stream)}
+    assert set(rows) == set(names(inbox)) - {"notes.txt"}
+    failed = {name for name, row in rows.items() if row["status"] == "failed"}
+    assert {"empty.jpg", "cut.jpg", "text.png", "bomb.png", "folder.jpg"} <= failed
+    assert failed <= {"empty.jpg", "cut.jpg", "text.png", "bomb.png", "folder.jpg",
+                      "strip.png", "pixel.png"}  # fmt: skip
+    assert all(rows[name]["error"] for name in failed)
+    for name in set(rows) - failed:
+        opex = inbox.parent / "out" / f"{os.path.splitext(name)[0]}.json"
+        assert_valid_opex(opex.read_text())
+
+
+def test_two_images_of_one_stem_keep_both_results(trained, inbox):
+    shutil.copy(inbox / "a.jpg", inbox / "a.png")
+    run = predict(trained, inbox, "--keep_input")
+    assert run.returncode == 0, run.stderr
+    assert {"a.json", "a-1.json"} <= set(names(inbox.parent / "out"))
+
+
+def test_a_second_process_is_refused(trained, inbox):
+    from mmdet_flow.inference.folder import only_process
+
+    with only_process(inbox):
+        run = predict(trained, inbox)
+    assert run.returncode == 3
+    assert "another process predicts here" in the_error(run)
+    assert len(names(inbox)) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_named(trained, inbox):
+    (inbox.parent / "out").write_text("a file")
+    run = predict(trained, inbox)
+    assert run.returncode == 3
+    assert "out: cannot be made" in the_error(run)
+    assert len(names(inbox)) == 3
+
+
+def test_a_full_disk_loses_nothing(trained, inbox, monkeypatch):
+    """The error ends the run; what was not written stays where it was."""
+    from mmdet_flow.inference import output
+
+    def no_space(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(output, "write_if_changed", no_space)
+    run = predict(trained, inbox)
+    assert run.returncode == 3 and "No space left" in the_error(run)
+    assert len(names(inbox)) == 3
+
+
+def test_all_kinds_of_results(trained, inbox):
+    out = inbox.parent / "out"
+    run = predict(
+        *(trained, inbox, "--keep_input", "--prediction_format", "rois"),
+        *("--output_minrect", "--output_width_height", "--output_mask_image"),
+        *("--output_overlay", "--coco_results", out / "coco.json"),
+        *("--objects_csv", out / "objects.parquet", "--mask_nth", "2"),
+        *("--mask_threshold", "0.1", "--view_margin", "2", "--fully_connected", "low"),
+    )
+    assert run.returncode == 0, run.stderr
+    rows = list(csv.DictReader((out / "a-rois.csv").open(newline="")))
+    assert rows and "minrect_w" in rows[0] and "w" in rows[0]
+    picture = cv2.imread(str(out / "a-mask.png"), cv2.IMREAD_UNCHANGED)
+    assert picture.shape == (HEIGHT, WIDTH) and picture.max() <= 3
+    assert cv2.imread(str(out / "a-overlay.jpg")).shape == (HEIGHT, WIDTH, 3)
+    objects = pandas.read_parquet(out / "objects.parquet")
+    coco = json.loads((out / "coco.json").read_text())
+    assert len(objects) == len(coco) > 0
+    assert {row["image_id"] for row in coco} <= {"a", "b", "c d"}
+    assert all(row["segmentation"]["counts"] for row in coco)
+
+
+def test_max_files(trained, inbox):
+    run = predict(trained, inbox, "--keep_input", "--max_files", "2")
+    assert "2 with objects, 0 empty, 0 failed, 1 left" in run.stderr
+    run = predict(trained, inbox, "--keep_input")
+    assert "2 images were predicted before" in run.stderr
+
+
+def test_lists_hold_any_name_and_each_image_once(tmp_path):
+    from mmdet_flow.inference.shard import shard
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    expected = ["a.jpg", 'b "c".jpg', "one\nline.jpg", "é.jpg", " space .jpg"]
+    for name in expected:
+        (folder / name).touch()
+    assert shard(folder, None, 2, tmp_path / "lists") == 3
+    read = []
+    for number in range(3):
+        read += list_images(folder, tmp_path / "lists" / f"{number}.txt")
+    assert [path.name for path in read] == sorted(expected)
 
 
 def test_shards_are_all_images_once():

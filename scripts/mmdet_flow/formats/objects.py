@@ -16,11 +16,15 @@ class Outlines:
         fit_bbox_to_polygon: take the box from the outline instead of the model.
         bbox_as_fallback: use the box as outline where the outline's own box covers
             less than this share of it; negative for never.
+        nth: look at every nth row and column of the mask alone.
+        fully_connected: "high" joins pixels that touch at a corner, "low" does not.
     """
 
     simplify: float = 1.0
     fit_bbox_to_polygon: bool = False
     bbox_as_fallback: float = -1.0
+    nth: int = 1
+    fully_connected: str = "high"
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
         contours: list[list[list[int]]] = []
         if detections.masks is not None:
             mask = detections.masks[index]
-            contours = trace(mask, outlines.simplify)
+            contours = trace(mask, outlines)
             area = int(mask.sum()) or area
         if contours and _covers_too_little(
             contours[0], bbox, outlines.bbox_as_fallback
@@ -75,7 +79,7 @@ def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
     return objects
 
 
-def trace(mask: np.ndarray, simplify: float) -> list[list[list[int]]]:
+def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
     """Return the outlines of a mask (height, width) bool, the largest part first.
 
     Outlines are simplified with the algorithm of Douglas and Peucker (1973). Parts of
@@ -83,24 +87,36 @@ def trace(mask: np.ndarray, simplify: float) -> list[list[list[int]]]:
     """
     import cv2
 
+    mask = mask[:: outlines.nth, :: outlines.nth]
     columns = np.flatnonzero(mask.any(0))
     if not len(columns):
         return []
     rows = np.flatnonzero(mask.any(1))
     left, top = int(columns[0]), int(rows[0])
     part = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
-    contours, _ = cv2.findContours(
-        part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top)
-    )
+    contours = []
+    for pixels in _parts(part) if outlines.fully_connected == "low" else [part]:
+        contours += cv2.findContours(
+            pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top)
+        )[0]
+    contours = [contour * outlines.nth for contour in contours]
     contours = sorted(contours, key=cv2.contourArea, reverse=True)
-    if simplify > 0:
-        simple = [cv2.approxPolyDP(contour, simplify, True) for contour in contours]
+    if outlines.simplify > 0:
+        simple = [cv2.approxPolyDP(c, outlines.simplify, True) for c in contours]
         # A speck that would shrink to a line stays as it is.
         contours = [
             new if len(new) >= 3 else old
             for new, old in zip(simple, contours, strict=True)
         ]
     return [contour[:, 0, :].tolist() for contour in contours if len(contour) >= 3]
+
+
+def _parts(mask: np.ndarray) -> list[np.ndarray]:
+    """Divide a mask into parts whose pixels touch at their sides."""
+    import cv2
+
+    count, labels = cv2.connectedComponents(mask, connectivity=4)
+    return [(labels == number).astype(np.uint8) for number in range(1, count)]
 
 
 def rectangle(bbox: tuple[int, int, int, int]) -> list[list[int]]:

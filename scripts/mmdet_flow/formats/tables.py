@@ -1,9 +1,11 @@
-"""The two tables of a data set: a row per object, and a row per image."""
+"""The two tables of a data set: a row per object, and a row per image.
+
+CSV, or Parquet where the file name ends so; pandas reads both.
+"""
 
 import csv
-import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mmdet_flow.files import new_file
@@ -17,58 +19,84 @@ OBJECTS_HEADER = (
 IMAGES_HEADER = (
     *("file", "width", "height", "n_objects", "max_score", "status", "error"),
 )
+FLOATS = ("score", "max_score")
+TEXTS = ("file", "label_str", "poly_x", "poly_y", "status", "error", "sha256")
+"""Types of the columns in Parquet; all others are whole numbers."""
+
+ROWS = 65536
+"""Rows of a group in Parquet: whatever comes together, the bytes are the same."""
 
 
-class Tables:
-    """Two CSV files that appear, whole, when the block ends without an error."""
-
-    def __init__(self, objects: Path, images: Path) -> None:
-        self._paths = (objects, images)
-
-    def __enter__(self) -> "Tables":
-        with ExitStack() as stack:
-            streams = []
-            for path in self._paths:
-                temporary = stack.enter_context(new_file(path))
-                stream = open(temporary, "w", newline="", encoding="utf-8")
-                streams.append(stack.enter_context(stream))
-            self._stack = stack.pop_all()
-        self._objects, self._images = map(csv.writer, streams)
-        self._objects.writerow(OBJECTS_HEADER)
-        self._images.writerow(IMAGES_HEADER)
-        return self
-
-    def add(
-        self, file: str, width: int, height: int, objects: Sequence[PixelObject]
-    ) -> None:
-        """Add an image that was predicted."""
-        for item in objects:
-            xs, ys = zip(*item.polygon, strict=True)
-            self._objects.writerow(
-                (
-                    *(file, width, height, *item.bbox),
-                    *(item.label, item.name, item.score, item.area),
-                    *(joined(xs), joined(ys)),
-                )
+def object_rows(
+    file: str, width: int, height: int, objects: Sequence[PixelObject]
+) -> list[tuple]:
+    """Return the rows of one image for the table of objects."""
+    rows = []
+    for item in objects:
+        xs, ys = zip(*item.polygon, strict=True)
+        rows.append(
+            (
+                *(file, width, height, *item.bbox),
+                *(item.label, item.name, item.score, item.area),
+                *(joined(xs), joined(ys)),
             )
-        best = max((item.score for item in objects), default="")
-        status = "ok" if objects else "empty"
-        self._images.writerow((file, width, height, len(objects), best, status, ""))
+        )
+    return rows
 
-    def add_failure(self, file: str, reason: str) -> None:
-        """Add an image that could not be predicted."""
-        self._images.writerow((file, "", "", 0, "", "failed", reason))
 
-    def __exit__(self, *error) -> None:
-        self._stack.__exit__(*error)
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write rows as they come; the file appears when it is whole."""
+    with new_file(path) as temporary:
+        if path.suffix == ".parquet":
+            _write_parquet(temporary, header, rows)
+        else:
+            with _text(temporary, "w") as stream:
+                writer = csv.writer(stream)
+                writer.writerow(header)
+                writer.writerows(rows)
 
 
 def gather(parts: Sequence[Path], output: Path) -> None:
-    """Append tables of one kind under one header, row by row."""
-    with new_file(output) as temporary, open(temporary, "wb") as target:
-        for number, part in enumerate(parts):
-            with open(part, "rb") as source:
-                header = source.readline()
-                if number == 0:
-                    target.write(header)
-                shutil.copyfileobj(source, target)
+    """Join CSV tables of one kind under one header, row by row."""
+    with _text(parts[0]) as stream:
+        header = next(csv.reader(stream))
+    write_table(output, header, _rows_of(parts))
+
+
+def _rows_of(parts: Sequence[Path]) -> Iterator[list[str]]:
+    csv.field_size_limit(2**31 - 1)  # polygons are long
+    for part in parts:
+        with _text(part) as stream:
+            yield from itertools.islice(csv.reader(stream), 1, None)
+
+
+def _text(path: Path, mode: str = "r"):
+    """Open a table; file names in it need not be valid text."""
+    return open(path, mode, newline="", encoding="utf-8", errors="backslashreplace")
+
+
+def _write_parquet(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    kinds = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(TEXTS, str)}
+    types = {float: pyarrow.float64(), str: pyarrow.string(), int: pyarrow.int64()}
+    columns = [(name, kinds.get(name, int)) for name in header]
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns])
+    rows = iter(rows)
+    with parquet.ParquetWriter(path, schema) as writer:
+        while group := list(itertools.islice(rows, ROWS)):
+            arrays = [
+                pyarrow.array([_typed(value, kind) for value in values], types[kind])
+                for (_, kind), values in zip(
+                    columns, zip(*group, strict=True), strict=True
+                )
+            ]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _typed(value, kind: type):
+    """Return a cell as its column has it; what is empty in CSV is no value."""
+    if kind is str:
+        return value
+    return None if value in ("", None) else kind(value)

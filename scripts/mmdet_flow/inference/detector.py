@@ -1,5 +1,6 @@
 """A model that is ready to predict: the one way from pixels to Detections."""
 
+import hashlib
 import logging
 import os
 import warnings
@@ -10,9 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import __version__, cli
-from mmdet_flow.dataset.classes import check_environment, classes_sha256
+from mmdet_flow.dataset.classes import (
+    check_environment,
+    classes_sha256,
+    require_same_classes,
+)
 from mmdet_flow.detections import Detections
-from mmdet_flow.errors import DataError, ModelError
+from mmdet_flow.errors import ModelError
+from mmdet_flow.inference.engines import EngineOptions, open_engine
+from mmdet_flow.inference.precision import AUTO, EXACT, chosen_precision
 from mmdet_flow.model.checkpoint import load_checkpoint
 
 LOADING = ("LoadImageFromFile", "LoadImageFromNDArray", "LoadAnnotations")
@@ -32,50 +39,51 @@ class Detector:
         config: Path | None = None,
         threads: int | None = None,
         device: str = "cpu",
+        score: float = 0.0,
+        backend: str = "auto",
+        precision: str = EXACT,
     ) -> None:
         """Load a model; ModelError or DataError says why it cannot be.
 
-        ``config`` overrides the config that a published checkpoint carries.
+        ``config`` overrides the config that a published checkpoint carries. Objects
+        below ``score`` may be missing from the detections, which saves time.
+        ``backend`` and ``precision`` are those of the engines; the precision "auto"
+        is what mmdet_export chose.
         """
         threads = threads or cli.available_threads()
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         import cv2
-        import torch
 
-        torch.set_num_threads(threads)
         cv2.setNumThreads(1)
         loaded = load_checkpoint(checkpoint)
         check_environment(loaded.classes)
         cfg = _read_config(loaded.config, config, checkpoint)
         _check_config_classes(cfg, loaded.classes, checkpoint)
         self.classes = loaded.classes
+        model = _build_model(cfg, loaded.state_dict, checkpoint).to(device)
+        self._pipeline = _build_pipeline(cfg)
+        identity = _identity(loaded.sha256, cfg)  # without the score
+        _skip_low_scores(model, score)
+        if precision == AUTO:
+            winner = chosen_precision(checkpoint, loaded.sha256)
+            precision = EXACT if backend == "torch" else winner
+        options = EngineOptions(backend, precision, threads)
+        self.engine = open_engine(model, identity, device, options)
         self.meta = {
             "model": checkpoint.name,
             "model_sha256": loaded.sha256,
             "classes_sha256": classes_sha256(loaded.classes),
             "version": f"mmdet-flow {__version__}, mmdet {version('mmdet')}",
+            "engine": f"{self.engine.name} {self.engine.precision}",
         }
-        self._device = device
-        self._model = _build_model(cfg, loaded.state_dict, checkpoint, device)
-        self._pipeline = _build_pipeline(cfg)
 
     def predict(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Find the objects in images, each (height, width, 3) uint8 BGR.
-
-        Images that have one size after resizing go through the network together;
-        the others in batches of their own, so that padding never differs.
-        """
-        prepared = [self._prepare(image) for image in images]
-        batches: dict[tuple[int, ...], list[int]] = {}
-        for index, item in enumerate(prepared):
-            batches.setdefault(tuple(item["inputs"].shape), []).append(index)
-        found: list[Detections | None] = [None] * len(images)
-        for indices in batches.values():
-            for index, sample in zip(
-                indices, self._infer([prepared[i] for i in indices]), strict=True
-            ):
-                found[index] = self._to_detections(sample, images[index].shape)
-        return found
+        """Find the objects in images, each (height, width, 3) uint8 BGR."""
+        samples = self.engine.infer([self._prepare(image) for image in images])
+        return [
+            self._to_detections(sample, image.shape)
+            for sample, image in zip(samples, images, strict=True)
+        ]
 
     def _prepare(self, image: np.ndarray) -> dict:
         height, width = image.shape[:2]
@@ -89,20 +97,11 @@ class Detector:
             }
         )
 
-    def _infer(self, batch: list[dict]) -> list:
-        import torch
-
-        data = {
-            "inputs": [item["inputs"] for item in batch],
-            "data_samples": [item["data_samples"] for item in batch],
-        }
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self._model.test_step(data)
-
     def _to_detections(self, sample, shape: tuple[int, ...]) -> Detections:
         instances = sample.pred_instances.cpu()
         order = np.argsort(-instances.scores.numpy(), kind="stable")
+        if (order == np.arange(len(order))).all():
+            order = slice(None)  # as good as always; masks are not copied then
         masks = instances.get("masks")
         if masks is not None:
             masks = np.asarray(masks, dtype=bool)[order]
@@ -132,15 +131,12 @@ def _read_config(text: str, path: Path | None, checkpoint: Path):
 def _check_config_classes(cfg, classes: tuple[str, ...], checkpoint: Path) -> None:
     dataset = cfg.get("test_dataloader", {}).get("dataset", {})
     named = tuple(dataset.get("metainfo", {}).get("classes", ()))
-    if named and named != classes:
-        raise DataError(
-            f"{checkpoint}: was trained on {', '.join(classes)} but the config names "
-            f"{', '.join(named)}; use the config of this training"
-        )
+    if named:
+        fix = "use the config of this training"
+        require_same_classes(classes, named, str(checkpoint), "the config", fix)
 
 
-def _build_model(cfg, state_dict: dict, checkpoint: Path, device: str):
-    import torch
+def _build_model(cfg, state_dict: dict, checkpoint: Path):
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
 
@@ -161,7 +157,31 @@ def _build_model(cfg, state_dict: dict, checkpoint: Path, device: str):
             f"{len(unexpected)} unexpected, e.g. {[*missing, *unexpected][0]}; use the "
             "config of this training"
         )
-    return model.to(device, memory_format=torch.channels_last).eval()
+    # mmdet warns of its own deprecated parts at each image.
+    warnings.filterwarnings("ignore", module=r"(mmdet|mmcv|mmengine|torch)\.")
+    return model.eval()
+
+
+def _skip_low_scores(model, score: float) -> None:
+    """Let the model drop what is below ``score`` before it suppresses duplicates.
+
+    That changes nothing above it: a low score neither suppresses a higher one nor
+    takes its place among the best. Score voting, where it does, is left alone.
+    """
+    # The models keep what is greater, the user what is greater or equal.
+    threshold = float(np.nextafter(np.float32(score), np.float32(-1)))
+    for name in ("bbox_head", "roi_head"):
+        head = getattr(model, name, None)
+        settings = getattr(head, "test_cfg", None)
+        if settings and "score_thr" in settings and not hasattr(head, "score_voting"):
+            settings.score_thr = max(settings.score_thr, threshold)
+
+
+def _identity(model_sha256: str, cfg) -> str:
+    """Return a hash of what decides the outputs of the network."""
+    packages = ("mmcv", "mmdet", "openvino", "torch")
+    parts = (model_sha256, str(cfg.model), __version__, *map(version, packages))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _build_pipeline(cfg):

@@ -4,251 +4,182 @@ Each image of --prediction_in gets its predictions in --prediction_out, as OPEX 
 ROI CSV or both; the image itself is then moved there, deleted (--delete_input) or
 left alone (--keep_input). Images that cannot be predicted go to the folder failed/
 with a text file that says why. With --continuous new images are waited for.
+
+A run that was killed goes on where it stopped when it is started again, and a run that
+is repeated predicts only what is new, failed or changed.
 """
 
 import argparse
-import glob
+import itertools
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
-from itertools import islice
+from collections import Counter
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import write_if_changed
-from mmdet_flow.formats.opex import timestamp
-from mmdet_flow.formats.roi_csv import to_roi_csv
-from mmdet_flow.formats.tables import Tables
-from mmdet_flow.inference.images import read_image
-from mmdet_flow.inference.predictor import Prediction, Predictor, add_model_options
+from mmdet_flow.files import sha256_of
+from mmdet_flow.inference.folder import list_images, only_process, shard_of, watch
+from mmdet_flow.inference.images import MAX_PIXELS
+from mmdet_flow.inference.journal import Journal, Outcome
+from mmdet_flow.inference.predictor import Predictor, add_model_options
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 RESULT_SUFFIXES = {"opex": ".json", "rois": "-rois.csv"}
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where results go, in which formats, and what becomes of the inputs.
-
-    ``suffixes`` maps "opex" and "rois", or one of them, to the end of the file name.
-    Results are made in ``tmp`` and moved, if it is given.
-    """
-
-    folder: Path
-    suffixes: dict[str, str]
-    tmp: Path | None = None
-    after: str = "move"
-
-    def store(self, image: Path, prediction: Prediction) -> None:
-        """Write the results of an image, then deal with the image."""
-        name = image.name if self.after == "keep" else self._free_name(image)
-        stem = Path(name).stem
-        content = {
-            "opex": lambda: prediction.opex(name, timestamp()) + "\n",
-            "rois": lambda: to_roi_csv(
-                name, prediction.objects, prediction.width, prediction.height
-            ),
-        }
-        for kind, suffix in self.suffixes.items():
-            self._write(f"{stem}{suffix}", content[kind]())
-        if self.after == "move":
-            _move(image, self.folder / name)
-        elif self.after == "delete":
-            image.unlink()
-
-    def store_failure(self, image: Path, reason: str) -> None:
-        """Put the reason into failed/, and the image beside it unless it is kept."""
-        failed = self.folder / "failed"
-        write_if_changed(failed / f"{image.name}.txt", reason + "\n")
-        if self.after != "keep":
-            _move(image, failed / image.name)
-
-    def _write(self, name: str, text: str) -> None:
-        if self.tmp is None:
-            write_if_changed(self.folder / name, text)
-        else:
-            write_if_changed(self.tmp / name, text)
-            _move(self.tmp / name, self.folder / name)
-
-    def _free_name(self, image: Path) -> str:
-        """Return a name under which nothing in the output folder is overwritten."""
-        number, stem = 0, image.stem
-        while any(self.folder.glob(f"{glob.escape(stem)}.*")):
-            number += 1
-            stem = f"{image.stem}-{number}"
-        return stem + image.suffix
-
-
-def predict_images(
-    predictor: Predictor,
-    images: Iterable[Path],
-    output: Output,
-    tables: Tables | None,
-    batch_size: int,
-    threads: int,
-) -> int:
-    """Predict for images and store the results; return how many failed."""
-    failures = 0
-    images = iter(images)
-    with ThreadPoolExecutor(threads) as pool:
-        while batch := list(islice(images, batch_size)):
-            read = list(pool.map(_try_to_read, batch))
-            pixels = [item for item in read if not isinstance(item, DataError)]
-            predictions = iter(predictor.predict(pixels))
-            for path, item in zip(batch, read, strict=True):
-                if isinstance(item, DataError):
-                    failures += 1
-                    cli.log.error("%s", item)
-                    output.store_failure(path, str(item))
-                    if tables:
-                        tables.add_failure(path.name, str(item))
-                    continue
-                prediction = next(predictions)
-                output.store(path, prediction)
-                cli.log.debug("%s: %d objects", path.name, len(prediction.objects))
-                if tables:
-                    tables.add(
-                        path.name,
-                        prediction.width,
-                        prediction.height,
-                        prediction.objects,
-                    )
-    return failures
-
-
-def _try_to_read(path: Path):
-    try:
-        return read_image(path)[1]
-    except DataError as error:
-        return error
-
-
-def list_images(folder: Path, image_list: Path | None = None) -> list[Path]:
-    """Return the images of a folder by name, or those that a list names."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; check --prediction_in")
-    if image_list is None:
-        found = folder.iterdir()
-        return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
-    try:
-        names = image_list.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{image_list}: {error.strerror}; check --image_list") from None
-    return [folder / name.strip() for name in names if name.strip()]
-
-
-def shard_of(images: list[Path], shard: str) -> list[Path]:
-    """Return part K of N equal parts, in order; ``shard`` is "K/N", K from 0."""
-    number, _, count = shard.partition("/")
-    if not (number.isdigit() and count.isdigit() and int(number) < int(count)):
-        raise UsageError(f"--shard {shard}: write it as K/N, with K from 0 to N-1")
-    ends = [len(images) * k // int(count) for k in (int(number), int(number) + 1)]
-    return images[ends[0] : ends[1]]
-
-
-def watch(
-    folder: Path, wait: float, use_watchdog: bool, stop: threading.Event
-) -> Iterator[Path]:
-    """Yield images as they arrive, for ever, or until ``stop`` is set.
-
-    An image counts as arrived when its size and time did not change between two
-    looks at the folder, so none is read while it is still being written.
-    """
-    before: dict[Path, tuple[int, int]] = {}
-    changed = _start_watchdog(folder, stop) if use_watchdog else stop
-    while not stop.is_set():
-        now = {}
-        for path in list_images(folder):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            now[path] = (status.st_size, status.st_mtime_ns)
-            if before.get(path) == now[path] and not stop.is_set():
-                del now[path]
-                yield path
-        # What is new is looked at again soon, even when no event tells of it.
-        changed.wait(min(wait, 1.0) if now != before else wait)
-        if changed is not stop:
-            changed.clear()
-        before = now
-
-
-def _start_watchdog(folder: Path, stop: threading.Event) -> threading.Event:
-    """Return an event that is set whenever the file system reports a change."""
-    from watchdog.events import FileSystemEventHandler
-    from watchdog.observers import Observer
-
-    changed = threading.Event()
-
-    class Handler(FileSystemEventHandler):
-        def on_any_event(self, event) -> None:
-            changed.set()
-
-    observer = Observer()
-    observer.daemon = True
-    observer.schedule(Handler(), str(folder))
-    observer.start()
-    return changed
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename a file, or copy it whole and then delete it where disks differ."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.replace(source, target)
-    except OSError:
-        write_if_changed(target, source.read_bytes())
-        source.unlink()
+MANIFEST_HEADER = ("file", "sha256", "status", "n_objects", "error")
+SETTINGS = (
+    *("score", "fit_bbox_to_polygon", "bbox_as_fallback", "simplify_polygons"),
+    *("mask_nth", "fully_connected", "backend", "precision"),
+    *("output_width_height", "output_minrect", "max_pixels"),
+)
+"""Options that decide the bytes of the results."""
 
 
 def predict(args: argparse.Namespace) -> None:
     """Run the command: one pass over the folder, or a watch that a signal ends."""
+    _check_options(args)
+    from mmdet_flow.inference.output import Output
+
     output = Output(
         folder=args.prediction_out,
-        suffixes=_suffixes(args.prediction_format, args.prediction_suffix),
+        suffixes=_suffixes(args),
         tmp=args.prediction_tmp,
         after="keep" if args.keep_input else "delete" if args.delete_input else "move",
+        width_height=args.output_width_height,
+        minrect=args.output_minrect,
     )
-    if args.continuous and args.keep_input:
-        raise UsageError("--continuous and --keep_input would predict without an end")
-    once = [] if args.continuous else _images_to_predict(args)
-    predictor = Predictor.from_options(args)
-    stop = threading.Event()
-    if args.continuous:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        wait = args.watchdog_check_interval if args.use_watchdog else args.poll_wait
-        images = watch(args.prediction_in, wait, args.use_watchdog, stop)
-    else:
-        images = iter(once)
-    tables = (
-        Tables(args.objects_csv, args.images_csv)
-        if args.objects_csv and args.images_csv
-        else nullcontext()
-    )
-    args.prediction_out.mkdir(parents=True, exist_ok=True)
-    with tables as open_tables:
-        failures = predict_images(
-            predictor,
-            images,
-            output,
-            open_tables,
-            1 if args.continuous else args.batch_size,
-            args.threads or cli.available_threads(),
+    images = [] if args.continuous else _images_to_predict(args)
+    try:
+        args.prediction_out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{args.prediction_out}: cannot be made: {error.strerror}; choose another "
+            "folder for --prediction_out"
+        ) from None
+    shared = [] if args.keep_input else [args.prediction_in]
+    if shared and not os.access(args.prediction_in, os.W_OK):
+        raise DataError(
+            f"{args.prediction_in}: images cannot be taken from a folder that is "
+            "read-only; add --keep_input"
         )
-        if failures > args.max_failures and not args.continuous:
-            raise DataError(
-                f"{failures} of {len(once)} images failed and --max_failures is "
-                f"{args.max_failures}; the reasons are in {output.folder / 'failed'}"
-            )
-    if not args.continuous:
-        cli.log.info("predicted %d images, %d failed", len(once), failures)
+    with only_process(args.prediction_out, *shared):
+        if args.continuous:
+            _predict_for_ever(args, output)
+        else:
+            _predict_once(args, output, images)
+
+
+def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
+    from mmdet_flow.inference.runner import is_done
+
+    journal = Journal(output.folder, _settings(args))
+    # What a killed run had moved away already is part of the whole, too.
+    earlier = [] if args.keep_input or args.image_list else journal.files
+    files = list(dict.fromkeys(image.name for image in images))
+    files = sorted({*files, *earlier}) if earlier else files
+    todo = [i for i in images if not is_done(i, journal, output, _complete(args))]
+    if len(todo) < len(images):
+        cli.log.info("%d images were predicted before", len(images) - len(todo))
+    todo = todo[: args.max_files] if args.max_files >= 0 else todo
+    if todo:
+        for _ in _runner(args, output, journal).run(todo):
+            pass
+    counts = Counter(outcome.status for outcome in journal.outcomes(files))
+    _write_summaries(args, journal, files)
+    finished = sum(counts.values()) == len(files)
+    journal.close(remove=finished and not args.keep_input)
+    cli.log.info(
+        "%d images: %d with objects, %d empty, %d failed, %d left",
+        *(len(files), counts["ok"], counts["empty"], counts["failed"]),
+        len(files) - sum(counts.values()),
+    )
+    if counts["failed"] > args.max_failures:
+        raise DataError(
+            f"{counts['failed']} of {len(files)} images failed and --max_failures is "
+            f"{args.max_failures}; the reasons are in {output.folder / 'failed'}"
+        )
+
+
+def _predict_for_ever(args: argparse.Namespace, output) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    journal = Journal(output.folder, _settings(args))
+    runner = _runner(args, output, journal)
+    wait = args.watchdog_check_interval if args.use_watchdog else args.poll_wait
+    cli.log.info("waiting for images in %s", args.prediction_in)
+    for file in journal.files:
+        if not (args.prediction_in / file).exists():
+            journal.release(file)
+    arrivals = watch(args.prediction_in, wait, args.use_watchdog, stop, args.max_files)
+    for outcome in runner.run(arrivals):
+        journal.release(outcome.file)
+    journal.close(remove=True)
+
+
+def _runner(args: argparse.Namespace, output, journal: Journal):
+    from mmdet_flow.inference.runner import Runner
+
+    return Runner(
+        predictor=Predictor.from_options(args),
+        output=output,
+        journal=journal,
+        batch_size=args.batch_size,
+        threads=args.threads or cli.available_threads(),
+        max_pixels=args.max_pixels,
+        rows=args.objects_csv is not None,
+        coco=args.coco_results is not None,
+    )
+
+
+def _complete(args: argparse.Namespace):
+    """Return a test whether an outcome holds the rows that are asked for."""
+
+    def complete(outcome: Outcome) -> bool:
+        return not (
+            (args.objects_csv and outcome.objects is None)
+            or (args.coco_results and outcome.coco is None)
+        )
+
+    return complete
+
+
+def _write_summaries(args: argparse.Namespace, journal: Journal, files) -> None:
+    """Write the files that tell of all images, in the order of the images."""
+    from mmdet_flow.formats.coco_results import write_coco_results
+    from mmdet_flow.formats.tables import IMAGES_HEADER, OBJECTS_HEADER, write_table
+
+    def rows_of(name: str):
+        rows = (getattr(outcome, name) or [] for outcome in journal.outcomes(files))
+        return itertools.chain.from_iterable(rows)
+
+    if args.objects_csv:
+        write_table(args.objects_csv, OBJECTS_HEADER, rows_of("objects"))
+    if args.coco_results:
+        write_coco_results(args.coco_results, rows_of("coco"))
+    for path, header in (
+        (args.images_csv, IMAGES_HEADER),
+        (args.manifest, MANIFEST_HEADER),
+    ):
+        if path:
+            rows = (_cells(one, header) for one in journal.outcomes(files))
+            write_table(path, header, rows)
+
+
+def _cells(outcome: Outcome, header: tuple[str, ...]) -> list:
+    values = [getattr(outcome, name) for name in header]
+    return ["" if value is None else value for value in values]
+
+
+def _settings(args: argparse.Namespace) -> dict:
+    """Return what decides the results, for the journal."""
+    settings = {name: getattr(args, name) for name in SETTINGS}
+    settings["results"] = _suffixes(args)
+    for name in ("checkpoint", "config"):
+        path = getattr(args, name)
+        exists = path is not None and path.is_file()
+        settings[name] = sha256_of(path) if exists else str(path)
+    return settings
 
 
 def _images_to_predict(args: argparse.Namespace) -> list[Path]:
@@ -256,14 +187,29 @@ def _images_to_predict(args: argparse.Namespace) -> list[Path]:
     return shard_of(images, args.shard) if args.shard else images
 
 
-def _suffixes(prediction_format: str, suffix: str | None) -> dict[str, str]:
-    if prediction_format == "both":
-        if suffix:
-            raise UsageError(
-                "--prediction_suffix fits one format; leave it out for both"
-            )
-        return RESULT_SUFFIXES
-    return {prediction_format: suffix or RESULT_SUFFIXES[prediction_format]}
+def _check_options(args: argparse.Namespace) -> None:
+    if args.continuous and args.keep_input:
+        raise UsageError("--continuous and --keep_input would predict without an end")
+    summaries = ("objects_csv", "images_csv", "coco_results", "manifest")
+    for name in summaries if args.continuous else ():
+        if getattr(args, name):
+            raise UsageError(f"--{name} is written at the end; --continuous has none")
+    if not 0 <= args.mask_threshold < 1:
+        raise UsageError("--mask_threshold: give a value from 0 to below 1")
+
+
+def _suffixes(args: argparse.Namespace) -> dict[str, str]:
+    """Return the ends of result names by kind."""
+    kind, suffix = args.prediction_format, args.prediction_suffix
+    if kind == "both" and suffix:
+        raise UsageError("--prediction_suffix fits one format; leave it out for both")
+    suffixes = RESULT_SUFFIXES if kind == "both" else {kind: RESULT_SUFFIXES[kind]}
+    suffixes = {name: suffix or default for name, default in suffixes.items()}
+    if args.output_mask_image:
+        suffixes["mask"] = "-mask.png"
+    if args.output_overlay:
+        suffixes["overlay"] = "-overlay.jpg"
+    return suffixes
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -283,6 +229,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="END",
         help="end of result names (default: .json for opex, -rois.csv for rois)",
     )
+    for name, text in (
+        ("width_height", "ROI CSV: width and height instead of the second corner"),
+        ("minrect", "ROI CSV: sides of the smallest rectangle around the polygon"),
+        ("mask_image", "write NAME-mask.png, where a pixel is the label + 1"),
+        ("overlay", "write NAME-overlay.jpg, the image with its objects"),
+    ):
+        parser.add_argument(f"--output_{name}", action="store_true", help=text)
     parser.add_argument("--poll_wait", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--continuous", action="store_true", help="wait for images")
     parser.add_argument(
@@ -301,14 +254,36 @@ def build_parser() -> argparse.ArgumentParser:
         help="predict only these images of the folder, one name a line",
     )
     parser.add_argument("--shard", metavar="K/N", help="only part K (from 0) of N")
+    parser.add_argument(
+        "--max_files",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="predict so many images at most, with --continuous so many in each look "
+        "at the folder (default: -1, all)",
+    )
+    parser.add_argument(
+        "--max_pixels",
+        type=cli.positive_int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help=f"refuse larger images before they are unpacked (default: {MAX_PIXELS})",
+    )
     parser.add_argument("--batch_size", type=cli.positive_int, default=8)
     parser.add_argument(
         "--max_failures", type=int, default=0, help="more are an error (default: 0)"
     )
+    table = {"type": Path, "metavar": "FILE"}
     parser.add_argument(
-        "--objects_csv", type=Path, metavar="CSV", help="row per object"
+        "--objects_csv", help="row per object; Parquet if FILE ends so", **table
     )
-    parser.add_argument("--images_csv", type=Path, metavar="CSV", help="row per image")
+    parser.add_argument(
+        "--images_csv", help="row per image; Parquet if FILE ends so", **table
+    )
+    parser.add_argument("--coco_results", help="COCO results JSON", **table)
+    parser.add_argument(
+        "--manifest", help="what became of each image: ok, empty, failed", **table
+    )
     return parser
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli
+from mmdet_flow.detections import Detections
 from mmdet_flow.formats.objects import Outlines, PixelObject, to_pixels
 from mmdet_flow.formats.opex import to_opex
+from mmdet_flow.inference.engines import BACKENDS, PRECISIONS
+from mmdet_flow.inference.precision import AUTO
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Prediction:
     height: int
     objects: list[PixelObject]
     meta: dict[str, str]
+    detections: Detections
 
     def opex(self, image_id: str, time: str, more: dict[str, str] | None = None) -> str:
         """Return the prediction as OPEX JSON."""
@@ -40,23 +44,28 @@ class Predictor:
         """Load the model that the command line names."""
         from mmdet_flow.inference.detector import Detector
 
-        detector = Detector(args.checkpoint, args.config, args.threads, args.device)
+        detector = Detector(
+            *(args.checkpoint, args.config, args.threads, args.device),
+            *(args.score, args.backend, args.precision),
+        )
         outlines = Outlines(
-            args.simplify_polygons, args.fit_bbox_to_polygon, args.bbox_as_fallback
+            args.simplify_polygons,
+            args.fit_bbox_to_polygon,
+            args.bbox_as_fallback,
+            args.mask_nth,
+            args.fully_connected,
         )
         return cls(detector, args.score, outlines)
 
     def predict(self, images: Sequence[np.ndarray]) -> list[Prediction]:
         """Predict for images, each (height, width, 3) uint8 BGR."""
-        return [
-            Prediction(
-                found.width,
-                found.height,
-                to_pixels(found.above(self.score), self.outlines),
-                self.detector.meta,
-            )
-            for found in self.detector.predict(images)
-        ]
+        predictions = []
+        for found in self.detector.predict(images):
+            kept = found.above(self.score)
+            objects = to_pixels(kept, self.outlines)
+            meta = self.detector.meta
+            predictions.append(Prediction(kept.width, kept.height, objects, meta, kept))
+        return predictions
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -92,5 +101,46 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="greatest distance between polygon and mask edge (default: 1.0; 0 keeps "
         "every corner)",
+    )
+    parser.add_argument(
+        "--mask_threshold",
+        type=float,
+        default=0.1,
+        metavar="VALUE",
+        help="lowest value of a mask's pixel; those of mmdet are 0 or 1 (default: 0.1)",
+    )
+    parser.add_argument(
+        "--mask_nth",
+        type=cli.positive_int,
+        default=1,
+        metavar="N",
+        help="trace every Nth row and column of a mask alone (default: 1)",
+    )
+    parser.add_argument(
+        "--view_margin",
+        type=int,
+        default=2,
+        metavar="PIXELS",
+        help="margin around a mask while it is traced, without effect on the polygon "
+        "(default: 2)",
+    )
+    parser.add_argument(
+        "--fully_connected",
+        choices=("high", "low"),
+        default="high",
+        help="high: pixels of a mask that touch at a corner belong together (default)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="what runs the network (default: auto, OpenVINO where it can)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=(AUTO, *PRECISIONS),
+        default=AUTO,
+        help="fp32 is exact; bf16 is faster on CPUs that have it (default: auto, what "
+        "mmdet_export chose, or fp32)",
     )
     cli.add_threads_option(parser)

@@ -1,0 +1,322 @@
+"""The network in OpenVINO: traced once, exact in fp32, one compiled form for all sizes.
+
+mmdet's own ``predict`` stays in charge. The methods of the model that compute with
+weights are replaced by graphs; what comes between and after them is untouched.
+"""
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import openvino
+import torch
+from torch import Tensor, nn
+
+from mmdet_flow import cli
+from mmdet_flow.errors import UsageError
+from mmdet_flow.files import write_json
+from mmdet_flow.inference.engines import CannotTrace, EngineOptions
+from mmdet_flow.inference.engines.graphs import (
+    OPERATOR,
+    DenseGraph,
+    Features,
+    RegionGraph,
+    RegionParts,
+    dense_head,
+    region_parts,
+)
+
+EXAMPLE_SIZE = (224, 320)
+OTHER_SIZE = (352, 256)
+"""Height and width of the image that is traced, and of one more that is compared."""
+
+TOLERANCE = 1e-3
+"""Greatest difference to torch, as a share of the largest output (or of 1)."""
+
+
+class OpenVINOEngine:
+    """Runs each image in a request of its own, as many at once as there are streams.
+
+    Images in flight together use the cores better than one batch of them, and the
+    answer to an image never depends on its company.
+    """
+
+    name = "openvino"
+
+    def __init__(self, model: nn.Module, identity: str, options: EngineOptions) -> None:
+        """Replace the heavy methods of ``model`` by graphs.
+
+        Raises CannotTrace and leaves the model as it was when that cannot be done.
+        """
+        torch.set_num_threads(1)
+        self.precision = options.precision
+        runtime = _Runtime(options)
+        dense, regions = _graphs(model, identity, options.cache, runtime)
+        # OpenVINO's bindings can lock up when their first call is made by two threads.
+        dense(*_probe_image(64, 64))
+        _attach(model, dense, regions)
+        self._model = model
+        # One more than the streams: while they are busy, it prepares or finishes.
+        self._pool = ThreadPoolExecutor(runtime.streams + 1, "engine")
+
+    def infer(self, batch: Sequence[dict]) -> list:
+        return list(self._pool.map(self._infer_one, batch))
+
+    def _infer_one(self, item: dict):
+        data = {key: [item[key]] for key in ("inputs", "data_samples")}
+        with torch.inference_mode():
+            return self._model.test_step(data)[0]
+
+
+class _Runtime:
+    """OpenVINO on the CPU, with the settings of all graphs of an engine."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._core = openvino.Core()
+        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if options.precision == "bf16" and "BF16" not in able:
+            raise UsageError(
+                "--precision bf16: this CPU has no bf16; leave the option out"
+            )
+        self._settings = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_NUM_THREADS": options.threads,
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._precision = {"fp32": "f32", "bf16": "bf16"}[options.precision]
+        self.streams = 1
+
+    def compile(self, graph: "openvino.Model", exact: bool = False) -> "_Compiled":
+        precision = "f32" if exact else self._precision
+        settings = self._settings | {"INFERENCE_PRECISION_HINT": precision}
+        compiled = self._core.compile_model(graph, "CPU", settings)
+        self.streams = max(self.streams, compiled.get_property("NUM_STREAMS"))
+        return _Compiled(compiled)
+
+    def read(self, path: Path) -> "openvino.Model":
+        return self._core.read_model(path)
+
+
+class _Compiled:
+    """A compiled graph that any thread may call: each has a request of its own."""
+
+    def __init__(self, compiled: "openvino.CompiledModel") -> None:
+        self._compiled = compiled
+        self._requests = threading.local()
+
+    def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Return the outputs, which stay valid until this thread's next call."""
+        request = getattr(self._requests, "request", None)
+        if request is None:
+            request = self._requests.request = self._compiled.create_infer_request()
+        arrays = [tensor.contiguous().numpy() for tensor in inputs]
+        found = request.infer(arrays, share_inputs=True, share_outputs=True)
+        return [torch.from_numpy(found[port]) for port in self._compiled.outputs]
+
+
+class _Graph:
+    """A compiled graph whose outputs have the nesting that mmdet expects."""
+
+    def __init__(self, compiled: _Compiled, structure) -> None:
+        self._compiled = compiled
+        self._structure = structure
+
+    def __call__(self, *inputs: Tensor):
+        return _nested(self._structure, self._compiled(inputs))
+
+
+def _graphs(
+    model: nn.Module, identity: str, cache: Path, runtime: _Runtime
+) -> tuple[_Graph, list[tuple[RegionParts, _Graph]]]:
+    """Return the graphs of a model, from the cache where it has them."""
+    head = dense_head(model)
+    network = DenseGraph(model, head)
+    folder = cache / "openvino" / identity
+    sizes = (EXAMPLE_SIZE, OTHER_SIZE)
+    probes = [_probe_image(*size) for size in sizes]
+    dense = _load_or_trace(network, folder, "dense", probes, runtime)
+    regions = []
+    for part in region_parts(model):
+        probes = [
+            _probe_regions(part.extractor, size, count)
+            for size, count in zip(sizes, (7, 12), strict=True)
+        ]
+        module = RegionGraph(part.extractor, part.head)
+        graph = _load_or_trace(module, folder, part.name, probes, runtime)
+        regions.append((part, graph))
+    return dense, regions
+
+
+def _load_or_trace(
+    module: nn.Module, folder: Path, name: str, probes: list, runtime: _Runtime
+) -> _Graph:
+    path, structure_path = folder / f"{name}.xml", folder / f"{name}.json"
+    try:
+        structure = json.loads(structure_path.read_text())
+        return _Graph(runtime.compile(runtime.read(path)), structure)
+    except (OSError, ValueError, RuntimeError):
+        pass  # not there, or from a run that was killed
+    converted, structure = _trace(module.eval(), probes, runtime)
+    graph = _Graph(runtime.compile(converted), structure)
+    _store(converted, path, structure, structure_path)
+    return graph
+
+
+def _trace(module: nn.Module, probes: list, runtime: _Runtime) -> tuple:
+    """Return the graph of a module, and the nesting of its outputs.
+
+    Raises CannotTrace if that fails or if an output differs from torch's.
+    """
+    from openvino.frontend.pytorch import ConversionExtension
+
+    structure: list = []
+    with torch.no_grad():
+        try:
+            converted = openvino.convert_model(
+                _Flat(module),
+                example_input=probes[0],
+                extension=ConversionExtension(OPERATOR, _convert_roi_align),
+            )
+            compiled = runtime.compile(converted, exact=True)
+            for probe in probes:
+                wanted: list[Tensor] = []
+                structure = _flatten(module(*probe), wanted)
+                _require_equal(wanted, compiled(probe))
+        except CannotTrace:
+            raise
+        except Exception as error:  # a foreign converter may raise anything
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise CannotTrace(lines[-1][:200]) from error
+    return converted, structure
+
+
+class _Flat(nn.Module):
+    """A module whose nested outputs are one tuple of tensors."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        tensors: list[Tensor] = []
+        _flatten(self.module(*inputs), tensors)
+        return tuple(tensors)
+
+
+def _flatten(value, tensors: list[Tensor]):
+    """Append the tensors of nested tuples; return the nesting, with their indices."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return len(tensors) - 1
+    if isinstance(value, tuple | list):
+        return [_flatten(item, tensors) for item in value]
+    if value is None:
+        return None
+    raise CannotTrace(f"its network returns a {type(value).__name__}")
+
+
+def _nested(structure, tensors: Sequence[Tensor]):
+    if isinstance(structure, list):
+        return tuple(_nested(item, tensors) for item in structure)
+    return None if structure is None else tensors[structure]
+
+
+def _require_equal(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> None:
+    for number, (want, have) in enumerate(zip(wanted, found, strict=True)):
+        if want.shape != have.shape:
+            raise CannotTrace(f"output {number} depends on the size of the image")
+        scale = max(1.0, float(want.abs().max())) if want.numel() else 1.0
+        if not torch.allclose(want, have, rtol=0, atol=TOLERANCE * scale):
+            raise CannotTrace(f"output {number} differs from that of torch")
+
+
+def _convert_roi_align(context):
+    """Translate our operator for the converter."""
+    from openvino import opset15 as opset
+
+    height, width, scale, sampling, aligned = (
+        context.get_values_from_const_input(index) for index in range(2, 7)
+    )
+    rois = context.get_input(1)
+    axis = opset.constant(1)
+    boxes = opset.gather(rois, opset.constant([1, 2, 3, 4]), axis)
+    images = opset.convert(opset.gather(rois, opset.constant(0), axis), "i32")
+    found = opset.roi_align(
+        *(context.get_input(0), boxes, images, height, width, sampling, scale, "avg"),
+        "half_pixel_for_nn" if aligned else "asymmetric",
+    )
+    return found.outputs()
+
+
+def _store(converted, path: Path, structure: list, structure_path: Path) -> None:
+    """Write a graph to the cache; the nesting comes last and makes it valid."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            whole = Path(scratch) / path.name
+            openvino.save_model(converted, whole, compress_to_fp16=False)
+            for suffix in (".bin", ".xml"):
+                os.replace(whole.with_suffix(suffix), path.with_suffix(suffix))
+        write_json(structure_path, structure)
+    except OSError as error:
+        cli.log.warning("%s: %s; the model is converted again", path, error.strerror)
+
+
+def _attach(
+    model: nn.Module, dense: _Graph, regions: list[tuple[RegionParts, _Graph]]
+) -> None:
+    """Let the model's own methods run the graphs."""
+
+    def extract_feat(image: Tensor) -> Features:
+        maps, outputs = dense(image)
+        features = Features(maps)
+        features.dense = outputs
+        return features
+
+    model.extract_feat = extract_feat
+    if (head := dense_head(model)) is not None:
+        head.forward = lambda features: features.dense
+    for part, graph in regions:
+        # The extractor passes on what it is given, and the head runs both.
+        part.extractor.forward = lambda features, rois: (features, rois)
+        part.head.forward = partial(_run_regions, part.extractor, graph)
+
+
+def _run_regions(extractor: nn.Module, graph: _Graph, inputs: tuple):
+    """Sort regions by feature map, run the graph, and restore their order."""
+    features, rois = inputs
+    levels = extractor.map_roi_levels(rois, len(features))
+    order = torch.argsort(levels, stable=True)
+    counts = torch.bincount(levels, minlength=len(features)).tolist()
+    outputs = graph(*features, *rois[order].split(counts))
+    back = torch.argsort(order)
+    if isinstance(outputs, tuple):
+        return tuple(None if out is None else out[back] for out in outputs)
+    return outputs[back]
+
+
+def _probe_image(height: int, width: int) -> tuple[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return (torch.randn(1, 3, height, width, generator=generator),)
+
+
+def _probe_regions(
+    extractor: nn.Module, size: tuple[int, int], count: int
+) -> tuple[Tensor, ...]:
+    """Return feature maps of an image and ``count`` regions for each of them."""
+    generator = torch.Generator().manual_seed(0)
+    maps, regions = [], []
+    for stride in extractor.featmap_strides:
+        height, width = (-(-side // stride) for side in size)
+        shape = (1, extractor.out_channels, height, width)
+        maps.append(torch.randn(shape, generator=generator))
+        corners = torch.rand(2, count, 2, generator=generator)
+        corners *= torch.tensor([size[1], size[0]])
+        boxes = (corners.amin(0), corners.amax(0))
+        regions.append(torch.cat((torch.zeros(count, 1), *boxes), 1))
+    return *maps, *regions

@@ -1,0 +1,137 @@
+"""The folder that images come from: listing, waiting, and keeping others out."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
+from mmdet_flow.errors import DataError, UsageError
+
+SUFFIXES = IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
+
+
+def list_images(folder: Path, image_list: Path | None = None) -> list[Path]:
+    """Return the images of a folder by name, or those that a list names."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; check --prediction_in")
+    if image_list is None:
+        found = folder.iterdir()
+        return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+    try:
+        names = image_list.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{image_list}: {error.strerror}; check --image_list") from None
+    names = (_listed_name(line.strip()) for line in names)
+    return [folder / name for name in dict.fromkeys(names) if name]
+
+
+def listed(name: str) -> str:
+    """Return a name as a list has it: a line, quoted as in JSON if it must be."""
+    plain = name.isprintable() and name == name.strip() and name[0] != '"'
+    return name if plain else json.dumps(name)
+
+
+def _listed_name(line: str) -> str:
+    return json.loads(line) if line.startswith('"') and line.endswith('"') else line
+
+
+def shard_of(images: list[Path], shard: str) -> list[Path]:
+    """Return part K of N equal parts, in order; ``shard`` is "K/N", K from 0."""
+    number, _, count = shard.partition("/")
+    if not (number.isdigit() and count.isdigit() and int(number) < int(count)):
+        raise UsageError(f"--shard {shard}: write it as K/N, with K from 0 to N-1")
+    ends = [len(images) * k // int(count) for k in (int(number), int(number) + 1)]
+    return images[ends[0] : ends[1]]
+
+
+@contextmanager
+def only_process(*folders: Path) -> Iterator[None]:
+    """Lock folders for this process; DataError if another one works on them."""
+    import fcntl
+
+    handles = []
+    try:
+        for folder in folders:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            handles.append(handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(
+                    f"{folder}: another process predicts here; wait for it, or use "
+                    "another folder"
+                ) from None
+            except OSError:
+                cli.log.warning("%s: its file system has no locks", folder)
+        yield
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def watch(
+    folder: Path,
+    wait: float,
+    use_watchdog: bool,
+    stop: threading.Event,
+    max_files: int = -1,
+) -> Iterator[Path | None]:
+    """Yield images as they arrive until ``stop`` is set, and None after each look.
+
+    A look yields ``max_files`` images at most, if that is not negative.
+
+    An image counts as arrived when its size and time did not change between two
+    looks at the folder, so none is read while it is still being written.
+    """
+    before: dict[Path, tuple[int, int]] = {}
+    changed = _start_watchdog(folder, stop) if use_watchdog else stop
+    while not stop.is_set():
+        now = {}
+        left = max_files
+        for path in _look(folder):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            now[path] = (status.st_size, status.st_mtime_ns)
+            if before.get(path) == now[path] and left and not stop.is_set():
+                left -= 1
+                del now[path]
+                yield path
+        yield None
+        # What is new is looked at again soon, even when no event tells of it.
+        changed.wait(min(wait, 1.0) if now != before else wait)
+        if changed is not stop:
+            changed.clear()
+        before = now
+
+
+def _look(folder: Path) -> list[Path]:
+    """Return the images of a folder; none while it is away."""
+    try:
+        return list_images(folder)
+    except (DataError, OSError):
+        cli.log.warning("%s: is not there; waiting for it", folder)
+        return []
+
+
+def _start_watchdog(folder: Path, stop: threading.Event) -> threading.Event:
+    """Return an event that is set whenever the file system reports a change."""
+    from watchdog.events import FileSystemEventHandler
+    from watchdog.observers import Observer
+
+    changed = threading.Event()
+
+    class Handler(FileSystemEventHandler):
+        def on_any_event(self, event) -> None:
+            changed.set()
+
+    observer = Observer()
+    observer.daemon = True
+    observer.schedule(Handler(), str(folder))
+    observer.start()
+    return changed

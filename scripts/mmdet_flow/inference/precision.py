@@ -1,0 +1,46 @@
+"""The precision that a model runs in: measured once, and used by every front.
+
+Beside CHECKPOINT.pth lies CHECKPOINT.precision.json, which mmdet_export writes. Without
+it, for another checkpoint, or on another processor, the exact fp32 is used.
+"""
+
+import json
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_json
+
+AUTO = "auto"
+EXACT = "fp32"
+
+
+def precision_file(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".precision.json")
+
+
+def processor() -> str:
+    """Return the name of the processor, or "" where Linux does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    names = (line.split(":", 1)[1] for line in lines if line.startswith("model name"))
+    return next(names, "").strip()
+
+
+def chosen_precision(checkpoint: Path, model_sha256: str) -> str:
+    """Return the winner of the measurement, or fp32 where there is none."""
+    path = precision_file(checkpoint)
+    if not path.is_file():
+        return EXACT
+    try:
+        content = read_json(path)
+        measured = (content["model_sha256"], content["processor"])
+        winner = content["winner"]
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise DataError(f"{path}: is not of mmdet_export; remove it") from None
+    if measured != (model_sha256, processor()):
+        cli.log.info("%s: is of another model or processor; using %s", path, EXACT)
+        return EXACT
+    return winner

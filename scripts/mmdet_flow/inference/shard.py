@@ -1,0 +1,44 @@
+"""Divide the images of a folder into lists, one for each prediction job.
+
+Lists are 0.txt, 1.txt and so on, in the order of the names; mmdet_predict reads them
+with --image_list.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import write_if_changed
+from mmdet_flow.inference.folder import list_images, listed
+
+
+def shard(folder: Path, image_list: Path | None, size: int, output: Path) -> int:
+    """Write lists of ``size`` images each; return how many lists there are."""
+    images = sorted(list_images(folder, image_list))
+    if not images:
+        raise DataError(f"{folder}: holds no images; check the folder")
+    shutil.rmtree(output, ignore_errors=True)
+    lists = [images[at : at + size] for at in range(0, len(images), size)]
+    for number, part in enumerate(lists):
+        names = (listed(str(path.relative_to(folder))) for path in part)
+        write_if_changed(output / f"{number}.txt", "".join(f"{n}\n" for n in names))
+    cli.log.info("divided %d images into %d lists", len(images), len(lists))
+    return len(lists)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_shard", __doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--image_list", type=Path, metavar="FILE", help="only these")
+    parser.add_argument("--size", type=cli.positive_int, default=2000)
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(
+        lambda: shard(args.folder, args.image_list, args.size, args.output), args
+    )

@@ -1,0 +1,165 @@
+"""The engines: OpenVINO gives what torch gives, and torch steps in where it cannot."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from mmdet_flow import cli
+from mmdet_flow.errors import ModelError, UsageError
+from mmdet_flow.inference.detector import Detector
+from mmdet_flow.inference.images import read_image
+from mmdet_flow.inference.precision import processor
+from tests.conftest import LOW_SCORE
+
+CLASSES = ("a", "b", "c")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """A folder for converted models that is not the user's."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("MMDET_FLOW_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(dataset):
+    found = [read_image(path)[1] for path in sorted(dataset.images.iterdir())[:4]]
+    found[1] = np.ascontiguousarray(found[1].transpose(1, 0, 2))  # another shape
+    return found
+
+
+def random_checkpoint(name: str, path, **options) -> None:
+    """Write a model of the zoo with fixed random weights, whose scores are spread."""
+    import torch
+    from mmdet.registry import MODELS
+    from mmengine.registry import init_default_scope
+
+    from mmdet_flow.model.export import load_config
+    from mmdet_flow.model.patch import drop_pretrained, set_classes
+
+    cfg = load_config(name)
+    cfg.merge_from_dict(options)
+    set_classes(cfg.model, len(CLASSES))
+    drop_pretrained(cfg.model)
+    cfg.model.backbone.init_cfg = None
+    for node in cfg.test_dataloader.dataset.pipeline or ():
+        if node.type == "Resize":
+            node.scale = (160, 160)
+    init_default_scope("mmdet")
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    for key, weight in model.named_parameters():
+        if weight.dim() > 1 and any(part in key for part in ("_cls", "conv_cls")):
+            weight.data = torch.randn_like(weight) * weight.data.std() * 30
+    meta = {"dataset_meta": {"classes": CLASSES}, "cfg": cfg.pretty_text}
+    torch.save({"meta": meta, "state_dict": model.state_dict()}, path)
+
+
+def assert_same(ours, theirs) -> None:
+    """Within 0.01 pixels and 1e-4, in the same order."""
+    for one, other in zip(ours, theirs, strict=True):
+        assert len(one) == len(other)
+        assert np.array_equal(one.labels, other.labels)
+        assert np.abs(one.boxes - other.boxes).max(initial=0) < 0.01
+        assert np.abs(one.scores - other.scores).max(initial=0) < 1e-4
+        if other.masks is not None:
+            assert (one.masks ^ other.masks).mean() < 1e-4
+
+
+def test_the_trained_segmenter_gives_what_torch_gives(trained, pictures):
+    ours = Detector(trained.checkpoint, threads=2, score=LOW_SCORE)
+    assert (ours.engine.name, ours.engine.precision) == ("openvino", "fp32")
+    torch_side = Detector(trained.checkpoint, threads=2, backend="torch")
+    found = [one.above(0.01) for one in ours.predict(pictures)]
+    expected = [one.above(0.01) for one in torch_side.predict(pictures)]
+    assert sum(map(len, expected)) > 0
+    for one, other in zip(found, expected, strict=True):
+        # A hardly trained model scores many boxes alike, in any order.
+        assert len(one) == len(other)
+        assert np.abs(one.scores - other.scores).max(initial=0) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mask-rcnn_r50_fpn_1x_coco",
+        "cascade-mask-rcnn_r50_fpn_1x_coco",
+        "faster-rcnn_r50_fpn_1x_coco",
+        "retinanet_r50_fpn_1x_coco",
+    ],
+)
+def test_other_families_give_what_torch_gives(name, pictures, tmp_path):
+    """Two-stage detectors with their heads, and anchors; several sizes of images."""
+    path = tmp_path / "model.pth"
+    random_checkpoint(name, path)
+    ours = Detector(path, threads=2, backend="openvino").predict(pictures)
+    theirs = Detector(path, threads=2, backend="torch").predict(pictures)
+    assert sum(map(len, theirs)) > 0
+    assert_same(ours, theirs)
+
+
+def test_an_early_threshold_loses_nothing_above_it(trained, pictures):
+    everything = Detector(trained.checkpoint, threads=2).predict(pictures)
+    scores = np.sort(np.concatenate([one.scores for one in everything]))
+    middle = float(scores[len(scores) // 2])
+    early = Detector(trained.checkpoint, threads=2, score=middle).predict(pictures)
+    for late, one in zip(everything, early, strict=True):
+        late = late.above(middle)
+        assert len(one.above(middle)) == len(late)
+        assert np.array_equal(one.above(middle).scores, late.scores)
+
+
+def test_what_cannot_be_traced_runs_in_torch(trained, monkeypatch, pictures, caplog):
+    from mmdet_flow.inference.engines import CannotTrace, openvino_engine
+
+    def refuse(*_):
+        raise CannotTrace("its network returns a dict")
+
+    monkeypatch.setattr(openvino_engine, "_graphs", refuse)
+    cli.log.propagate = True
+    with caplog.at_level(logging.INFO, logger="mmdet_flow"):
+        detector = Detector(trained.checkpoint, threads=2)
+    assert detector.engine.name == "torch"
+    assert [r.message for r in caplog.records] == [
+        "torch runs this model, OpenVINO cannot: its network returns a dict"
+    ]
+    assert len(detector.predict(pictures)) == len(pictures)
+    with pytest.raises(ModelError, match="cannot run this model"):
+        Detector(trained.checkpoint, backend="openvino")
+
+
+def test_a_wrong_graph_is_not_used(trained, monkeypatch, cache, tmp_path):
+    """Each graph is compared with torch before it is used or kept."""
+    from mmdet_flow.inference.engines import openvino_engine
+
+    monkeypatch.setenv("MMDET_FLOW_CACHE", str(tmp_path))
+    monkeypatch.setattr(openvino_engine, "TOLERANCE", -1.0)
+    assert Detector(trained.checkpoint, threads=2).engine.name == "torch"
+    assert list(tmp_path.rglob("*.xml")) == []
+
+
+def test_a_damaged_cache_is_made_again(trained, monkeypatch, pictures, tmp_path):
+    monkeypatch.setenv("MMDET_FLOW_CACHE", str(tmp_path))
+    first = Detector(trained.checkpoint, threads=2).predict(pictures[:1])
+    (graph,) = tmp_path.rglob("*.xml")
+    graph.write_text("damaged")
+    second = Detector(trained.checkpoint, threads=2).predict(pictures[:1])
+    assert_same(second, first)
+    assert graph.read_text() != "damaged"
+
+
+def test_bf16_is_refused_where_the_processor_has_none(trained):
+    import openvino
+
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if "BF16" in able:
+        assert Detector(trained.checkpoint, precision="bf16").engine.precision == "bf16"
+    else:
+        with pytest.raises(UsageError, match="this CPU has no bf16"):
+            Detector(trained.checkpoint, precision="bf16")
+    with pytest.raises(UsageError, match="in fp32 alone"):
+        Detector(trained.checkpoint, precision="bf16", backend="torch")
+    assert processor()
