@@ -1,145 +1,80 @@
-import hashlib
+"""The command, started as a user starts it."""
+
 import json
-import signal
+import os
+import shutil
 import subprocess
-import time
+from pathlib import Path
 
 import pytest
 import redis
 
-from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, run_command, the_error
+from tests.conftest import BIN, LOW_SCORE, run_command, the_error
+from tests.serving.conftest import Channel, Running, Server, redis_servers, wait_until
 
-PER_RUN = {"ms_queue", "ms_infer"}
-
-
-class Client:
-    """A service process and a client of it, over a real server."""
-
-    def __init__(self, trained, port, *options) -> None:
-        self.process = subprocess.Popen(
-            [
-                *(BIN / "mmdet_predict_redis", "--checkpoint", str(trained.checkpoint)),
-                *("--redis_host", "127.0.0.1", "--redis_port", str(port)),
-                *("--score", str(LOW_SCORE), "--threads", "2", *map(str, options)),
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for line in self.process.stderr:
-            if "ready:" in line:
-                break
-        self.redis = redis.Redis(port=port)
-        self.answers = self.redis.pubsub(ignore_subscribe_messages=True)
-        self.answers.subscribe("predictions")
-        self.answers.get_message(timeout=5)
-        deadline = time.monotonic() + 10
-        while not self.redis.pubsub_numsub("images")[0][1]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def send(self, content: bytes) -> None:
-        self.redis.publish("images", content)
-
-    def receive(self, seconds=60) -> dict:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            message = self.answers.get_message(timeout=1)
-            if message:
-                return assert_valid_opex(message["data"])
-        raise AssertionError("no answer")
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+PER_RUN = {"ms_queue", "ms_decode", "ms_infer", "worker", "request_id"}
+SECRET = "only-for-us"
 
 
-@pytest.fixture
-def client(trained, redis_port):
-    client = Client(trained, redis_port)
-    yield client
-    client.process.kill()
-    client.process.wait()
-
-
-def test_the_answer_equals_the_batch_prediction(client, trained, dataset, tmp_path):
-    image = sorted(dataset.images.iterdir())[0]
-    (tmp_path / "list.txt").write_text(image.name)
+def test_answers_equal_batch_prediction(start, trained, redis_port, images, dataset):
+    """Also: simple-redis-helper listens, and SIGTERM finishes what is in hand."""
+    folder = trained.checkpoint.parent / "batch"
     run = run_command(
         *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", LOW_SCORE),
-        *("--prediction_in", dataset.images, "--image_list", tmp_path / "list.txt"),
-        *("--prediction_out", tmp_path, "--keep_input", "--threads", "2"),
+        *("--prediction_in", dataset.images, "--prediction_out", folder),
+        *("--keep_input", "--threads", "2"),
     )
     assert run.returncode == 0, run.stderr
-    batch = json.loads((tmp_path / f"{image.stem}.json").read_text())
-    client.send(image.read_bytes())
-    answer = client.receive()
-    assert answer["id"] == hashlib.sha256(image.read_bytes()).hexdigest()
-    assert set(answer["meta"]) >= PER_RUN
-    for key in PER_RUN:
-        del answer["meta"][key]
-    assert answer["objects"] == batch["objects"] != []
-    assert answer["meta"] == batch["meta"]
-
-
-@pytest.mark.parametrize("content", [b"", b"some text", b"\xff\xd8\xff" + b"x" * 999])
-def test_a_broken_image_is_answered_and_the_next_is_served(client, dataset, content):
-    client.send(content)
-    answer = client.receive()
-    assert answer["objects"] == [] and "the image" in answer["meta"]["error"]
-    assert answer["id"] == hashlib.sha256(content).hexdigest()
-    client.send(next(dataset.images.iterdir()).read_bytes())
-    assert "error" not in client.receive()["meta"]
-
-
-def test_sigterm_finishes_what_is_in_hand(client, dataset):
-    images = [path.read_bytes() for path in sorted(dataset.images.iterdir())]
-    for content in images:
-        client.send(content)
-    time.sleep(0.2)  # received, and hardly one of them predicted
-    assert client.stop() == 0
-    answered = [client.receive(5)["id"] for _ in images]
-    assert answered == [hashlib.sha256(content).hexdigest() for content in images]
-
-
-def test_it_survives_a_restart_of_the_server(trained, dataset, free_port):
-    from mmdet_flow.serving.connection import embedded_server
-
-    image = next(dataset.images.iterdir()).read_bytes()
-    with embedded_server(free_port):
-        client = Client(trained, free_port)
+    service = start(redis_port)
+    heard = trained.checkpoint.parent / "heard"
+    heard.mkdir()
+    options = ("-p", str(redis_port), "-c", "predictions", "-D", "-o", str(heard))
+    listener = subprocess.Popen([BIN / "srh-listen", *options])
     try:
-        with embedded_server(free_port):
-            probe = redis.Redis(port=free_port)
-            deadline = time.monotonic() + 30
-            while not probe.pubsub_numsub("images")[0][1]:
-                assert time.monotonic() < deadline, "did not subscribe again"
-                time.sleep(0.1)
-            answers = probe.pubsub(ignore_subscribe_messages=True)
-            answers.subscribe("predictions")
-            answers.get_message(timeout=5)
-            probe.publish("images", image)
-            client.answers = answers
-            assert client.receive()["objects"]
-            assert client.stop() == 0
+        channel = Channel(redis_port)
+        wait_until(lambda: channel.redis.pubsub_numpat() == 1)
+        sent = [channel.send(content) for content in images]
+        assert service.stop() == 0
+        answers = [channel.receive(5) for _ in sent]
+        wait_until(lambda: len([*heard.iterdir()]) == len(sent))
     finally:
-        client.process.kill()
+        listener.kill()
+        listener.wait()
+    assert [answer["id"] for answer in answers] == sent
+    files = sorted(dataset.images.iterdir())
+    for path, answer in zip(files, answers, strict=True):
+        batch = json.loads((folder / f"{path.stem}.json").read_text())
+        assert set(answer["meta"]) >= PER_RUN
+        for key in PER_RUN:
+            del answer["meta"][key]
+        assert answer["objects"] == batch["objects"] != []
+        assert answer["meta"] == batch["meta"]
+    written = sorted(json.loads(path.read_text())["id"] for path in heard.iterdir())
+    assert written == sorted(sent)
 
 
-def test_simple_redis_helper_gets_an_answer(client, dataset, tmp_path):
-    port = str(client.redis.connection_pool.connection_kwargs["port"])
-    image = next(dataset.images.iterdir())
-    subprocess.run(
-        [BIN / "srh-broadcast", "-p", port, "-c", "images", "-f", image, "-b"],
-        check=True,
-        capture_output=True,
-    )
-    assert client.receive()["objects"]
+@pytest.mark.slow
+def test_an_image_that_takes_too_long_is_answered(start, redis_port, images):
+    service = start(redis_port, "--max_seconds", "0.001")
+    channel = Channel(redis_port)
+    channel.send(images[0])
+    assert channel.receive()["meta"]["error"] == "the image took more than 0.001 s"
+    assert service.process.wait(30) == 5
 
 
-def test_no_server_is_one_line(trained, free_port):
+def test_the_embedded_server_starts_and_ends_with_the_service(start, free_port):
+    service = start(free_port, "--embedded_redis", "--max_messages", "1")
+    channel = Channel(free_port)
+    channel.send(b"no image")
+    assert "error" in channel.receive()["meta"]
+    assert service.process.wait(timeout=30) == 0
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis(port=free_port, retry=None).ping()
+
+
+def test_no_server_is_one_line(tmp_path, free_port):
     run = run_command(
-        *("mmdet_predict_redis", "--checkpoint", trained.checkpoint),
-        *("--redis_port", free_port),
+        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_port", free_port)
     )
     assert run.returncode == 5
     assert f"localhost:{free_port} does not answer" in the_error(run)
@@ -154,10 +89,146 @@ def test_a_wrong_model_is_one_line_and_not_exit_0(redis_port, tmp_path):
     assert "no.pth: there is no such checkpoint" in the_error(run)
 
 
-def test_the_embedded_server_starts_and_ends_with_the_service(trained, free_port):
-    client = Client(trained, free_port, "--embedded_redis", "--max_messages", "1")
-    client.send(b"no image")
-    assert "error" in client.receive()["meta"]
-    assert client.process.wait(timeout=30) == 0
-    with pytest.raises(redis.ConnectionError):
-        redis.Redis(port=free_port).ping()
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--redis_url", "http://somewhere"), "begin it with redis://"),
+        (("--redis_url", f"redis://:{SECRET}@localhost"), "holds a password"),
+        (("--redis_password_env", "NOT_SET"), "this variable is not set"),
+        (("--redis_password_file", "/not/there"), "No such file"),
+        (("--health", "nowhere"), "write it as PORT or HOST:PORT"),
+    ],
+)
+def test_a_wrong_option_is_one_line(redis_port, options, expected):
+    run = run_command(
+        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_port", redis_port),
+        *options,
+    )
+    assert run.returncode == 2
+    assert expected in the_error(run) and SECRET not in run.stderr
+
+
+RIGHTS = {
+    "pubsub": ["+@connection", "+@pubsub"],
+    "streams": ["+@connection", "+@read", "+@write", "+@scripting"],
+}
+
+
+@pytest.fixture
+def locked_server(server):
+    """A server that wants a password; its users may do what docs/serving.md says."""
+    for name, rights in RIGHTS.items():
+        server.client.acl_setuser(
+            name,
+            reset_channels=True,
+            enabled=True,
+            passwords=[f"+{SECRET}"],
+            categories=rights,
+            channels=["images", "predictions"],
+            keys=["images", "images:*", "predictions"],
+        )
+    server.client.config_set("requirepass", "another")
+    return server
+
+
+@pytest.mark.parametrize("user", ["streams", "default"])
+def test_a_wrong_password_is_one_line_without_it(locked_server, user):
+    url = f"redis://{user}@localhost:{locked_server.port}"
+    run = run_command(
+        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_url", url),
+        *("--verbose", "--redis_password_env", "PASSWORD"),
+        PASSWORD="wrong-one",
+    )
+    assert run.returncode == 5
+    assert f"localhost:{locked_server.port} refuses the password" in the_error(run)
+    assert "wrong-one" not in run.stderr
+
+
+@pytest.mark.parametrize("front", ["pubsub", "streams"])
+def test_user_and_password_from_a_file(
+    predictor, locked_server, images, tmp_path, front
+):
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    url = f"redis://{front}@localhost:{locked_server.port}"
+    options = ("--redis_url", url, "--redis_password_file", tmp_path / "secret")
+    client = redis.Redis(port=locked_server.port, username=front, password=SECRET)
+    with Running(predictor, 0, "--redis_front", front, *options) as running:
+        if front == "pubsub":
+            client.publish("images", images[0])
+        else:
+            client.xadd("images", {"image": images[0]})
+        running.has_answered(1)
+
+
+def test_missing_rights_are_one_line(predictor, locked_server, tmp_path):
+    (tmp_path / "secret").write_text(SECRET)
+    url = f"redis://streams@localhost:{locked_server.port}"
+    options = ("--redis_url", url, "--redis_password_file", tmp_path / "secret")
+    with Running(predictor, 0, *options) as running:
+        running.join()
+        assert "refuses a command" in str(running.failure)
+        assert running.failure.exit_code == 5
+        running.failure = None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "system" not in redis_servers() or not shutil.which("openssl"),
+    reason="needs a redis-server with TLS, and openssl",
+)
+@pytest.mark.parametrize("front", ["pubsub", "streams"])
+def test_tls(predictor, free_port, images, tmp_path, front):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    server = Server(
+        *(redis_servers()["system"], free_port, tmp_path),
+        *("--tls-port", free_port + 1, "--tls-cert-file", certificate),
+        *("--tls-key-file", key, "--tls-ca-cert-file", certificate),
+        *("--tls-auth-clients", "no"),
+    )
+    url = f"rediss://localhost:{free_port + 1}/0"
+    try:
+        trusted = f"{url}?ssl_ca_certs={certificate}"
+        options = ("--redis_front", front, "--redis_url", trusted)
+        with Running(predictor, 0, *options) as running:
+            if front == "pubsub":
+                server.client.publish("images", images[0])
+            else:
+                server.client.xadd("images", {"image": images[0]})
+            running.has_answered(1)
+        refused = run_command(
+            *("mmdet_predict_redis", "--checkpoint", "any", "--redis_url", url)
+        )
+        assert "certificate verify failed" in the_error(refused)
+    finally:
+        server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("front", ["pubsub", "streams"])
+def test_memory_stays_flat_under_load(start, redis_port, dataset, front):
+    service = start(redis_port, "--redis_front", front)
+    options = ("--redis_port", redis_port, "--redis_front", front)
+    memory = []
+    for _ in range(4):
+        load = run_command(
+            *("mmdet_redis_load", "--images", dataset.images, "--seconds", 10),
+            *options,
+        )
+        assert load.returncode == 0, load.stdout
+        memory.append(resident_megabytes(service.process.pid))
+    # The first round fills caches and pools; a leak of images would be far more.
+    assert memory[-1] - memory[0] < 40, memory
+
+
+def resident_megabytes(process: int) -> float:
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

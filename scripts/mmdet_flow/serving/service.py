@@ -1,140 +1,147 @@
 """Predict for images that arrive over Redis, and answer with OPEX.
 
-Each message on the channel --redis_in is an encoded image; each answer on
---redis_out is one OPEX JSON whose id is the SHA-256 of the image. An image that cannot
-be predicted is answered too, without objects and with the reason in meta.error.
-SIGTERM ends the service after the images in hand are answered.
+Over pub/sub, each message on the channel --redis_in is an encoded image, and each
+answer on --redis_out is one OPEX JSON whose id is the SHA-256 of the image. With
+--redis_front streams, --redis_in and --redis_out are streams, and a request stays
+until it is answered. An image that cannot be predicted is answered too, without
+objects and with the reason in meta.error. SIGTERM ends the service after the images
+in hand are answered.
 """
 
 import argparse
-import hashlib
 import os
-import queue
+import secrets
 import signal
+import socket
 import threading
-import time
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import numpy as np
+import redis
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.formats.opex import error_opex, timestamp
-from mmdet_flow.inference.images import decode
+from mmdet_flow.errors import ServiceError
+from mmdet_flow.formats.opex import timestamp
+from mmdet_flow.inference.images import MAX_PIXELS
 from mmdet_flow.inference.predictor import Predictor, add_model_options
-from mmdet_flow.serving.connection import Connection, embedded_server
-
-if TYPE_CHECKING:
-    import numpy as np
-
-
-@dataclass(frozen=True)
-class Request:
-    """An image as it came in, and when, in seconds of the monotonic clock."""
-
-    encoded: bytes
-    arrived: float
-
-    @property
-    def id(self) -> str:
-        return hashlib.sha256(self.encoded).hexdigest()
+from mmdet_flow.serving.connection import (
+    Connection,
+    add_connection_options,
+    add_front_options,
+    embedded_server,
+)
+from mmdet_flow.serving.health import health_server
+from mmdet_flow.serving.inbox import POLICIES, Inbox
+from mmdet_flow.serving.metrics import Metrics
+from mmdet_flow.serving.pubsub import PubSubFront
+from mmdet_flow.serving.streams import StreamsFront
+from mmdet_flow.serving.worker import Limits, Worker
 
 
 class Service:
-    """A thread that only receives, and a loop that predicts and answers."""
+    """A worker behind one of the fronts, and whether it is ready."""
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        connection: Connection,
-        redis_in: str,
-        redis_out: str,
-        max_batch: int,
-        max_queue: int,
-    ) -> None:
-        self._predictor = predictor
-        self._connection = connection
-        self._in, self._out = redis_in, redis_out
-        self._max_batch = max_batch
-        self._queue: queue.Queue[Request] = queue.Queue(max_queue)
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
         self._stop = threading.Event()
-        self._failure: Exception | None = None
-        self.answered = 0
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._ready = threading.Event()
+        self.metrics = Metrics()
+        self.connection = Connection.from_options(
+            args, on_reconnect=self.metrics.reconnects.inc
+        )
 
     def stop(self) -> None:
         """Receive no more; what was received is still answered."""
+        # Whoever stops us does not wait for Redis longer than for us.
+        self.connection.max_outage = min(self._args.grace, self._args.max_outage)
         self._stop.set()
+        self.metrics.ready.set(0)
 
-    def run(self, max_messages: int | None = None) -> None:
-        """Serve until ``stop``, or until so many images are answered.
-
-        Raises ServiceError when Redis stays away for too long.
-        """
-        receiver = threading.Thread(target=self._receive, name="receiver")
-        receiver.start()
+    def why_not_ready(self) -> str:
+        """Return "" when the service takes requests and Redis answers."""
+        if self._stop.is_set():
+            return "the service stops"
+        if not self._ready.is_set():
+            return "the service starts"
         try:
-            while not (self._stop.is_set() and self._queue.empty()):
-                if batch := self._next_batch():
-                    self._answer(batch)
-                if max_messages is not None and self.answered >= max_messages:
-                    break
-                if not receiver.is_alive():
-                    self._stop.set()
-        finally:
-            self._stop.set()
-            receiver.join()
-        if self._failure:
-            raise self._failure
+            self.connection.client.ping()
+        except (redis.RedisError, OSError) as error:
+            return f"Redis does not answer: {error}"
+        return ""
 
-    def _receive(self) -> None:
-        """Move messages into the queue, so that Redis never waits for us."""
+    def run(self, predictor: Predictor) -> int:
+        """Serve until ``stop`` or one of the limits; return the number of answers."""
+        args = self._args
+        over_streams = args.redis_front == "streams"
+        limits = Limits(
+            max_batch=args.max_batch,
+            max_delay=args.max_delay_ms / 1000,
+            max_pixels=args.max_pixels,
+            max_seconds=args.max_seconds,
+            grace=args.grace,
+            idle_timeout=args.idle_timeout,
+        )
+        inbox = Inbox(
+            # What a stream's worker does not take waits in the stream.
+            max_queue=2 * args.max_batch if over_streams else args.max_queue,
+            policy="block" if over_streams else args.when_full,
+            max_bytes=args.max_bytes,
+            stop=self._stop,
+            metrics=self.metrics,
+            max_messages=args.max_messages,
+        )
+        front = self._streams() if over_streams else self._pubsub()
+        worker = Worker(predictor, front, inbox, self.metrics, limits, self._name)
+        self.metrics.model.info(predictor.detector.meta)
         try:
-            for message in self._connection.messages(self._in, self._stop):
-                request = Request(message, time.monotonic())
-                try:
-                    self._queue.put_nowait(request)
-                except queue.Full:
-                    self._reply_error(request, "the queue is full; send more slowly")
-        except Exception as error:  # it is raised again by run()
-            self._failure = error
-            self._stop.set()
+            worker.run(self._stop, self._become_ready)
+        except redis.ResponseError as error:
+            raise ServiceError(
+                f"Redis at {self.connection.address} refuses a command: {error}; check "
+                "the names of --redis_in and --redis_out, and the rights of the user"
+            ) from None
+        return worker.answered
 
-    def _next_batch(self) -> list[Request]:
-        """Return what is waiting, up to a batch; wait a moment for the first."""
-        batch: list[Request] = []
-        try:
-            batch.append(self._queue.get(timeout=0.1))
-            while len(batch) < self._max_batch:
-                batch.append(self._queue.get_nowait())
-        except queue.Empty:
-            pass
-        return batch
+    def _become_ready(self) -> None:
+        args = self._args
+        if self._ready.is_set():
+            return
+        self._ready.set()
+        self.metrics.ready.set(1)
+        cli.log.info(
+            "ready: images on %s, predictions on %s, Redis at %s",
+            args.redis_in,
+            args.redis_out,
+            self.connection.address,
+        )
 
-    def _answer(self, batch: list[Request]) -> None:
-        started = time.monotonic()
-        readable: list[tuple[Request, np.ndarray]] = []
-        for request in batch:
-            try:
-                readable.append((request, decode(request.encoded)))
-            except DataError as error:
-                self._reply_error(request, str(error))
-        predictions = self._predictor.predict([pixels for _, pixels in readable])
-        spent = time.monotonic() - started
-        for (request, _), prediction in zip(readable, predictions, strict=True):
-            times = {
-                "ms_queue": f"{(started - request.arrived) * 1000:.1f}",
-                "ms_infer": f"{spent / len(readable) * 1000:.1f}",
-            }
-            self._reply(prediction.opex(request.id, timestamp(), times))
+    def _pubsub(self) -> PubSubFront:
+        args = self._args
+        return PubSubFront(
+            self.connection,
+            args.redis_in,
+            args.redis_out,
+            args.redis_pattern,
+            args.redis_timeout,
+        )
 
-    def _reply_error(self, request: Request, reason: str) -> None:
-        cli.log.error("image %s: %s", request.id[:12], reason)
-        meta = self._predictor.detector.meta
-        self._reply(error_opex(request.id, reason, meta, timestamp()))
-
-    def _reply(self, opex: str) -> None:
-        self._connection.publish(self._out, opex)
-        self.answered += 1
+    def _streams(self) -> StreamsFront:
+        args = self._args
+        return StreamsFront(
+            self.connection,
+            args.redis_in,
+            args.redis_out,
+            args.redis_group,
+            self._name,
+            self.metrics,
+            ahead=2 * args.max_batch,
+            claim_after=args.claim_after,
+            max_deliveries=args.max_deliveries,
+            max_replies=args.max_replies,
+            image_root=args.image_root,
+        )
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -142,85 +149,170 @@ def serve(args: argparse.Namespace) -> None:
     with ExitStack() as stack:
         if args.embedded_redis:
             stack.enter_context(embedded_server(args.redis_port))
-        connection = Connection(
-            host=args.redis_host,
-            port=args.redis_port,
-            password=_password(args),
-            db=args.redis_db,
-            timeout=args.redis_timeout,
-            max_outage=args.max_outage,
-        )
-        connection.check()
-        service = Service(
-            Predictor.from_options(args),
-            connection,
-            args.redis_in,
-            args.redis_out,
-            args.max_batch,
-            args.max_queue,
-        )
+        if args.redis_password:
+            cli.log.warning("every user of this machine can read --redis_password")
+        service = Service(args)
+        service.connection.check()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: service.stop())
-        cli.log.info(
-            "ready: images on %s, predictions on %s, Redis at %s:%d",
-            args.redis_in,
-            args.redis_out,
-            args.redis_host,
-            args.redis_port,
-        )
-        service.run(args.max_messages)
-        cli.log.info("stopped after %d answers", service.answered)
+        if args.health:
+            stack.enter_context(
+                health_server(args.health, service.metrics, service.why_not_ready)
+            )
+        answered = service.run(_warm_predictor(args))
+        cli.log.info("stopped after %d answers", answered)
 
 
-def _password(args: argparse.Namespace) -> str | None:
-    if not args.redis_password_env:
-        return args.redis_password
-    if args.redis_password_env not in os.environ:
-        raise UsageError(
-            f"--redis_password_env {args.redis_password_env}: this variable is not set"
-        )
-    return os.environ[args.redis_password_env]
+def _warm_predictor(args: argparse.Namespace) -> Predictor:
+    """Load the model, and let it do once what it does only the first time."""
+    predictor = Predictor.from_options(args)
+    # Noise: what has no object at all would not go all the way.
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    predictor.predict([noise])[0].opex("warm-up", timestamp())
+    return predictor
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = cli.new_parser("mmdet_predict_redis", __doc__)
     add_model_options(parser)
-    parser.add_argument("--redis_in", default="images", metavar="CHANNEL")
-    parser.add_argument("--redis_out", default="predictions", metavar="CHANNEL")
-    parser.add_argument("--redis_host", default="localhost", metavar="HOST")
-    parser.add_argument("--redis_port", type=int, default=6379, metavar="PORT")
-    parser.add_argument("--redis_password", metavar="PASSWORD")
+    add_connection_options(parser.add_argument_group("Redis"))
+    fronts = parser.add_argument_group("the two fronts")
+    add_front_options(fronts)
+    _add_pubsub_options(fronts)
+    _add_streams_options(fronts)
+    _add_limit_options(parser.add_argument_group("batches and limits"))
+    _add_life_options(parser.add_argument_group("start, stop and health"))
+    return parser
+
+
+def _add_pubsub_options(parser) -> None:
     parser.add_argument(
-        "--redis_password_env", metavar="NAME", help="variable that holds the password"
+        "--redis_pattern",
+        action="store_true",
+        help="pubsub: take --redis_in as a pattern of channel names",
     )
-    parser.add_argument("--redis_db", type=int, default=0, metavar="NUMBER")
     parser.add_argument(
         "--redis_timeout",
         type=float,
         default=0.01,
         metavar="SECONDS",
-        help="longest wait for a message before looking at signals (default: 0.01)",
+        help="pubsub: longest wait before looking at signals (default: 0.01)",
     )
+    parser.add_argument(
+        "--max_queue",
+        type=cli.positive_int,
+        default=256,
+        metavar="N",
+        help="pubsub: images that may wait (default: 256)",
+    )
+    parser.add_argument(
+        "--when_full",
+        choices=POLICIES,
+        default="drop-new",
+        help="pubsub: what to do with more; block leaves them to Redis, which drops "
+        "slow subscribers (default: drop-new)",
+    )
+
+
+def _add_streams_options(parser) -> None:
+    parser.add_argument(
+        "--redis_group",
+        default="mmdet",
+        metavar="NAME",
+        help="streams: the group of workers that share the requests (default: mmdet)",
+    )
+    parser.add_argument(
+        "--claim_after",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="streams: take over from a worker that is silent for so long (default: "
+        "30)",
+    )
+    parser.add_argument(
+        "--max_deliveries",
+        type=cli.positive_int,
+        default=5,
+        metavar="N",
+        help="streams: a request that was tried so often goes to the dead letters "
+        "(default: 5)",
+    )
+    parser.add_argument(
+        "--max_replies",
+        type=cli.positive_int,
+        default=10_000,
+        metavar="N",
+        help="streams: about how many answers are kept (default: 10000)",
+    )
+    parser.add_argument(
+        "--image_root",
+        type=Path,
+        metavar="FOLDER",
+        help="streams: the folder that requests with a path may read (default: none)",
+    )
+
+
+def _add_limit_options(parser) -> None:
+    parser.add_argument(
+        "--max_batch", type=cli.positive_int, default=8, metavar="N", help="default: 8"
+    )
+    parser.add_argument(
+        "--max_delay_ms",
+        type=float,
+        default=5.0,
+        metavar="MS",
+        help="under load, how long to wait for a batch to fill (default: 5)",
+    )
+    parser.add_argument(
+        "--max_bytes",
+        type=cli.positive_int,
+        default=32 << 20,
+        metavar="N",
+        help="largest encoded image (default: 32 MiB)",
+    )
+    parser.add_argument(
+        "--max_pixels",
+        type=cli.positive_int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="largest decoded image (default: 200 million)",
+    )
+    parser.add_argument(
+        "--max_seconds",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="a batch that takes longer ends the process (default: 120)",
+    )
+
+
+def _add_life_options(parser) -> None:
     parser.add_argument(
         "--embedded_redis",
         action="store_true",
         help="start a Redis server of our own on --redis_port, on this machine only",
     )
     parser.add_argument(
-        "--max_outage",
+        "--health",
+        metavar="[HOST:]PORT",
+        help="answer /healthz, /readyz and /metrics there (default host: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--grace",
         type=float,
-        default=300.0,
+        default=30.0,
         metavar="SECONDS",
-        help="give up when Redis stays away for longer (default: 300)",
-    )
-    parser.add_argument("--max_batch", type=cli.positive_int, default=8)
-    parser.add_argument(
-        "--max_queue", type=cli.positive_int, default=256, help="images that may wait"
+        help="after a signal, how long to go on answering (default: 30)",
     )
     parser.add_argument(
-        "--max_messages", type=cli.positive_int, help="stop after so many answers"
+        "--max_messages", type=cli.positive_int, help="stop after so many images"
     )
-    return parser
+    parser.add_argument(
+        "--idle_timeout",
+        type=float,
+        metavar="SECONDS",
+        help="stop when no image came in for so long",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,62 @@
+"""/healthz, /readyz and /metrics over HTTP."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from mmdet_flow.errors import ServiceError, UsageError
+from mmdet_flow.serving.metrics import Metrics
+
+
+@contextmanager
+def health_server(
+    address: str, metrics: Metrics, why_not_ready: Callable[[], str]
+) -> Iterator[None]:
+    """Answer at an address "[HOST:]PORT" until the block ends; on loopback at first.
+
+    ``why_not_ready`` returns "" when the service takes requests.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                self._send(200, b"alive\n")
+            elif self.path == "/readyz":
+                reason = why_not_ready()
+                self._send(503 if reason else 200, f"{reason or 'ready'}\n".encode())
+            elif self.path == "/metrics":
+                text = generate_latest(metrics.registry)
+                self._send(200, text, CONTENT_TYPE_LATEST)
+            else:
+                self._send(404, b"/healthz, /readyz or /metrics\n")
+
+        def _send(self, status: int, body: bytes, kind: str = "text/plain") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_) -> None:
+            """Say nothing: probes come every few seconds."""
+
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        raise UsageError(f"--health {address}: write it as PORT or HOST:PORT")
+    try:
+        server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), Handler)
+    except OSError as error:
+        raise ServiceError(
+            f"--health {address}: {error.strerror}; choose another port"
+        ) from None
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,285 @@
+"""Send images to a running mmdet_predict_redis and measure what comes back.
+
+Images are sent as fast as --in_flight unanswered ones allow, or at a steady --rate;
+--find_rate looks for the highest rate that the service sustains. With --compare only
+images with an OPEX file of mmdet_predict are sent, and the answers must equal these.
+The command fails when an answer is missing, comes twice, is an error or differs.
+"""
+
+import argparse
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_flow import cli
+from mmdet_flow.errors import DataError, ServiceError
+from mmdet_flow.files import read_json
+from mmdet_flow.inference.predict import list_images
+from mmdet_flow.serving.clients import CLIENTS
+from mmdet_flow.serving.connection import (
+    Connection,
+    add_connection_options,
+    add_front_options,
+)
+
+ROUNDS = 5
+"""Rates that --find_rate tries: each halves what is not known."""
+
+
+@dataclass
+class Report:
+    """What came back, and when: times in seconds."""
+
+    sent: int = 0
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    errors: int = 0
+    duplicates: int = 0
+    different: int = 0
+
+    @property
+    def lost(self) -> int:
+        return self.sent - len(self.latencies)
+
+    @property
+    def throughput(self) -> float:
+        return len(self.latencies) / self.seconds if self.seconds else 0.0
+
+    @property
+    def is_perfect(self) -> bool:
+        return not (self.lost or self.errors or self.duplicates or self.different)
+
+    def percentile(self, percent: float) -> float:
+        """Return a latency; infinite where nothing came back."""
+        if not self.latencies:
+            return float("inf")
+        return float(np.percentile(self.latencies, percent))
+
+    def lines(self) -> Iterator[str]:
+        yield f"sent {self.sent}, answered {len(self.latencies)}"
+        yield (
+            f"errors {self.errors}, lost {self.lost}, duplicates {self.duplicates}, "
+            f"different {self.different}"
+        )
+        yield f"throughput {self.throughput:.1f} images/s over {self.seconds:.1f} s"
+        values = ", ".join(
+            f"p{percent} {self.percentile(percent) * 1000:.1f} ms"
+            for percent in (50, 95, 99)
+        )
+        yield f"latency {values}"
+
+
+class Load:
+    """One run: a thread that sends, and a loop that takes the answers."""
+
+    def __init__(
+        self,
+        client,
+        images: list[Path],
+        timeout: float,
+        expected: dict[str, Path] | None = None,
+    ) -> None:
+        """Prepare to send images.
+
+        ``timeout``: seconds without any answer after which the rest is lost.
+        ``expected``: the OPEX file that each answer must equal, by stem.
+        """
+        self._client = client
+        self._images = [(path.stem, path.read_bytes()) for path in images]
+        self._timeout = timeout
+        self._expected = expected or {}
+
+    def run(
+        self,
+        count: int | None = None,
+        seconds: float = float("inf"),
+        rate: float | None = None,
+        in_flight: int = 32,
+    ) -> Report:
+        """Send ``count`` images, or for so many seconds; wait for the answers."""
+        self._report = Report()
+        self._sent: dict[str, tuple[str, float]] = {}
+        self._answered: set[str] = set()
+        self._lock = threading.Lock()
+        self._window = threading.Semaphore(in_flight)
+        self._failure: Exception | None = None
+        sender = threading.Thread(
+            target=self._send, args=(count, seconds, rate), daemon=True
+        )
+        begun = last = time.monotonic()
+        sender.start()
+        while sender.is_alive() or self._sent:
+            for name, answer in self._client.receive(0.1):
+                last = time.monotonic()
+                self._take(name, answer, last)
+            if time.monotonic() - last > self._timeout:
+                break
+        if self._failure:
+            raise self._failure
+        # What comes twice may come a little later.
+        for name, answer in self._client.receive(0.2):
+            self._take(name, answer, time.monotonic())
+        self._report.seconds = last - begun
+        return self._report
+
+    def _send(self, count: int | None, seconds: float, rate: float | None) -> None:
+        run = secrets.token_hex(4)
+        begun = time.monotonic()
+        try:
+            for number, (stem, content) in enumerate(itertools.cycle(self._images)):
+                due = begun + number / rate if rate else time.monotonic()
+                if number == count or due - begun > seconds:
+                    return
+                if rate:
+                    time.sleep(max(0.0, due - time.monotonic()))
+                elif not self._window.acquire(timeout=self._timeout):
+                    return
+                with self._lock:  # the answer may be faster than the return
+                    at = due if rate else time.monotonic()
+                    name = self._client.send(content, f"{stem}#{run}-{number}")
+                    self._sent[name] = (stem, at)
+                    self._report.sent += 1
+        except Exception as error:  # it is raised again by run()
+            self._failure = error
+
+    def _take(self, name: str, answer: dict, now: float) -> None:
+        with self._lock:
+            stem, at = self._sent.pop(name, ("", 0.0))
+        if not stem:
+            self._report.duplicates += name in self._answered
+            return
+        self._window.release()
+        self._answered.add(name)
+        self._report.latencies.append(now - at)
+        if "error" in answer["meta"]:
+            self._report.errors += 1
+            cli.log.warning("%s: %s", stem, answer["meta"]["error"])
+        elif self._differs(stem, answer):
+            self._report.different += 1
+            cli.log.error("%s: not what mmdet_predict found", stem)
+
+    def _differs(self, stem: str, answer: dict) -> bool:
+        if stem not in self._expected:
+            return False
+        return read_json(self._expected[stem])["objects"] != answer["objects"]
+
+
+def find_rate(load: Load, count: int, latency: float) -> float:
+    """Return the highest rate with 95 % of the answers within ``latency`` seconds.
+
+    Images per second; 0 if the service answers none of the tried rates in time.
+    """
+    low, high = 0.0, load.run(count).throughput
+    for _ in range(ROUNDS):
+        rate = high if not low else (low + high) / 2
+        report = load.run(count, rate=rate)
+        in_time = report.is_perfect and report.percentile(95) <= latency
+        cli.log.info(
+            "%.1f images/s: p95 %.0f ms, %s",
+            rate,
+            report.percentile(95) * 1000,
+            "sustained" if in_time else "too much",
+        )
+        if in_time:
+            low = rate
+        else:
+            high = rate if low else rate * 0.8
+    return low
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Run the command."""
+    images = list_images(args.images)
+    expected = {path.stem: path for folder in args.compare for path in _opex_in(folder)}
+    if args.compare:
+        images = [path for path in images if path.stem in expected]
+    if not images:
+        raise DataError(f"{args.images}: there is no image to send")
+    connection = Connection.from_options(args)
+    connection.check(args.timeout)
+    client = CLIENTS[args.redis_front](connection, args.redis_in, args.redis_out)
+    try:
+        client.wait_for_service(args.timeout)
+        load = Load(client, images, args.timeout, expected)
+        count = args.count or (None if args.seconds else len(images))
+        report = load.run(
+            count, args.seconds or float("inf"), args.rate, args.in_flight
+        )
+        print(*report.lines(), sep="\n")
+        if args.find_rate:
+            sustained = find_rate(load, count or len(images), args.find_rate)
+            print(f"sustained {sustained:.1f} images/s")
+    finally:
+        client.close()
+    if not report.is_perfect:
+        raise ServiceError("not every image was answered once and well; see above")
+
+
+def _opex_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; check --compare")
+    return list(folder.glob("*.json"))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_redis_load", __doc__)
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="FOLDER", help="what to send"
+    )
+    redis = parser.add_argument_group("Redis")
+    add_connection_options(redis)
+    add_front_options(redis)
+    amounts = parser.add_mutually_exclusive_group()
+    amounts.add_argument(
+        "--count",
+        type=cli.positive_int,
+        metavar="N",
+        help="how many images to send, over and over (default: each once)",
+    )
+    amounts.add_argument(
+        "--seconds", type=float, metavar="SECONDS", help="how long to send"
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="N", help="images per second (default: flat out)"
+    )
+    parser.add_argument(
+        "--in_flight",
+        type=cli.positive_int,
+        default=32,
+        metavar="N",
+        help="flat out: how many images may be unanswered (default: 32)",
+    )
+    parser.add_argument(
+        "--find_rate",
+        type=float,
+        metavar="SECONDS",
+        help="then find the highest rate with 95 %% of the answers within SECONDS",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for the service, and for the next answer: what then "
+        "is not answered is lost (default: 30)",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="OPEX files of the same images, by mmdet_predict",
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: measure(args), args)

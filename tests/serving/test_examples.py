@@ -1,0 +1,78 @@
+"""The files of docs/serving are what the service understands."""
+
+import configparser
+import json
+import re
+import shlex
+
+import yaml
+
+from mmdet_flow.serving import load, replay
+from mmdet_flow.serving.metrics import STAGES, Metrics
+from mmdet_flow.serving.service import build_parser
+from tests.conftest import ROOT
+
+DOCS = ROOT / "docs/serving"
+
+
+def exported_names() -> set[str]:
+    """Return the names of all series that a service may export."""
+    metrics = Metrics()
+    for stage in STAGES:
+        metrics.latency.labels(stage).observe(1)
+    metrics.answered.labels("ok").inc()
+    metrics.drops.labels("queue_full").inc()
+    metrics.model.info({"model": "any"})
+    families = metrics.registry.collect()
+    return {sample.name for family in families for sample in family.samples}
+
+
+def test_the_dashboard_uses_what_is_exported_and_all_of_it():
+    dashboard = json.loads((DOCS / "dashboard.json").read_text())
+    expressions = [
+        target["expr"] for panel in dashboard["panels"] for target in panel["targets"]
+    ]
+    used = set(re.findall(r"(?:mmdet_redis|process)_\w+", " ".join(expressions)))
+    assert used - exported_names() == set()
+    of_ours = {name for name in exported_names() if name.startswith("mmdet_redis_")}
+    families = {re.sub("_(bucket|sum|count)$", "", name) for name in of_ours}
+    assert families == {
+        re.sub("_(bucket|sum|count)$", "", n) for n in used if n.startswith("mmdet")
+    }
+    panels = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(panels)) == len(panels)
+
+
+def test_the_compose_file_starts_a_worker_with_options_that_exist():
+    compose = yaml.safe_load((DOCS / "compose.yaml").read_text())
+    worker = compose["services"]["worker"]
+    args = build_parser().parse_args(worker["command"][1:])
+    assert args.redis_front == "streams"
+    seconds = int(worker["stop_grace_period"].removesuffix("s"))
+    assert seconds > args.grace
+    assert worker["restart"] == "always"
+    for service in compose["services"].values():
+        assert set(service["secrets"]) <= set(compose["secrets"])
+
+
+def test_the_unit_starts_a_worker_with_options_that_exist():
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str
+    text = (DOCS / "mmdet-redis@.service").read_text()
+    unit.read_string(text.replace("\\\n", ""))
+    command = shlex.split(unit["Service"]["ExecStart"])
+    args = build_parser().parse_args(command[1:])
+    assert args.redis_front == "streams"
+    assert int(unit["Service"]["TimeoutStopSec"]) > args.grace
+    assert unit["Service"]["Restart"] == "always"
+
+
+def test_the_page_names_options_and_metrics_that_exist():
+    page = (ROOT / "docs/serving.md").read_text()
+    parsers = (build_parser(), load.build_parser(), replay.build_parser())
+    options = {name for parser in parsers for name in parser._option_string_actions}
+    of_others = {"--cores", "--reference"}
+    assert set(re.findall(r"--[a-z_]{3,}", page)) - options == of_others
+    families = {re.sub("_(bucket|sum|count)$", "", n) for n in exported_names()}
+    ours = {n.removeprefix("mmdet_redis_") for n in families if "mmdet_redis_" in n}
+    assert [name for name in ours if f"`{name}" not in page] == []
