@@ -17,6 +17,9 @@ def test_it_loads_without_running_code_and_says_what_it_is(trained, tmp_path):
     assert content["meta"]["versions"]["mmdet"] == "3.3.0"
     assert "num_classes=3" in content["meta"]["cfg"]
     assert "work_dir" not in content["meta"]["cfg"]
+    # The config has names of mmdet alone, so that mmdet itself can train from it.
+    assert "ema_type='ExpMomentumEMA'" in content["meta"]["cfg"]
+    assert "fused" not in content["meta"]["cfg"]
 
 
 def test_training_checkpoints_load_too(trained):
@@ -49,13 +52,13 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, capsys, spoil, expected):
     assert "stranger" not in capsys.readouterr().out
 
 
-def test_other_labels_are_refused_with_both_lists(trained, tmp_path):
+def test_other_labels_are_refused_with_both_lists(trained, dataset, tmp_path):
     run = run_command(
-        *("mmdet_predict", "--checkpoint", trained.checkpoint),
-        *("--prediction_in", tmp_path, "--prediction_out", tmp_path / "out"),
+        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--keep_input"),
+        *("--prediction_in", dataset.images, "--prediction_out", tmp_path / "out"),
         MMDET_CLASSES="shell,pebble,leaf",
     )
     assert run.returncode == 3
     assert "shell, pebble, leaf" in the_error(run)
     assert "leaf, pebble, shell" in the_error(run)
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").glob("*.json"))

@@ -35,6 +35,33 @@ def test_an_override_that_is_none(tmp_path):
     assert "write it as key=value" in the_error(run)
 
 
+def test_the_zoo_is_listed_with_task_and_size():
+    run = run_command("mmdet_config", "--list", "rtmdet*_tiny_8xb32-300e_coco")
+    assert run.returncode == 0, run.stderr
+    rows = [line.split() for line in run.stdout.splitlines()]
+    assert [row[0] for row in rows] == [
+        "rtmdet-ins_tiny_8xb32-300e_coco",
+        "rtmdet_tiny_8xb32-300e_coco",
+    ]
+    assert rows[0][1:] == ["boxes,", "masks", "5.6", "M", "weights"]
+    assert rows[1][1:] == ["boxes", "4.9", "M", "weights"]
+    run = run_command("mmdet_config", "--list", "rtmdett")
+    assert "did you mean" in the_error(run)
+
+
+def test_the_difference_of_two_configs():
+    run = run_command(
+        *("mmdet_config", "faster-rcnn_r50_fpn_1x_coco"),
+        *("--diff", "faster-rcnn_r101_fpn_1x_coco"),
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        "model.backbone.depth: 50 -> 101",
+        "model.backbone.init_cfg.checkpoint: 'torchvision://resnet50' -> "
+        "'torchvision://resnet101'",
+    ]
+
+
 def test_the_zoo_is_found_offline():
     zoo = zoo_configs()
     assert len(zoo) > 400

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,8 @@ def test_schedules_keep_their_shape(dataset):
     patch(cfg, recipe_for(dataset, epochs=24))
     warm_up, steps = cfg.param_scheduler
     assert steps.milestones == [16, 22]
-    assert warm_up.end == int(0.1 * 24 * 2)  # 8 images in batches of 4
+    names = (dataset.splits / "train.txt").read_text().splitlines()
+    assert warm_up.end == int(0.1 * 24 * math.ceil(len(names) / 4))  # batches of 4
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
@@ -124,7 +126,7 @@ def test_light_augmentation_pads_to_the_images_not_to_a_square(dataset):
     cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
     patch(cfg, recipe_for(dataset, augment="light"))
     pads = [n for n in walk(cfg.train_dataloader) if n.get("type") == "Pad"]
-    assert [pad["size"] for pad in pads] == [(256, 192)]  # images are 320 by 240
+    assert [pad["size"] for pad in pads] == [(256, 192)]  # images are 336 by 224
 
 
 def test_without_validation_nothing_is_saved_as_best(dataset):
@@ -175,3 +177,10 @@ def test_a_missing_annotation_file_is_one_line(dataset, tmp_path):
     )
     assert "nowhere.json" in the_error(run)
     assert not (tmp_path / "c.py").exists()
+
+
+def test_the_patched_file_says_what_was_changed(trained):
+    text = trained.config.read_text()
+    assert text.startswith("# Changed from rtmdet-ins_tiny_8xb32-300e_coco:\n")
+    assert "#   model.bbox_head.num_classes: 80 -> 3\n" in text
+    assert "#   model.backbone.norm_cfg.type: 'SyncBN' -> 'BN'\n" in text

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -65,3 +66,22 @@ def test_a_checkpoint_that_is_not_there(trained, tmp_path):
     )
     assert run.returncode == 4
     assert "no.pth: there is no such checkpoint" in the_error(run)
+
+
+def test_data_with_other_classes_are_refused_with_both_lists(
+    dataset, trained, tmp_path
+):
+    content = json.loads((dataset.splits / "train.json").read_text())
+    content["categories"].reverse()
+    for number, category in enumerate(content["categories"], 1):
+        category["id"] = number
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    config = trained.config.read_text()
+    changed = config.replace(
+        str(dataset.splits / "train.json"), f"{tmp_path}/train.json"
+    )
+    (tmp_path / "config.py").write_text(changed)
+    run = run_command("mmdet_train", tmp_path / "config.py", "--work-dir", tmp_path)
+    assert run.returncode == 3
+    error = the_error(run)
+    assert "shell, pebble, leaf" in error and "leaf, pebble, shell" in error

@@ -119,7 +119,7 @@ def _load(path: Path) -> dict:
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such checkpoint") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or ["it is empty or cut off"])[0]
         raise ModelError(f"{path}: cannot be read as a checkpoint: {reason}") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise ModelError(f"{path}: has no state_dict; it is not a checkpoint of mmdet")

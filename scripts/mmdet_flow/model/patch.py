@@ -5,6 +5,7 @@ data set however it is wrapped, every pipeline, every schedule.
 """
 
 import argparse
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmdet_flow import cli
+from mmdet_flow.dataset.classes import classes_sha256, require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_if_changed
+from mmdet_flow.model.changes import changes
 from mmdet_flow.model.export import add_cfg_options, load_config, parse_cfg_options
 
 if TYPE_CHECKING:
@@ -80,11 +83,15 @@ def patch_config(
     config: str, output: Path, recipe: Recipe, cfg_options: list[str]
 ) -> None:
     """Read a config, fit it to the recipe, and write it."""
-    cfg = load_config(config)
+    base = load_config(config)
+    cfg = copy.deepcopy(base)
     patch(cfg, recipe)
     if cfg_options:
         cfg.merge_from_dict(parse_cfg_options(cfg_options))
-    write_if_changed(output, cfg.pretty_text)
+    pair = ({key: one.get(key) for key in RUNNER_KEYS} for one in (base, cfg))
+    notes = "".join(f"#   {line}\n" for line in changes(*pair))
+    header = f"# Changed from {Path(config).stem}:\n{notes}\n"
+    write_if_changed(output, header + cfg.pretty_text)
     cli.log.info("patched %s into %s", config, output)
 
 
@@ -93,6 +100,10 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
     train = CocoFile.read(recipe.train)
     iterations = math.ceil(len(train.images) / recipe.batch_size)
     _require_masks(cfg, train)
+    for other in filter(None, (recipe.val, recipe.test)):
+        found = CocoFile.read(other).classes
+        fix = "divide one data set into the splits"
+        require_same_classes(train.classes, found, str(train.path), str(other), fix)
     for key in [key for key in cfg if key not in RUNNER_KEYS]:
         if key not in ("auto_scale_lr", "max_epochs", "max_iters"):
             cfg.pop(key)
@@ -210,7 +221,7 @@ def _fit_dataset(dataset: dict, annotation: Path, recipe: Recipe, classes) -> di
         ann_file=str(annotation),
         data_root="",
         data_prefix=dict(img=f"{recipe.images}/"),
-        metainfo=dict(classes=tuple(classes)),
+        metainfo=dict(classes=tuple(classes), classes_sha256=classes_sha256(classes)),
         # Images without objects teach the background: none is filtered out.
         filter_cfg=None,
         test_mode=annotation is not recipe.train,

@@ -37,3 +37,45 @@ def zoo_configs() -> dict[str, Path]:
         for path in sorted(root.rglob("*.py"))
         if "_base_" not in path.parts
     }
+
+
+def describe(name: str) -> str:
+    """Say what a config of the zoo learns and how many weights its model has.
+
+    The model is built without memory for its weights, where its code allows that.
+    """
+    from mmdet_flow.model.export import load_config
+    from mmdet_flow.model.patch import predicts_masks
+
+    try:
+        cfg = load_config(name)
+        task = "boxes, masks" if predicts_masks(cfg) else "boxes"
+        return f"{task:12}  {_count_weights(cfg) / 1e6:6.1f} M weights"
+    except Exception as error:  # a config may ask for packages that are not here
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return f"cannot be built here: {lines[0][:80]}"
+
+
+def _count_weights(cfg) -> int:
+    import contextlib
+    import os
+    import warnings
+
+    import torch
+    from mmdet.registry import MODELS
+    from mmengine.registry import init_default_scope
+
+    from mmdet_flow.model.patch import drop_pretrained, use_single_process_norm
+
+    init_default_scope("mmdet")
+    drop_pretrained(cfg.model)
+    use_single_process_norm(cfg.model)
+    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(nowhere):
+            try:
+                with torch.device("meta"):
+                    model = MODELS.build(cfg.model)
+            except (RuntimeError, NotImplementedError):
+                model = MODELS.build(cfg.model)
+    return sum(weight.numel() for weight in model.parameters())

@@ -1,0 +1,81 @@
+"""What makes a training on CPU faster and leaves what it computes alone."""
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+from mmdet.models.layers import ExpMomentumEMA
+from mmdet.registry import MODELS
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+FUSED = ("Adam", "AdamW", "SGD")
+"""The optimizers that torch can step in one pass over all weights."""
+
+
+@MODELS.register_module()
+class ForeachExpMomentumEMA(ExpMomentumEMA):
+    """The moving average of mmdet with one call for all weights, not one for each."""
+
+    def update_parameters(self, model: torch.nn.Module) -> None:
+        if self.steps == 0 or not self.update_buffers:
+            super().update_parameters(model)
+            return
+        if self.steps % self.interval == 0:
+            current = model.state_dict()
+            pairs = [
+                (average.data, current[name].data)
+                for name, average in self.avg_parameters.items()
+                if average.dtype.is_floating_point
+            ]
+            averages, values = map(list, zip(*pairs, strict=True))
+            share = (1 - self.momentum) * math.exp(-(1 + self.steps) / self.gamma)
+            share += self.momentum
+            # One after the other, since heads that share weights list them repeatedly.
+            torch._foreach_lerp_(averages, values, share)
+        self.steps += 1
+
+
+def use_fast_parts(cfg: "Config") -> None:
+    """Choose the fused optimizer and the moving average in one call, in place."""
+    optimizer = cfg.optim_wrapper.optimizer
+    if optimizer.type in FUSED:
+        optimizer.setdefault("fused", True)
+    for hook in cfg.get("custom_hooks") or []:
+        if hook.get("ema_type") == "ExpMomentumEMA":
+            hook.ema_type = "ForeachExpMomentumEMA"
+
+
+def use_channels_last(model: torch.nn.Module) -> None:
+    """Lay weights out so that convolutions on CPU run about 1.5 times as fast.
+
+    Operators of mmcv (RoIAlign, deformable convolutions) read that layout in the wrong
+    order, without an error. Parts that use them keep the common one, and what comes
+    from the others is brought back to it before it reaches them.
+    """
+    parts = list(model.children())
+    plain = [part for part in parts if not _uses_mmcv_operators(part)]
+    for part in plain:
+        part.to(memory_format=torch.channels_last)
+        if len(plain) < len(parts):
+            part.register_forward_hook(_make_contiguous)
+
+
+def _uses_mmcv_operators(part: torch.nn.Module) -> bool:
+    """Whether code of this part, or of one inside it, names an operator of mmcv.
+
+    Non-maximum suppression does not count: boxes have no layout.
+    """
+    return any(
+        getattr(value, "__module__", "").startswith("mmcv.ops") and "nms" not in name
+        for code in {type(module).__module__ for module in part.modules()}
+        for name, value in vars(sys.modules[code]).items()
+    )
+
+
+def _make_contiguous(part, inputs, outputs):
+    return torch.utils._pytree.tree_map_only(
+        torch.Tensor, lambda tensor: tensor.contiguous(), outputs
+    )
