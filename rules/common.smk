@@ -41,7 +41,7 @@ def require_folders(config):
         folders = {f"data.{key}": experiment["data"][key] for key in DATA_FOLDERS}
         folders["predict.images"] = experiment["predict"]["images"]
         for key, folder in folders.items():
-            if folder and folder != EXAMPLE and not Path(folder).is_dir():
+            if folder and folder != EXAMPLE and not Path(folder).exists():
                 raise WorkflowError(
                     f"config, at experiments.{name}.{key}: there is no folder {folder}; "
                     "correct the path"
@@ -63,10 +63,42 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def class_option(wildcards):
-    """Return --classes and the class list, or nothing for all classes."""
-    classes = config["experiments"][wildcards.experiment]["data"]["classes"]
-    return [] if classes == "all" else ["--classes", *classes]
+def convert_options(wildcards):
+    """Return the options of mmdet_convert that the config may leave out."""
+    experiment = config["experiments"][wildcards.experiment]
+    data = experiment["data"]
+    options = ["--min-objects", data["min_objects"]]
+    for key in ("glob", "labels"):
+        if data[key] is not None:
+            options += [f"--{key}", data[key]]
+    if data["classes"] != "all":
+        options += ["--classes", *data["classes"]]
+    if data["policy"]:
+        options += ["--policy", *map("=".join, data["policy"].items())]
+    options += image_size_option(wildcards)
+    if lists := split_lists(wildcards):
+        options += ["--lists", *lists]
+    return options
+
+
+def image_size_option(wildcards):
+    """Return --image-size and its value, or nothing if the config leaves it out."""
+    size = config["experiments"][wildcards.experiment]["model"]["image_size"]
+    return [] if size is None else ["--image-size", size]
+
+
+def split_options(wildcards):
+    """Return the options of mmdet_split that the config may leave out."""
+    splits = config["experiments"][wildcards.experiment]["splits"]
+    options = []
+    for key in ("group_pattern", "group_file"):
+        if splits[key] is not None:
+            options += [f"--{key.replace('_', '-')}", splits[key]]
+    if splits["group_file"] is not None:
+        options += ["--group-column", splits["group_column"]]
+    if splits["folds"] is not None:
+        options += ["--folds", splits["folds"], "--fold", splits["fold"]]
+    return options
 
 
 def split_lists(wildcards):
@@ -97,29 +129,34 @@ def images_to_predict(wildcards):
     return folder or f"<results>/{wildcards.experiment}/dataset/images"
 
 
-def predict_inputs(wildcards):
-    """Return checkpoint and images; without a folder of its own, the test split."""
-    root = f"<results>/{wildcards.experiment}"
-    inputs = {
-        "checkpoint": f"{root}/model/checkpoint.pth",
-        "images": images_to_predict(wildcards),
-    }
-    if config["experiments"][wildcards.experiment]["predict"]["images"] is None:
-        inputs["image_list"] = f"{root}/splits/test.txt"
-    return inputs
+def list_to_predict(wildcards):
+    """Return the list of the test split, or nothing for the user's own folder."""
+    if config["experiments"][wildcards.experiment]["predict"]["images"]:
+        return []
+    return f"<results>/{wildcards.experiment}/splits/test.txt"
+
+
+def shards_of(experiment):
+    """Return the numbers of the shards, once the images are listed."""
+    lists = checkpoints.list_images.get(experiment=experiment).output[0]
+    return sorted(int(path.stem) for path in Path(lists).glob("*.txt"))
 
 
 def shard_files(name):
     """Return the files of this name of all shards, when the job is known."""
 
     def files(wildcards):
-        shards = config["experiments"][wildcards.experiment]["predict"]["shards"]
         return [
             f"<results>/{wildcards.experiment}/predictions/shard-{shard}/{name}"
-            for shard in range(shards)
+            for shard in shards_of(wildcards.experiment)
         ]
 
     return files
+
+
+def round_trip_port(wildcards):
+    """Return a port for the experiment's own Redis server."""
+    return 16380 + list(config["experiments"]).index(wildcards.experiment)
 
 
 def stage_files(wildcards):
@@ -129,16 +166,17 @@ def stage_files(wildcards):
     run before are still there, and Snakemake would take them for finished.
     """
     files = (
-        *("dataset/annotations.json", "splits/test.json"),
+        *("dataset/annotations.json", "splits/test.json", "card/card.html"),
         *("model/base.py", "model/config.py", "model/checkpoint.pth"),
         *("evaluation/metrics.json", "predictions/overview.png"),
         *("predictions/images.csv", "predictions/objects.csv", "summary.txt"),
+        "predictions/manifest.csv",
     )
     targets = []
     for name, experiment in config["experiments"].items():
-        shards = range(experiment["predict"]["shards"])
         targets += [f"<results>/{name}/{file}" for file in files]
         targets += [
-            f"<results>/{name}/predictions/shard-{n}/images.csv" for n in shards
+            f"<results>/{name}/predictions/shard-{shard}/images.csv"
+            for shard in shards_of(name)
         ]
     return targets

@@ -19,6 +19,7 @@ rule convert_annotations:
         coco="<results>/{experiment}/dataset/annotations.json",
         classes="<results>/{experiment}/dataset/classes.txt",
         report="<results>/{experiment}/dataset/report.json",
+        findings="<results>/{experiment}/dataset/report.csv",
         images=directory("<results>/{experiment}/dataset/images"),
     log:
         "<results>/{experiment}/logs/convert_annotations.log",
@@ -27,18 +28,19 @@ rule convert_annotations:
     threads: 2
     params:
         format=option("data", "format"),
-        classes=class_option,
+        optional=convert_options,
         folder=subpath(output.coco, parent=True),
     shell:
         "mmdet_convert --format {params.format} --annotations {input.annotations:q}"
-        " --images {input.images:q} --output {params.folder} {params.classes:q}"
-        " --threads {threads} 2> {log}"
+        " --images {input.images:q} --output {params.folder} --threads {threads}"
+        " {params.optional:q} 2> {log}"
 
 
 rule split_dataset:
     """Divide the images into training, validation and test."""
     input:
         coco="<results>/{experiment}/dataset/annotations.json",
+        report="<results>/{experiment}/dataset/report.json",
         lists=split_lists,
     output:
         multiext(
@@ -55,7 +57,43 @@ rule split_dataset:
         val=option("splits", "val"),
         test=option("splits", "test"),
         seed=option("splits", "seed"),
+        optional=split_options,
         folder=subpath(output[0], parent=True),
     shell:
         "mmdet_split {input.coco} --output {params.folder} --train {params.train:q}"
-        " --val {params.val:q} --test {params.test:q} --seed {params.seed} 2> {log}"
+        " --val {params.val:q} --test {params.test:q} --seed {params.seed}"
+        " --report {input.report} {params.optional:q} 2> {log}"
+
+
+rule describe_dataset:
+    """Describe the data set on one card."""
+    input:
+        splits=multiext(
+            "<results>/{experiment}/splits/", "train.json", "val.json", "test.json"
+        ),
+        images="<results>/{experiment}/dataset/images",
+    output:
+        html="<results>/{experiment}/card/card.html",
+        json="<results>/{experiment}/card/card.json",
+        plots=report(
+            "<results>/{experiment}/card/card.png",
+            caption="../report/card.rst",
+            category="{experiment}",
+            labels={"what": "data set"},
+        ),
+        samples=report(
+            "<results>/{experiment}/card/samples.png",
+            caption="../report/samples.rst",
+            category="{experiment}",
+            labels={"what": "annotated images"},
+        ),
+    log:
+        "<results>/{experiment}/logs/describe_dataset.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        image_size=image_size_option,
+        folder=subpath(output.html, parent=True),
+    shell:
+        "mmdet_card {input.splits} --images {input.images} --output {params.folder}"
+        " {params.image_size} 2> {log}"

@@ -1,11 +1,35 @@
+checkpoint list_images:
+    """Divide the images to predict into lists of a few thousand."""
+    input:
+        images=images_to_predict,
+        image_list=list_to_predict,
+    output:
+        directory("<results>/{experiment}/predictions/lists"),
+    log:
+        "<results>/{experiment}/logs/list_images.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        size=option("predict", "images_per_shard"),
+        image_list=lambda wildcards, input: (
+            f"--image_list {input.image_list}" if input.image_list else ""
+        ),
+    shell:
+        "mmdet_shard {input.images:q} {params.image_list} --size {params.size}"
+        " --output {output} 2> {log}"
+
+
 rule predict_images:
     """Predict for one shard of the images."""
     input:
-        unpack(predict_inputs),
+        checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        images=images_to_predict,
+        lists="<results>/{experiment}/predictions/lists",
     output:
         opex=directory("<results>/{experiment}/predictions/shard-{shard}/opex"),
         objects="<results>/{experiment}/predictions/shard-{shard}/objects.csv",
         images="<results>/{experiment}/predictions/shard-{shard}/images.csv",
+        manifest="<results>/{experiment}/predictions/shard-{shard}/manifest.csv",
     log:
         "<results>/{experiment}/logs/predict_images-{shard}.log",
     conda:
@@ -15,16 +39,13 @@ rule predict_images:
         score=option("predict", "score"),
         format=option("predict", "format"),
         options=option("predict", "options"),
-        shards=option("predict", "shards"),
-        image_list=lambda wildcards, input: (
-            f"--image_list {input.image_list}" if input.get("image_list") else ""
-        ),
     shell:
         "mmdet_predict --checkpoint {input.checkpoint} --prediction_in {input.images:q}"
-        " --keep_input --prediction_out {output.opex} {params.image_list}"
-        " --shard {wildcards.shard}/{params.shards} --score {params.score}"
+        " --keep_input --prediction_out {output.opex}"
+        " --image_list {input.lists}/{wildcards.shard}.txt --score {params.score}"
         " --prediction_format {params.format} --objects_csv {output.objects}"
-        " --images_csv {output.images} --threads {threads} {params.options} 2> {log}"
+        " --images_csv {output.images} --manifest {output.manifest}"
+        " --threads {threads} {params.options} 2> {log}"
 
 
 rule gather_predictions:
@@ -32,9 +53,11 @@ rule gather_predictions:
     input:
         objects=shard_files("objects.csv"),
         images=shard_files("images.csv"),
+        manifests=shard_files("manifest.csv"),
     output:
         objects="<results>/{experiment}/predictions/objects.csv",
         images="<results>/{experiment}/predictions/images.csv",
+        manifest="<results>/{experiment}/predictions/manifest.csv",
     log:
         "<results>/{experiment}/logs/gather_predictions.log",
     conda:
@@ -43,4 +66,4 @@ rule gather_predictions:
         shards=lambda wildcards, input: [Path(path).parent for path in input.objects],
     shell:
         "mmdet_gather {params.shards} --objects {output.objects}"
-        " --images {output.images} 2> {log}"
+        " --images {output.images} --manifest {output.manifest} 2> {log}"

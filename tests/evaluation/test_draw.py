@@ -2,12 +2,16 @@ import cv2
 
 from mmdet_flow.evaluation.draw import MAX_WIDTH, draw_sheet
 
+WIDTH = 300
+HEIGHT = 200
+"""Of a tile: four of them are as wide as the sheet, and the images are 3 to 2."""
+
 
 def test_objects_are_drawn_on_their_images(dataset, tmp_path):
     sheet = tmp_path / "sheet.png"
     draw_sheet([dataset.source], dataset.images, sheet, count=5, score=0.3)
     drawn = cv2.imread(str(sheet))
-    assert drawn.shape == (2 * 225, MAX_WIDTH, 3)
+    assert drawn.shape == (2 * HEIGHT, MAX_WIDTH, 3)
     first = cv2.imread(str(sorted(dataset.source.glob("*.jpg"))[0]))
-    plain = cv2.resize(first, (300, 225), interpolation=cv2.INTER_AREA)
-    assert (drawn[:225, :300] != plain).any()
+    plain = cv2.resize(first, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    assert (drawn[:HEIGHT, :WIDTH] != plain).any()

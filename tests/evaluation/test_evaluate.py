@@ -44,7 +44,8 @@ def test_the_command_writes_metrics_for_boxes_and_masks(dataset, trained, tmp_pa
     )
     assert run.returncode == 0, run.stderr
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["images"] == 4
+    tested = (dataset.splits / "test.txt").read_text().splitlines()
+    assert metrics["images"] == len(tested)
     assert set(metrics["metrics"]) == {"bbox", "segm"}
     with open(tmp_path / "metrics.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))

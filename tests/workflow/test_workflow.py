@@ -25,7 +25,7 @@ SMALL = {
                 "epochs": 1,
                 "options": ["model.test_cfg.score_thr=0.0001"],
             },
-            "predict": {"shards": 2, "score": 0.0},
+            "predict": {"images_per_shard": 2, "score": 0.0},
         }
     }
 }
@@ -56,7 +56,8 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
     objects = sum(len(assert_valid_opex(path.read_text())["objects"]) for path in opex)
     with open(results / "predictions/objects.csv", newline="") as stream:
         assert len(list(csv.DictReader(stream))) == objects > 0
-    assert "mAP" in (results / "summary.txt").read_text()
+    summary = (results / "summary.txt").read_text()
+    assert "mAP" in summary and re.search(r"data +20 images, \d+ objects", summary)
     metrics = json.loads((results / "evaluation/metrics.json").read_text())
     assert metrics["images"] == 3
     for path in results.rglob("*"):
@@ -65,6 +66,10 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
     again = snakemake(tmp_path)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stderr
+    answered = snakemake(tmp_path, "results/example/serving/round_trip.txt")
+    assert answered.returncode == 0, answered.stderr[-3000:]
+    report = (results / "serving/round_trip.txt").read_text()
+    assert "sent 3, answered 3" in report and "different 0" in report
     # A stage that fails takes its output with it; what later stages made before must
     # not pass for finished then.
     (results / "model/checkpoint.pth").unlink()
@@ -151,7 +156,7 @@ def test_every_command_and_config_key_is_described():
 
 
 def test_the_lock_pins_everything_exactly():
-    for name in ("main", "dev", "wai-annotations"):
+    for name in ("main", "dev", "reference", "wai-annotations"):
         for line in (ROOT / f"envs/{name}.txt").read_text().splitlines():
             if line and not line.startswith("#"):
                 assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^\s;]*", line), line

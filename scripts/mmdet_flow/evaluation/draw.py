@@ -8,10 +8,8 @@ import numpy as np
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import new_file, read_json
+from mmdet_flow.formats.overlay import draw_object
 from mmdet_flow.inference.images import read_image
-
-COLOURS = ((75, 25, 230), (60, 180, 75), (200, 130, 0), (0, 130, 245), (180, 30, 145))
-"""BGR, one a class, far apart for most eyes."""
 
 MAX_WIDTH = 1200
 """Wider pictures are cut in a Snakemake report."""
@@ -55,19 +53,16 @@ def _draw(image, objects: list[dict], labels: list[str], score: float, width: in
     for item in objects:
         if item.get("score", 1) < score:
             continue
-        colour = COLOURS[labels.index(item["label"]) % len(COLOURS)]
-        points = np.rint(np.array(item["polygon"]["points"]) * scale).astype(np.int32)
-        cv2.polylines(image, [points], True, colour, 2, cv2.LINE_AA)
         text = (
             f"{item['label']} {item['score']:.2f}" if "score" in item else item["label"]
         )
-        left = round(item["bbox"]["left"] * scale)
-        top = max(12, round(item["bbox"]["top"] * scale) - 3)
-        for thick, shade in ((3, (255, 255, 255)), (1, colour)):
-            cv2.putText(
-                image, text, (left, top), cv2.FONT_HERSHEY_SIMPLEX, 0.4, shade, thick,
-                cv2.LINE_AA,
-            )  # fmt: skip
+        draw_object(
+            image,
+            np.array(item["polygon"]["points"]) * scale,
+            (item["bbox"]["left"] * scale, item["bbox"]["top"] * scale),
+            text,
+            labels.index(item["label"]),
+        )
     return image
 
 

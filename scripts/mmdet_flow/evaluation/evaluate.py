@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.errors import DataError
 from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.formats.coco_results import to_coco_results
 
@@ -33,18 +33,20 @@ def evaluate(
 
     truth = CocoFile.read(annotations)
     detector = Detector(checkpoint, config, threads)
-    if list(detector.classes) != truth.classes:
-        raise DataError(
-            f"{annotations}: has the classes {', '.join(truth.classes)} but "
-            f"{checkpoint} was trained on {', '.join(detector.classes)}; use the data "
-            "of its training"
-        )
+    require_same_classes(
+        detector.classes,
+        truth.classes,
+        str(checkpoint),
+        str(annotations),
+        "use the data of its training",
+    )
+    categories = [category["id"] for category in truth.categories]
     results: dict[str, list[dict]] = {"bbox": [], "segm": []}
     for start in range(0, len(truth.images), BATCH):
         batch = truth.images[start : start + BATCH]
         pixels = [read_image(images / image["file_name"])[1] for image in batch]
         for image, found in zip(batch, detector.predict(pixels), strict=True):
-            for kind, rows in to_coco_results(image["id"], found, truth).items():
+            for kind, rows in to_coco_results(image["id"], found, categories).items():
                 results[kind] += rows
     measured = {
         kind: measure(annotations, rows, kind, truth)

@@ -20,8 +20,8 @@ def summarize(folder: Path, output: Path) -> None:
     )
     lines = [
         f"Experiment {folder.name}",
-        f"  data         {dataset['images']} images, {dataset['objects']} objects "
-        f"({classes})",
+        f"  data         {dataset['images']['written']} images, "
+        f"{dataset['objects']['written']} objects ({classes})",
     ]
     for kind, values in measured["metrics"].items():
         name = {"bbox": "boxes", "segm": "masks"}[kind]
@@ -36,6 +36,7 @@ def summarize(folder: Path, output: Path) -> None:
             f"  {folder}/{name:<34} {what}"
             for name, what in (
                 ("predictions/overview.png", "predictions drawn on their images"),
+                ("card/card.html", "what is in the data set"),
                 ("predictions/objects.csv", "a row per predicted object"),
                 ("predictions/images.csv", "a row per image"),
                 ("predictions/shard-0/opex/", "an OPEX JSON and ROI CSV per image"),
