@@ -1,0 +1,188 @@
+"""Compare prediction with the reference stack, and with what the network alone takes.
+
+    .venv/bin/python benchmarks/prediction.py --checkpoint FILE --images FOLDER
+
+Each side is a process that has loaded its model; rounds of all sides take turns, so
+that a slow moment of the machine meets each of them. What is counted is the way from
+image files to OPEX files; ratios are those of the medians, with the least and the
+greatest of the rounds. The reference needs its environment (envs/reference.sh).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SIDES = ROOT / "benchmarks" / "sides"
+
+
+@dataclass
+class Side:
+    """A process that answers the name of a folder with seconds and objects."""
+
+    name: str
+    process: subprocess.Popen
+    seconds: list[float]
+    objects: int = 0
+    memory: list[int] = field(default_factory=list)
+
+    def round(self, folder: Path) -> float:
+        self.process.stdin.write(f"{folder}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"error: {self.name} ended; its error is above")
+        seconds, self.objects, memory = json.loads(line)
+        self.memory.append(memory)
+        return seconds
+
+
+def start(name: str, python: Path, script: str, job: dict) -> Side:
+    """Start a side and wait until its model is loaded."""
+    threads = str(job["threads"])
+    process = subprocess.Popen(
+        [python, SIDES / script, json.dumps(job)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": threads},
+    )
+    while line := process.stdout.readline():
+        if line.strip() == "ready":
+            return Side(name, process, [])
+    sys.exit(f"error: {name} did not start; its error is above")
+
+
+def write_config(checkpoint: Path, image_size: int | None, path: Path) -> None:
+    """Write the checkpoint's config, at another image size if asked for."""
+    from mmengine.config import Config
+
+    from mmdet_flow.model.checkpoint import load_checkpoint
+    from mmdet_flow.model.patch import drop_pretrained, set_image_size
+
+    config = Config.fromstring(load_checkpoint(checkpoint).config, file_format=".py")
+    if image_size:
+        set_image_size(config, image_size)
+    drop_pretrained(config.model)
+    path.write_text(config.pretty_text)
+
+
+def take_images(folder: Path, count: int, target: Path) -> int:
+    """Link the first images of a folder into another; return how many."""
+    from mmdet_flow.inference.folder import list_images
+
+    target.mkdir()
+    images = list_images(folder)[:count]
+    for path in images:
+        (target / path.name).symlink_to(path.resolve())
+    return len(images)
+
+
+def machine() -> str:
+    """Name the processor and its cores."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(line for line in lines if line.startswith("model name"))
+    able = " ".join(
+        name for name in ("avx2", "avx512f", "avx512_vnni", "amx_bf16")
+        if any(line.startswith("flags") and f" {name} " in line + " " for line in lines)
+    )  # fmt: skip
+    cores = len(os.sched_getaffinity(0))
+    return (
+        f"{cores} cores of {model.split(':')[1].strip()} ({able}), {platform.system()}"
+    )
+
+
+def report(sides: list[Side], images: int, base: Side) -> str:
+    """Return the table: images per second, and ratios to the reference."""
+    lines = [
+        "| | images/s | least to greatest | times the first | objects | peak MB after "
+        "the first and the last round |",
+        "|---|---|---|---|---|---|",
+    ]
+    reference = statistics.median(base.seconds)
+    for side in sides:
+        speeds = [images / seconds for seconds in side.seconds]
+        middle = statistics.median(side.seconds)
+        memory = f"{side.memory[1]}, {side.memory[-1]}" if side.memory[0] else ""
+        lines.append(
+            f"| {side.name} | {images / middle:.1f} | {min(speeds):.1f} to "
+            f"{max(speeds):.1f} | {reference / middle:.2f} | {side.objects or ''} | "
+            f"{memory} |"
+        )
+    return "\n".join(lines)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True, help="folder")
+    parser.add_argument("--count", type=int, default=360, help="images of a round")
+    parser.add_argument("--image-size", type=int, help="longer side; default: its own")
+    parser.add_argument("--score", type=float, default=0.3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        default=ROOT / ".venv-reference",
+        help="environment of the reference stack (default: .venv-reference)",
+    )
+    parser.add_argument("--sides", default="reference,torch,ours,limit")
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    reference = args.reference / "bin" / "python"
+    names = args.sides.split(",")
+    if "reference" in names and not reference.exists():
+        sys.exit(f"error: {args.reference}: no reference stack; run envs/reference.sh")
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        write_config(args.checkpoint, args.image_size, scratch / "config.py")
+        count = take_images(args.images, args.count, scratch / "in")
+        sides = []
+        for side in names:
+            output = scratch / side
+            output.mkdir()
+            job = {
+                "checkpoint": str(args.checkpoint.resolve()),
+                "config": str(scratch / "config.py"),
+                "output": str(output),
+                "score": args.score,
+                "threads": args.threads,
+                "precision": args.precision,
+                "backend": "torch" if side == "torch" else "openvino",
+            }
+            if side == "torch":
+                job["precision"] = "fp32"
+            python = reference if side == "reference" else Path(sys.executable)
+            script = "ours.py" if side == "torch" else f"{side}.py"
+            sides.append(start(side, python, script, job))
+        take_images(args.images, 4, scratch / "warm-up")
+        for side in sides:
+            side.round(scratch / ("in" if side.name == "limit" else "warm-up"))
+        for number in range(args.rounds):
+            for side in sides:
+                side.seconds.append(side.round(scratch / "in"))
+            print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
+            print(report(sides, count, sides[0]), file=sys.stderr, flush=True)
+        print(f"{machine()}; {count} images, {args.rounds} rounds\n")
+        print(report(sides, count, sides[0]))
+        for side in sides:
+            side.process.stdin.close()
+            side.process.wait()
+
+
+if __name__ == "__main__":
+    main()
