@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 LOCKS := $(wildcard envs/*.txt envs/stand-ins/*/*) envs/setup.sh pyproject.toml
 
 help: ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/ready ## build both environments
 
@@ -40,6 +40,31 @@ test: setup ## run the linters and the tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
 
+test-slow: setup ## run the tests that take minutes
+	@$(BIN)/python -m pytest -m slow
+
+bench: bench-conversion bench-prediction bench-serving ## measure all of them: long
+
+bench-conversion: setup ## compare the conversion with wai.annotations alone
+	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
+
+bench-serving: setup ## measure the Redis service beside batch prediction, after make bccd
+	@$(BIN)/python benchmarks/serving.py --images data/bccd/JPEGImages \
+	  --checkpoint results/bccd/model/checkpoint.pth --score 0.3
+
+CHECKPOINT ?= results/bccd/model/checkpoint.pth
+IMAGES ?= $(BCCD)/JPEGImages
+REFERENCE ?= .venv-reference
+
+bench-prediction: setup ## compare prediction with the reference stack: minutes
+	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)
+	@for size in 320 640; do \
+	  $(BIN)/python benchmarks/prediction.py --checkpoint $(CHECKPOINT) \
+	    --images $(IMAGES) --reference $(REFERENCE) --image-size $$size; \
+	done
+	@$(BIN)/python benchmarks/exactness.py --checkpoint $(CHECKPOINT) \
+	  --images $(IMAGES)
+
 lint: setup ## check style and workflow
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -54,4 +79,5 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo bccd test lint format clean
+.PHONY: help setup demo bccd test test-slow bench bench-conversion bench-prediction
+.PHONY: bench-serving lint format clean

@@ -141,7 +141,7 @@ mmcv_job=$!
 grep -vE '^(torch|mmcv)==' "$here/main.txt" >"$logs/rest.txt"
 "$main/bin/pip" install -q --no-deps --no-build-isolation -r "$logs/rest.txt" \
   -r "$here/dev.txt" >"$logs/rest.log" 2>&1 || fail "pip failed; see $logs/rest.log"
-install_stand_ins "$main" opencv-python >>"$logs/rest.log" 2>&1
+install_stand_ins "$main" opencv-python openvino-telemetry >>"$logs/rest.log" 2>&1
 say "installed the packages"
 show_mmcv_progress "$mmcv_job"
 finish "$mmcv_job" mmcv
