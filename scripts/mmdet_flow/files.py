@@ -1,34 +1,50 @@
 """Files that are whole or not there, and that change only when their content does."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mmdet_flow.errors import DataError, FlowError
 
 
-@contextmanager
+@contextlib.contextmanager
 def new_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path; at the end it replaces ``path``, if its bytes differ.
 
     When the block raises, ``path`` stays as it was and the temporary file is gone.
+    What a killed process left has a fixed name, so the next writer takes it over.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.part")
+    handle = _take(temporary)
     try:
         yield temporary
-        if not (path.is_file() and _same_bytes(temporary, path)):
+        if path.is_file() and _same_bytes(temporary, path):
+            temporary.unlink()
+        else:
             _publish(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder, gone at the end with what a killed run left in it."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_if_changed(path: Path | str, content: str | bytes) -> None:
@@ -76,6 +92,19 @@ def _same_bytes(left: Path, right: Path) -> bool:
     if left.stat().st_size != right.stat().st_size:
         return False
     return left.read_bytes() == right.read_bytes()
+
+
+def _take(temporary: Path) -> int:
+    """Make a file, or wait until its writer is done; return a handle that locks it."""
+    while True:
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600)
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), os.stat(temporary)):
+                os.truncate(handle, 0)
+                return handle
+        os.close(handle)  # its writer has published or removed it
 
 
 def _publish(temporary: Path, path: Path) -> None:

@@ -7,7 +7,6 @@ listed with how to mend it, and nothing is written then.
 
 import argparse
 import filecmp
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +30,7 @@ from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
 from mmdet_flow.dataset.wai import Converted, convert_to_coco
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import link_or_copy, write_if_changed
+from mmdet_flow.files import link_or_copy, scratch_folder, write_if_changed
 
 
 def convert(
@@ -49,10 +48,9 @@ def convert(
     annotation_format = FORMATS[format_name]
     checked = check(annotation_format, source, rules or Rules(), threads)
     _stop_on_errors(checked)
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".staging-", dir=output) as staging:
-        files = _image_files(checked.images, Path(staging))
-        coco = _convert(annotation_format, checked, files, Path(staging), threads)
+    with scratch_folder(output / ".staging") as staging:
+        files = _image_files(checked.images, staging)
+        coco = _convert(annotation_format, checked, files, staging, threads)
         _link_images(files, output / "images")
     coco.write(output / "annotations.json")
     write_if_changed(output / "classes.txt", "\n".join(checked.classes) + "\n")

@@ -1,0 +1,50 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mmdet_flow.files import new_file, write_if_changed
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with pytest.raises(ValueError), new_file(path) as temporary:
+        temporary.write_text("half")
+        raise ValueError
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_equal_content_leaves_the_file_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    write_if_changed(path, "same")
+    before = path.stat()
+    write_if_changed(path, "same")
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (
+        *(before.st_mtime_ns, before.st_ino),
+    )
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path):
+    path = tmp_path / "a.txt"
+    with new_file(path) as temporary:
+        left = temporary
+    left.write_text("a longer piece of what was being written")
+    write_if_changed(path, "whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_of_one_file_take_turns(tmp_path):
+    path = tmp_path / "a.txt"
+    contents = [letter * 100_000 for letter in "abcdefgh"]
+
+    def write(content):
+        for _ in range(50):
+            write_if_changed(path, content)
+            assert path.read_text() in contents
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, contents))
+    assert list(tmp_path.iterdir()) == [path]
