@@ -15,6 +15,10 @@ logs=$main/setup
 cpu_index=https://download.pytorch.org/whl/cpu
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
 
+# Bytecode is made for what is imported, not for all of 13,000 files.
+export PIP_COMPILE=0
+unset PYTHONDONTWRITEBYTECODE
+
 say() { printf '%4ds  %s\n' "$SECONDS" "$*"; }
 
 fail() {
@@ -57,6 +61,7 @@ build_wai_environment() {
   install_stand_ins "$wai" planar librosa soundfile scikit-image wai-pycocotools \
     opencv-python
   "$wai/bin/pip" check
+  "$wai/bin/wai-annotations" plugins >/dev/null
   ln -sf "$wai/bin/wai-annotations" "$main/bin/wai-annotations"
 }
 
@@ -143,6 +148,8 @@ grep -vE '^(torch|mmcv)==' "$here/main.txt" >"$logs/rest.txt"
   -r "$here/dev.txt" >"$logs/rest.log" 2>&1 || fail "pip failed; see $logs/rest.log"
 install_stand_ins "$main" opencv-python openvino-telemetry >>"$logs/rest.log" 2>&1
 say "installed the packages"
+"$main/bin/python" -c 'import cv2, matplotlib.pyplot, openvino, pandas, snakemake.cli,
+import torch.utils.data' >"$logs/bytecode.log" 2>&1 &
 show_mmcv_progress "$mmcv_job"
 finish "$mmcv_job" mmcv
 finish "$wai_job" wai

@@ -15,6 +15,7 @@ os.environ.update(
 
 EXAMPLE = "data/example"
 DATA_FOLDERS = ("annotations", "images")
+CHAINED_JOBS = 100  # of one training, each as long as max_hours
 SCHEMA = Path(workflow.current_basedir) / ".." / "schemas" / "config.schema.yaml"
 
 
@@ -121,6 +122,19 @@ def optional_patches(wildcards):
     if model["options"]:
         options += ["--cfg-options", *model["options"]]
     return options
+
+
+def max_hours_option(wildcards):
+    """Return --max-hours and its value, or nothing if the config leaves it out."""
+    hours = config["experiments"][wildcards.experiment]["model"]["max_hours"]
+    return [] if hours is None else ["--max-hours", hours]
+
+
+def training_retries():
+    """Return how often a training is started again: often where its time is limited."""
+    models = [experiment["model"] for experiment in config["experiments"].values()]
+    limited = any(model["max_hours"] is not None for model in models)
+    return CHAINED_JOBS if limited else 0
 
 
 def images_to_predict(wildcards):

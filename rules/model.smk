@@ -66,13 +66,19 @@ rule train_model:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
     log:
         "<results>/{experiment}/logs/train_model.log",
+    retries: training_retries()
     conda:
         "../envs/main.yaml"
     threads: workflow.cores or 2
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
+        precision=option("model", "precision"),
+        patience=option("model", "patience"),
+        max_hours=max_hours_option,
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.
     shell:
         "mmdet_train {input.config} --work-dir {params.experiment}/training"
-        " --resume auto --publish {output.checkpoint} --threads {threads} 2> {log}"
+        " --resume auto --publish {output.checkpoint} --threads {threads}"
+        " --precision {params.precision} --patience {params.patience}"
+        " {params.max_hours} 2>> {log}"

@@ -74,7 +74,9 @@ def dataset(tmp_path_factory) -> Dataset:
     return made
 
 
-def patched_config(dataset: Dataset, output: Path, epochs: int = 2) -> Path:
+def patched_config(
+    dataset: Dataset, output: Path, epochs: int = 2, val_interval: int = 10
+) -> Path:
     """Write the config of a small instance segmenter that trains in seconds."""
     splits = [f"--{name}={dataset.splits / name}.json" for name in ("train", "val")]
     run = run_command(
@@ -88,7 +90,7 @@ def patched_config(dataset: Dataset, output: Path, epochs: int = 2) -> Path:
         "--batch-size=4",
         f"--image-size={IMAGE_SIZE}",
         "--augment=light",
-        "--val-interval=10",
+        f"--val-interval={val_interval}",
         # A model that has hardly learned finds something only at low scores.
         *("--cfg-options", "model.test_cfg.score_thr=0.0001"),
     )

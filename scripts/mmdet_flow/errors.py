@@ -6,7 +6,8 @@
     ├── UsageError        exit code 2   options or config.yaml
     ├── DataError         exit code 3   annotations, images, class lists
     ├── ModelError        exit code 4   model configs, checkpoints, training
-    └── ServiceError      exit code 5   Redis
+    ├── ServiceError      exit code 5   Redis
+    └── Interrupted       exit code 75  stopped on purpose, and can go on
 
 Each message says what is wrong, where, and what to do, in one line. Anything
 else that is raised is a bug of ours and shows its traceback under ``--debug``.
@@ -34,6 +35,10 @@ class ModelError(FlowError):
 
 class ServiceError(FlowError):
     exit_code = 5
+
+
+class Interrupted(FlowError):
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

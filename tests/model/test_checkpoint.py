@@ -23,7 +23,7 @@ def test_it_loads_without_running_code_and_says_what_it_is(trained, tmp_path):
 
 
 def test_training_checkpoints_load_too(trained):
-    last = sorted(trained.work_dir.glob("epoch_*.pth"))[-1]
+    last = sorted(trained.work_dir.glob("iter_*.pth"))[-1]
     assert load_checkpoint(last).classes == CLASSES
 
 

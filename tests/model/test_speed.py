@@ -9,11 +9,16 @@ from mmdet.models.layers import ExpMomentumEMA
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
+from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
 from mmdet_flow.model.export import load_config
 from mmdet_flow.model.patch import train_from_scratch, use_single_process_norm
-from mmdet_flow.model.speed import ForeachExpMomentumEMA, use_channels_last
+from mmdet_flow.model.speed import (
+    ForeachExpMomentumEMA,
+    use_channels_last,
+    use_fast_parts,
+)
 
 
 def build(name: str) -> torch.nn.Module:
@@ -88,3 +93,23 @@ def test_the_average_in_one_call_is_that_of_mmdet():
     state = theirs.state_dict()
     for name, value in ours.state_dict().items():
         assert torch.allclose(value.float(), state[name].float(), atol=1e-5)
+
+
+def test_equal_options_share_a_group():
+    """Two groups, with and without decay, hold each weight once, with its options."""
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    model = build("rtmdet_tiny_8xb32-300e_coco")
+    wrapper = dict(cfg.optim_wrapper)
+    want = {
+        id(group["params"][0]): (group["lr"], group["weight_decay"])
+        for group in build_optim_wrapper(model, wrapper).optimizer.param_groups
+    }
+    use_fast_parts(cfg)
+    groups = build_optim_wrapper(model, dict(cfg.optim_wrapper)).optimizer.param_groups
+    have = {
+        id(one): (group["lr"], group["weight_decay"])
+        for group in groups
+        for one in group["params"]
+    }
+    assert len(want) > 200 and len(groups) == 2
+    assert have == want

@@ -1,10 +1,11 @@
 import json
-import os
+import random
 import signal
 import subprocess
 import time
 
-from mmdet_flow.model.train import RECIPE
+import pytest
+
 from tests.conftest import BIN, patched_config, run_command, the_error
 
 THREADS = ("--threads", "2")
@@ -20,44 +21,141 @@ def test_the_same_training_gives_the_same_bytes(dataset, trained, tmp_path):
     assert again == trained.checkpoint.read_bytes()
 
 
-def test_a_killed_training_resumes_to_the_same_bytes(dataset, tmp_path):
-    config = patched_config(dataset, tmp_path / "config.py", epochs=4)
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = (*THREADS, "--resume", "auto", "--publish")
-    train = ("mmdet_train", config, "--work-dir")
-    run = run_command(*train, whole, *options, tmp_path / "whole.pth")
+@pytest.fixture(scope="module")
+def long_training(dataset, tmp_path_factory):
+    """A config of 8 epochs of 3 iterations, and what it gives without disturbance."""
+    folder = tmp_path_factory.mktemp("long")
+    config = patched_config(dataset, folder / "config.py", 8, val_interval=3)
+    run = run_command(*train_command(config, folder / "whole"))
     assert run.returncode == 0, run.stderr[-2000:]
-    process = subprocess.Popen(
-        [BIN / train[0], *train[1:], broken, *options, tmp_path / "broken.pth"],
-        stderr=subprocess.DEVNULL,
+    return config, (folder / "whole.pth").read_bytes()
+
+
+def train_command(config, work, *options):
+    """Return a command that saves a state after every iteration."""
+    return (
+        *("mmdet_train", config, "--work-dir", work, *THREADS, "--save-minutes", "0"),
+        *("--resume", "auto", "--publish", work.with_suffix(".pth"), *options),
     )
+
+
+def stop_training(command, work, number, signal_number) -> int:
+    """Send a signal once ``number`` states were saved; return the exit code."""
+    program, *arguments = command
+    process = subprocess.Popen([BIN / program, *arguments], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (broken / "epoch_2.pth").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (broken / "epoch_4.pth").exists()
-    run = run_command(*train, broken, *options, tmp_path / "broken.pth")
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(state_number(path) >= number for path in work.glob("iter_*.pth")):
+            process.send_signal(signal_number)
+            break
+        time.sleep(0.01)
+    return process.wait(timeout=60)
+
+
+def state_number(path) -> int:
+    return int(path.stem.removeprefix("iter_"))
+
+
+def test_a_killed_training_resumes_to_the_same_bytes(long_training, tmp_path):
+    """SIGKILL inside an epoch, then SIGTERM inside another one."""
+    config, wanted = long_training
+    work = tmp_path / "work"
+    command = train_command(config, work)
+    assert stop_training(command, work, 3, signal.SIGKILL) == -signal.SIGKILL
+    assert stop_training(command, work, 8, signal.SIGTERM) == 75
+    run = run_command(*command)
     assert run.returncode == 0, run.stderr[-2000:]
     assert "resuming from" in run.stderr
-    assert (tmp_path / "broken.pth").read_bytes() == (
-        tmp_path / "whole.pth"
-    ).read_bytes()
+    assert work.with_suffix(".pth").read_bytes() == wanted
+    assert sorted(path.name for path in work.iterdir() if path.name[0] == ".") == []
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_times_change_nothing(dataset, tmp_path):
+    """The published checkpoint equals the undisturbed one, bit for bit."""
+    config = patched_config(dataset, tmp_path / "config.py", 40, val_interval=3)
+    whole, work = tmp_path / "whole", tmp_path / "work"
+    run = run_command(*train_command(config, whole))
+    assert run.returncode == 0, run.stderr[-2000:]
+    dice = random.Random(0)
+    program, *arguments = train_command(config, work)
+    kills = 0
+    for _ in range(200):
+        process = subprocess.Popen(
+            [BIN / program, *arguments], stderr=subprocess.DEVNULL
+        )
+        newest = max(map(state_number, work.glob("iter_*.pth")), default=0)
+        wait_for_state(work, newest + 1, process)
+        time.sleep(dice.uniform(0, 2.0))
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+    assert process.returncode == 0 and kills >= 20
+    assert work.with_suffix(".pth").read_bytes() == (
+        whole.with_suffix(".pth").read_bytes()
+    )
+
+
+def wait_for_state(work, number, process) -> None:
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(state_number(path) >= number for path in work.glob("iter_*.pth")):
+            return
+        time.sleep(0.01)
+
+
+def test_a_time_limit_ends_a_job_that_goes_on_in_the_next(long_training, tmp_path):
+    config, wanted = long_training
+    work = tmp_path / "work"
+    run = run_command(*train_command(config, work, "--max-hours", "0.0001"))
+    assert run.returncode == 75
+    assert "stopped by the time limit after iteration 1 of 24" in the_error(run)
+    run = run_command(*train_command(config, work))
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert work.with_suffix(".pth").read_bytes() == wanted
+
+
+def test_a_training_without_progress_ends_early(dataset, tmp_path):
+    config = patched_config(dataset, tmp_path / "config.py", 6, val_interval=1)
+    run = run_command(
+        *train_command(config, tmp_path / "work", "--patience", "2"),
+        *("--cfg-options", "optim_wrapper.optimizer.lr=0.0"),
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "no better in 2 validations: done" in run.stderr
+    assert (tmp_path / "work" / "best.pth").is_file()
+    newest = max(map(state_number, (tmp_path / "work").glob("iter_*.pth")))
+    assert newest == 9, "three iterations in each of three epochs"
+
+
+def test_a_full_disk_leaves_the_state_before_whole(long_training, tmp_path):
+    """A limit on the size of files stands in for a full disk."""
+    config, _ = long_training
+    program, *arguments = train_command(config, tmp_path / "work")
+    limited = f"ulimit -f 2000; exec {BIN / program} " + " ".join(map(str, arguments))
+    run = subprocess.run(
+        ["bash", "-c", f"trap '' XFSZ; {limited}"], capture_output=True, text=True
+    )
+    assert run.returncode == 4
+    assert "cannot be saved" in the_error(run)
+    assert [*(tmp_path / "work").glob("*.pth")] == []
 
 
 def test_another_config_starts_anew_and_keeps_the_old_folder(trained, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
-    (work / RECIPE).write_text('{"sha256": "another"}')
-    (work / "epoch_1.pth").write_bytes(b"old")
+    (work / "recipe.json").write_text('{"sha256": "another"}')
+    (work / "iter_1.pth").write_bytes(b"old")
     run = run_command(
         *("mmdet_train", trained.config, "--work-dir", work, "--resume", *THREADS),
         *("--cfg-options", "train_cfg.max_epochs=1"),
     )
     assert run.returncode == 0, run.stderr[-2000:]
     assert "training starts from the beginning" in run.stderr
-    assert (tmp_path / "work.old-1" / "epoch_1.pth").read_bytes() == b"old"
-    assert (work / "epoch_1.pth").stat().st_size > 1000
+    assert (tmp_path / "work.old-1" / "iter_1.pth").read_bytes() == b"old"
+    assert (work / "best.pth").stat().st_size > 1000
 
 
 def test_a_checkpoint_that_is_not_there(trained, tmp_path):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from mmdet.models.layers import ExpMomentumEMA
-from mmdet.registry import MODELS
+from mmdet.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.optim import DefaultOptimWrapperConstructor
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -38,8 +39,30 @@ class ForeachExpMomentumEMA(ExpMomentumEMA):
         self.steps += 1
 
 
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class FewGroups(DefaultOptimWrapperConstructor):
+    """Weights with equal options in one group, which is stepped in one call.
+
+    mmengine makes a group of each weight when it knows rules for some of them.
+    """
+
+    def add_params(self, params: list, module, prefix: str = "", **kwargs) -> None:
+        super().add_params(params, module, prefix=prefix, **kwargs)
+        if prefix:
+            return  # a part of the model; the whole comes last
+        groups: dict = {}
+        for group in params:
+            options = {key: value for key, value in group.items() if key != "params"}
+            key = tuple(sorted(options.items()))
+            groups.setdefault(key, {"params": [], **options})["params"] += group[
+                "params"
+            ]
+        params[:] = groups.values()
+
+
 def use_fast_parts(cfg: "Config") -> None:
-    """Choose the fused optimizer and the moving average in one call, in place."""
+    """Choose the optimizer and the moving average that work in few calls, in place."""
+    cfg.optim_wrapper.setdefault("constructor", FewGroups.__name__)
     optimizer = cfg.optim_wrapper.optimizer
     if optimizer.type in FUSED:
         optimizer.setdefault("fused", True)
@@ -56,14 +79,14 @@ def use_channels_last(model: torch.nn.Module) -> None:
     from the others is brought back to it before it reaches them.
     """
     parts = list(model.children())
-    plain = [part for part in parts if not _uses_mmcv_operators(part)]
+    plain = [part for part in parts if not uses_mmcv_operators(part)]
     for part in plain:
         part.to(memory_format=torch.channels_last)
         if len(plain) < len(parts):
             part.register_forward_hook(_make_contiguous)
 
 
-def _uses_mmcv_operators(part: torch.nn.Module) -> bool:
+def uses_mmcv_operators(part: torch.nn.Module) -> bool:
     """Whether code of this part, or of one inside it, names an operator of mmcv.
 
     Non-maximum suppression does not count: boxes have no layout.

@@ -7,10 +7,10 @@ old folder is put aside and the training starts from the beginning.
 
 import argparse
 import contextlib
-import copy
 import hashlib
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,14 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import FlowError, ModelError
-from mmdet_flow.files import read_json, sha256_of, write_json
+from mmdet_flow.files import sha256_of
 from mmdet_flow.model.export import add_cfg_options, load_config
+from mmdet_flow.model.work_dir import WorkDir
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-RECIPE = "recipe.json"
-"""The file in the work folder that says what its checkpoints were trained from."""
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def train(
@@ -33,46 +33,50 @@ def train(
     work_dir: Path | None = None,
     resume: str | None = None,
     cfg_options: list[str] | None = None,
-    amp: bool = False,
+    precision: str = "fp32",
     auto_scale_lr: bool = False,
     launcher: str = "none",
     threads: int | None = None,
     publish: Path | None = None,
+    max_hours: float | None = None,
+    patience: int = 0,
+    save_minutes: float = 1.0,
 ) -> None:
     """Train, and publish the best checkpoint, or the last one without validation.
 
-    ``resume`` is None, "auto" or the path of a training checkpoint.
+    ``resume`` is None, "auto" or the path of a state. Raises Interrupted after
+    ``max_hours``; 0 as ``patience`` never ends a training early.
     """
+    started = time.monotonic()
     _use_threads(threads or cli.available_threads())
     cfg = load_config(config, cfg_options)
     cfg.work_dir = str(
         work_dir or cfg.get("work_dir") or f"work_dirs/{Path(config).stem}"
     )
     cfg.launcher = launcher
-    if amp:
-        _use_amp(cfg)
     if auto_scale_lr:
         _scale_learning_rate(cfg)
     _require_classes_of_data(cfg)
-    checkpoint = _find_resume(cfg, resume)
+    checkpoint = _find_resume(cfg, resume, precision)
     cfg.resume = checkpoint is not None
     if checkpoint:
         cfg.load_from = str(checkpoint)
-    _run(cfg)
+    _run(
+        cfg,
+        precision,
+        save_seconds=60 * save_minutes,
+        patience=patience,
+        stop_time=max_hours and started + 3600 * max_hours,
+    )
     if publish:
         publish_run(cfg, publish)
 
 
 def publish_run(cfg: "Config", target: Path) -> None:
-    """Publish what a finished work folder holds: its best checkpoint, or its last."""
+    """Publish what a finished work folder holds: its best weights, or its last."""
     from mmdet_flow.model import checkpoint
 
-    work_dir = Path(cfg.work_dir)
-    best = sorted(work_dir.glob("best_*.pth"), key=_epoch_of)
-    last = sorted(work_dir.glob("epoch_*.pth"), key=_epoch_of)
-    source = (best or last or [None])[-1]
-    if source is None:
-        raise ModelError(f"{work_dir}: holds no checkpoint to publish")
+    source = WorkDir(cfg.work_dir).result()
     classes = tuple(_leaf_dataset(cfg)["metainfo"]["classes"])
     checkpoint.publish(source, target, _portable_text(cfg), classes)
     cli.log.info("published %s as %s", source, target)
@@ -87,27 +91,14 @@ def _use_threads(threads: int) -> None:
     cv2.setNumThreads(1)
 
 
-def _run(cfg: "Config") -> None:
-    from mmengine.runner import Runner
-
+def _run(cfg: "Config", precision: str, **loop_options) -> None:
     from mmdet_flow.model.checkpoint import allow_training_state
-    from mmdet_flow.model.hooks import ReseedHook, StopOnNonFiniteLoss
-    from mmdet_flow.model.speed import use_channels_last, use_fast_parts
+    from mmdet_flow.model.runner import build_runner
 
     allow_training_state()
-    # The config as it was given is what is published: ours has names of our own.
-    cfg = copy.deepcopy(cfg)
-    use_fast_parts(cfg)
     # The framework logs to stdout; ours is for results, so all goes to stderr.
     with contextlib.redirect_stdout(sys.stderr):
-        try:
-            runner: Runner = Runner.from_cfg(cfg)
-        except (KeyError, TypeError, FileNotFoundError, ValueError) as error:
-            raise ModelError(f"the config cannot be built: {error}") from error
-        use_channels_last(runner.model)
-        runner.register_hook(ReseedHook(runner.seed))
-        runner.register_hook(StopOnNonFiniteLoss())
-        runner.train()
+        build_runner(cfg, precision, **loop_options).train()
 
 
 def _require_classes_of_data(cfg: "Config") -> None:
@@ -125,31 +116,25 @@ def _require_classes_of_data(cfg: "Config") -> None:
     )
 
 
-def _find_resume(cfg: "Config", resume: str | None) -> Path | None:
-    """Return the checkpoint to go on from, and leave the work folder ready for it."""
-    work_dir = Path(cfg.work_dir)
-    recipe = {"sha256": _recipe_sha256(cfg)}
-    checkpoint = None
+def _find_resume(cfg: "Config", resume: str | None, precision: str) -> Path | None:
+    """Return the state to go on from, and leave the work folder ready for it."""
+    state = WorkDir(cfg.work_dir).begin(
+        _recipe_sha256(cfg, precision), resume == "auto"
+    )
     if resume and resume != "auto":
-        checkpoint = Path(resume)
-        if not checkpoint.is_file():
+        state = Path(resume)
+        if not state.is_file():
             raise ModelError(f"--resume {resume}: there is no such checkpoint")
-    elif resume == "auto" and (work_dir / RECIPE).is_file():
-        if read_json(work_dir / RECIPE) == recipe:
-            checkpoint = _last_whole_checkpoint(work_dir)
-        else:
-            _put_aside(work_dir)
-    write_json(work_dir / RECIPE, recipe)
-    if checkpoint:
-        cli.log.info("resuming from %s", checkpoint)
-    return checkpoint
+    if state:
+        cli.log.info("resuming from %s", state)
+    return state
 
 
-def _recipe_sha256(cfg: "Config") -> str:
-    """Hash what decides the weights: the config and the content of its annotations."""
+def _recipe_sha256(cfg: "Config", precision: str) -> str:
+    """Hash what decides the weights: config, annotations and precision."""
     text = _portable_text(cfg)
     annotations = sha256_of(_leaf_dataset(cfg)["ann_file"])
-    return hashlib.sha256(f"{text}\n{annotations}".encode()).hexdigest()
+    return hashlib.sha256(f"{text}\n{annotations}\n{precision}".encode()).hexdigest()
 
 
 def _portable_text(cfg: "Config") -> str:
@@ -165,39 +150,6 @@ def _leaf_dataset(cfg: "Config") -> dict:
     while "dataset" in dataset:
         dataset = dataset.dataset
     return dataset
-
-
-def _last_whole_checkpoint(work_dir: Path) -> Path | None:
-    from mmdet_flow.model.checkpoint import is_whole
-
-    for path in sorted(work_dir.glob("epoch_*.pth"), key=_epoch_of, reverse=True):
-        if is_whole(path):
-            return path
-        cli.log.warning("%s: was not written to its end; using the one before", path)
-    return None
-
-
-def _epoch_of(path: Path) -> int:
-    return int(path.stem.rpartition("_")[2])
-
-
-def _put_aside(work_dir: Path) -> None:
-    """Rename a work folder that belongs to another config or other data."""
-    number = 1
-    while (aside := work_dir.with_name(f"{work_dir.name}.old-{number}")).exists():
-        number += 1
-    work_dir.rename(aside)
-    cli.log.warning(
-        "%s: was made from another config or other data; kept as %s, training starts "
-        "from the beginning",
-        work_dir,
-        aside,
-    )
-
-
-def _use_amp(cfg: "Config") -> None:
-    # CPUs compute in bfloat16, which needs no loss scaling.
-    cfg.optim_wrapper.update(type="AmpOptimWrapper", dtype="bfloat16", loss_scale=1.0)
 
 
 def _scale_learning_rate(cfg: "Config") -> None:
@@ -219,7 +171,34 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="auto|FILE",
         help="go on from the last checkpoint of the work folder, or from FILE",
     )
-    parser.add_argument("--amp", action="store_true", help="compute in bfloat16")
+    parser.add_argument(
+        "--max-hours",
+        type=float,
+        metavar="H",
+        help="save and end with exit code 75 after so long; run again to go on",
+    )
+    parser.add_argument(
+        "--save-minutes",
+        type=float,
+        default=1.0,
+        metavar="M",
+        help="save a state to go on from each so many minutes (default: 1)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="end after N validations without a better one (default: 0, never)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="bf16 in backbone and neck is faster on CPUs that have it; auto measures "
+        "(default: fp32)",
+    )
+    parser.add_argument("--amp", action="store_true", help="the same as bf16")
     parser.add_argument("--auto-scale-lr", action="store_true")
     parser.add_argument(
         "--launcher", choices=("none", "pytorch", "slurm", "mpi"), default="none"
@@ -242,11 +221,14 @@ def main(argv: list[str] | None = None) -> int:
             work_dir=args.work_dir,
             resume=args.resume,
             cfg_options=args.cfg_options,
-            amp=args.amp,
+            precision="bf16" if args.amp else args.precision,
             auto_scale_lr=args.auto_scale_lr,
             launcher=args.launcher,
             threads=args.threads,
             publish=args.publish,
+            max_hours=args.max_hours,
+            patience=args.patience,
+            save_minutes=args.save_minutes,
         ),
         args,
     )

@@ -1,0 +1,198 @@
+"""A training loop that can be killed at any time and ends with the same weights."""
+
+import math
+import random
+import signal
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import DataLoader, Dataset
+
+from mmdet_flow import cli
+from mmdet_flow.errors import Interrupted
+from mmdet_flow.model.work_dir import WorkDir
+
+VALIDATIONS = "validations"
+"""Key of the message hub, and so of the states: [epoch, score] of each validation."""
+
+
+@LOOPS.register_module()
+class ResumableTrainLoop(EpochBasedTrainLoop):
+    """Trains by epochs, saves states between iterations, and keeps the best weights.
+
+    Random numbers depend on the seed, the iteration and the sample alone, so a resumed
+    training draws those of an undisturbed one. A state is saved every ``save_seconds``
+    at most; inside an epoch only when no transform remembers earlier images. States
+    at the end of an epoch include its validation.
+
+    Args:
+        keep: states to keep, the newest ones.
+        save_best: the metric of the best weights, or None.
+        patience: end after so many validations without a better one; 0 never ends.
+        stop_time: of time.monotonic(), when to save and raise Interrupted; or None.
+    """
+
+    def __init__(
+        self,
+        *args,
+        keep: int = 2,
+        save_seconds: float = 60.0,
+        save_best: str | None = None,
+        patience: int = 0,
+        stop_time: float | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._work_dir = WorkDir(self.runner.work_dir)
+        self._keep = keep
+        self._save_seconds = save_seconds
+        self._save_best = save_best
+        self._patience = patience
+        self._stop_time = math.inf if stop_time is None else stop_time
+        self._stop_reason = ""
+
+    def run(self) -> torch.nn.Module:
+        """Train to the end; raises Interrupted on SIGTERM, SIGINT or at the limit."""
+        self._saved = time.monotonic()
+        handlers = {
+            number: signal.signal(number, self._on_signal)
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            self.runner.call_hook("before_train")
+            while self._epoch < self._max_epochs and not self._is_stuck():
+                self.run_epoch()
+                self._validate()
+                if self._epoch == self._max_epochs or self._is_stuck():
+                    self._save()
+                else:
+                    self._save_if_due()
+            self.runner.call_hook("after_train")
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        """Run what is left of the epoch, which may have begun before a restart."""
+        self.runner.call_hook("before_train_epoch")
+        self.runner.model.train()
+        start = self._iter - self._epoch * len(self.dataloader)
+        transforms = list(_transforms(self.dataloader.dataset))
+        memories = [one for one in transforms if hasattr(one, "results_cache")]
+        for transform in memories:
+            transform.results_cache = []
+        for number, batch in enumerate(self._batches(start), start):
+            _seed_all(self.runner.seed, get_rank(), self._iter)
+            self.run_iter(number, batch)
+            if number + 1 < len(self.dataloader) and not memories:
+                self._save_if_due()
+        self.runner.call_hook("after_train_epoch")
+        self._epoch += 1
+
+    def _batches(self, start: int) -> Iterator[dict]:
+        """Yield the batches of this epoch from number ``start`` on."""
+        first = self._epoch * len(self.dataloader)
+        keys = [
+            [(first + number, place, index) for place, index in enumerate(indices)]
+            for number, indices in enumerate(self.dataloader.batch_sampler)
+        ]
+        yield from DataLoader(
+            SeededSamples(self.dataloader.dataset, self.runner.seed),
+            batch_sampler=keys[start:],
+            collate_fn=self.dataloader.collate_fn,
+            num_workers=self.dataloader.num_workers,
+        )
+
+    def _validate(self) -> None:
+        self._decide_current_val_interval()
+        runner = self.runner
+        due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        if runner.val_loop is None or self._epoch < self.val_begin or not due:
+            return
+        metrics = runner.val_loop.run()
+        if self._save_best not in metrics:
+            return
+        score = float(metrics[self._save_best])
+        history = runner.message_hub.runtime_info.get(VALIDATIONS, [])
+        if score > max((earlier for _, earlier in history), default=-math.inf):
+            meta = {"epoch": self._epoch, "iter": self._iter, "score": score}
+            runner.save_checkpoint(
+                *(self._work_dir.path, self._work_dir.best.name),
+                **dict(save_optimizer=False, save_param_scheduler=False, meta=meta),
+            )
+            cli.log.info("epoch %d: best so far, %.4f", self._epoch, score)
+        runner.message_hub.update_info(VALIDATIONS, [*history, [self._epoch, score]])
+
+    def _is_stuck(self) -> bool:
+        """Whether the last ``patience`` validations were not better than before."""
+        history = self.runner.message_hub.runtime_info.get(VALIDATIONS, [])
+        scores = [score for _, score in history]
+        if not self._patience or len(scores) <= self._patience:
+            return False
+        stuck = max(scores[-self._patience :]) <= max(scores[: -self._patience])
+        if stuck:
+            cli.log.info("no better in %d validations: done", self._patience)
+        return stuck
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() >= self._stop_time:
+            self._stop_reason = "the time limit"
+        if self._stop_reason:
+            self._save()
+            raise Interrupted(
+                f"training stopped by {self._stop_reason} after iteration "
+                f"{self._iter} of {self._max_iters}; the same command with --resume "
+                "goes on from there"
+            )
+        if time.monotonic() - self._saved >= self._save_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        path = self._work_dir.state(self._iter)
+        meta = {"epoch": self._epoch, "iter": self._iter}
+        self.runner.save_checkpoint(self._work_dir.path, path.name, meta=meta)
+        self._work_dir.forget_states(self._keep)
+        self._saved = time.monotonic()
+
+    def _on_signal(self, number, frame) -> None:
+        self._stop_reason = signal.Signals(number).name
+
+
+class SeededSamples(Dataset):
+    """A data set whose random numbers depend on the key of a sample alone.
+
+    Keys are (iteration, place in the batch, index), so neither the order of loading
+    nor the number of loading processes matters.
+    """
+
+    def __init__(self, dataset, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+        self.rank = get_rank()
+
+    def __getitem__(self, key: tuple[int, int, int]) -> dict:
+        iteration, place, index = key
+        _seed_all(self.seed, self.rank, iteration, place + 1)
+        return self.dataset[index]
+
+
+def _seed_all(*words: int) -> None:
+    """Seed the random streams that transforms and models draw from."""
+    states = np.random.SeedSequence(words).generate_state(3)
+    random.seed(int(states[0]))
+    np.random.seed(int(states[1]))
+    torch.manual_seed(int(states[2]))
+
+
+def _transforms(dataset) -> Iterator:
+    """Yield the transforms of a data set and of those that it wraps."""
+    while dataset is not None:
+        pipeline = getattr(dataset, "pipeline", None)
+        yield from getattr(pipeline, "transforms", pipeline) or []
+        dataset = getattr(dataset, "dataset", None)
