@@ -116,7 +116,7 @@ def optional_patches(wildcards):
     """Return the options of mmdet_patch that the config may leave out."""
     model = config["experiments"][wildcards.experiment]["model"]
     options = ["--pretrained"] if model["pretrained"] else []
-    for key in ("image_size", "learning_rate"):
+    for key in ("image_size", "learning_rate", "frozen_stages"):
         if model[key] is not None:
             options += [f"--{key.replace('_', '-')}", model[key]]
     if model["options"]:
@@ -124,10 +124,14 @@ def optional_patches(wildcards):
     return options
 
 
-def max_hours_option(wildcards):
-    """Return --max-hours and its value, or nothing if the config leaves it out."""
-    hours = config["experiments"][wildcards.experiment]["model"]["max_hours"]
-    return [] if hours is None else ["--max-hours", hours]
+def training_options(wildcards):
+    """Return the options of mmdet_train, without those that the config leaves out."""
+    model = config["experiments"][wildcards.experiment]["model"]
+    options = []
+    for key in ("precision", "patience", "max_hours", "load_from"):
+        if model[key] is not None:
+            options += [f"--{key.replace('_', '-')}", model[key]]
+    return options
 
 
 def training_retries():

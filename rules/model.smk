@@ -64,6 +64,12 @@ rule train_model:
         images="<results>/{experiment}/dataset/images",
     output:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        curves=report(
+            "<results>/{experiment}/model/curves.png",
+            caption="../report/curves.rst",
+            category="{experiment}",
+            labels={"what": "training curves"},
+        ),
     log:
         "<results>/{experiment}/logs/train_model.log",
     retries: training_retries()
@@ -72,13 +78,10 @@ rule train_model:
     threads: workflow.cores or 2
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
-        precision=option("model", "precision"),
-        patience=option("model", "patience"),
-        max_hours=max_hours_option,
+        options=training_options,
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.
     shell:
         "mmdet_train {input.config} --work-dir {params.experiment}/training"
         " --resume auto --publish {output.checkpoint} --threads {threads}"
-        " --precision {params.precision} --patience {params.patience}"
-        " {params.max_hours} 2>> {log}"
+        " --curves {output.curves} {params.options:q} 2>> {log}"

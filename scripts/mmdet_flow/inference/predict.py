@@ -14,6 +14,7 @@ import itertools
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -82,8 +83,7 @@ def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
         cli.log.info("%d images were predicted before", len(images) - len(todo))
     todo = todo[: args.max_files] if args.max_files >= 0 else todo
     if todo:
-        for _ in _runner(args, output, journal).run(todo):
-            pass
+        _run(_runner(args, output, journal), todo)
     counts = Counter(outcome.status for outcome in journal.outcomes(files))
     _write_summaries(args, journal, files)
     finished = sum(counts.values()) == len(files)
@@ -98,6 +98,16 @@ def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
             f"{counts['failed']} of {len(files)} images failed and --max_failures is "
             f"{args.max_failures}; the reasons are in {output.folder / 'failed'}"
         )
+
+
+def _run(runner, images: list[Path]) -> None:
+    """Predict, and say how fast that was, loading aside."""
+    started = time.monotonic()
+    for _ in cli.progress(runner.run(images), len(images), "images"):
+        pass
+    speed = len(images) / (time.monotonic() - started)
+    engine = runner.predictor.detector.meta["engine"]
+    cli.log.info("%.2f images/s with %s", speed, engine)
 
 
 def _predict_for_ever(args: argparse.Namespace, output) -> None:

@@ -1,10 +1,16 @@
-"""A training hook: stop when the loss is lost."""
+"""Training hooks: stop when the loss is lost, and say how long it will take."""
 
 import math
+import statistics
+import time
+from datetime import timedelta
+from pathlib import Path
 
 from mmengine.hooks import Hook
 
+from mmdet_flow import cli
 from mmdet_flow.errors import ModelError
+from mmdet_flow.files import write_json
 
 
 class StopOnNonFiniteLoss(Hook):
@@ -19,3 +25,31 @@ class StopOnNonFiniteLoss(Hook):
                 f"{loss} for {images}; lower the learning rate, or check the "
                 "annotations of these images"
             )
+
+
+class EstimateTime(Hook):
+    """Says after 20 iterations how long all will take, and writes ``estimate.json``.
+
+    The first iterations are slower and do not count; validations are not included.
+    """
+
+    SKIPPED, COUNTED = 5, 15
+
+    def before_train(self, runner) -> None:
+        self._seconds: list[float] = []
+        self._last = time.monotonic()
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        now = time.monotonic()
+        self._seconds.append(now - self._last)
+        self._last = now
+        if len(self._seconds) != self.SKIPPED + self.COUNTED:
+            return
+        each = statistics.median(self._seconds[self.SKIPPED :])
+        left = runner.max_iters - runner.iter - 1
+        cli.log.info(
+            "%.3f s an iteration; the other %d take about %s",
+            *(each, left, timedelta(seconds=round(each * left))),
+        )
+        estimate = {"seconds_per_iteration": round(each, 4), "iterations": left}
+        write_json(Path(runner.work_dir) / "estimate.json", estimate)

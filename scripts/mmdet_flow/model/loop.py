@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet_flow import cli
 from mmdet_flow.errors import Interrupted
+from mmdet_flow.model.processes import any_process
 from mmdet_flow.model.work_dir import WorkDir
 
 VALIDATIONS = "validations"
@@ -34,6 +35,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         keep: states to keep, the newest ones.
         save_best: the metric of the best weights, or None.
         patience: end after so many validations without a better one; 0 never ends.
+        stop_after: raise Interrupted after so many iterations; None goes on.
         stop_time: of time.monotonic(), when to save and raise Interrupted; or None.
     """
 
@@ -45,6 +47,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         save_best: str | None = None,
         patience: int = 0,
         stop_time: float | None = None,
+        stop_after: int | None = None,
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -54,6 +57,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._save_best = save_best
         self._patience = patience
         self._stop_time = math.inf if stop_time is None else stop_time
+        self._stop_after = stop_after
         self._stop_reason = ""
 
     def run(self) -> torch.nn.Module:
@@ -88,7 +92,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         for transform in memories:
             transform.results_cache = []
         for number, batch in enumerate(self._batches(start), start):
-            _seed_all(self.runner.seed, get_rank(), self._iter)
+            _seed_all(self.runner.seed, self._iter, get_rank())
             self.run_iter(number, batch)
             if number + 1 < len(self.dataloader) and not memories:
                 self._save_if_due()
@@ -98,8 +102,14 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def _batches(self, start: int) -> Iterator[dict]:
         """Yield the batches of this epoch from number ``start`` on."""
         first = self._epoch * len(self.dataloader)
+        size, processes = self.dataloader.batch_sampler.batch_size, get_world_size()
+        # Samplers deal samples out in turn, so this is the place in the whole order,
+        # and several processes draw what one with a larger batch draws.
         keys = [
-            [(first + number, place, index) for place, index in enumerate(indices)]
+            [
+                (((first + number) * size + place) * processes + get_rank(), index)
+                for place, index in enumerate(indices)
+            ]
             for number, indices in enumerate(self.dataloader.batch_sampler)
         ]
         yield from DataLoader(
@@ -143,10 +153,13 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def _save_if_due(self) -> None:
         if time.monotonic() >= self._stop_time:
             self._stop_reason = "the time limit"
-        if self._stop_reason:
+        if self._iter == self._stop_after:
+            self._stop_reason = "the limit of iterations"
+        if any_process(bool(self._stop_reason)):
             self._save()
+            reason = self._stop_reason or "another process"
             raise Interrupted(
-                f"training stopped by {self._stop_reason} after iteration "
+                f"training stopped by {reason} after iteration "
                 f"{self._iter} of {self._max_iters}; the same command with --resume "
                 "goes on from there"
             )
@@ -154,11 +167,13 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             self._save()
 
     def _save(self) -> None:
+        self._saved = time.monotonic()
+        if not is_main_process():
+            return
         path = self._work_dir.state(self._iter)
         meta = {"epoch": self._epoch, "iter": self._iter}
         self.runner.save_checkpoint(self._work_dir.path, path.name, meta=meta)
         self._work_dir.forget_states(self._keep)
-        self._saved = time.monotonic()
 
     def _on_signal(self, number, frame) -> None:
         self._stop_reason = signal.Signals(number).name
@@ -167,18 +182,17 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 class SeededSamples(Dataset):
     """A data set whose random numbers depend on the key of a sample alone.
 
-    Keys are (iteration, place in the batch, index), so neither the order of loading
-    nor the number of loading processes matters.
+    Keys are (number of the sample in the training, index), so neither the order of
+    loading nor the number of processes matters.
     """
 
     def __init__(self, dataset, seed: int) -> None:
         self.dataset = dataset
         self.seed = seed
-        self.rank = get_rank()
 
-    def __getitem__(self, key: tuple[int, int, int]) -> dict:
-        iteration, place, index = key
-        _seed_all(self.seed, self.rank, iteration, place + 1)
+    def __getitem__(self, key: tuple[int, int]) -> dict:
+        number, index = key
+        _seed_all(self.seed, number)
         return self.dataset[index]
 
 

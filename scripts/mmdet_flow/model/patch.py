@@ -72,6 +72,7 @@ class Recipe:
     image_size: int | None = None
     learning_rate: float | None = None
     pretrained: bool = False
+    frozen_stages: int | None = None
     augment: str = "recipe"
     val_interval: int = 1
     keep_checkpoints: int = 2
@@ -111,6 +112,8 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
     use_single_process_norm(cfg.model)
     if not recipe.pretrained:
         train_from_scratch(cfg.model)
+    if recipe.frozen_stages is not None:
+        freeze_stages(cfg.model, recipe.frozen_stages)
     set_data(cfg, recipe, train.classes)
     if recipe.image_size:
         set_image_size(cfg, recipe.image_size)
@@ -171,6 +174,26 @@ def train_from_scratch(model: dict) -> None:
             node["norm_eval"] = False
         if node.get("requires_grad") is False and "BN" in str(node.get("type")):
             node["requires_grad"] = True
+
+
+def freeze_stages(model: dict, count: int) -> None:
+    """Keep the first stages of the backbone as they are; -1 trains all of it.
+
+    Raises ModelError for a backbone that cannot do that.
+    """
+    import inspect
+
+    import mmdet.models  # noqa: F401  fills the registry
+    from mmdet.registry import MODELS
+
+    backbone = model.get("backbone") or {}
+    kinds = inspect.getmro(MODELS.get(backbone.get("type")) or object)
+    if not any("frozen_stages" in inspect.signature(kind).parameters for kind in kinds):
+        raise ModelError(
+            f"--frozen-stages: the backbone {backbone.get('type')} has no stages to "
+            "freeze; leave the option out"
+        )
+    backbone["frozen_stages"] = count
 
 
 def drop_pretrained(model: dict) -> None:
@@ -479,6 +502,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--pretrained", action="store_true", help="keep the recipe's pretrained weights"
+    )
+    parser.add_argument(
+        "--frozen-stages",
+        type=int,
+        metavar="N",
+        help="keep the first N stages of the backbone as they are loaded",
     )
     parser.add_argument("--augment", choices=("recipe", "light"), default="recipe")
     parser.add_argument("--val-interval", type=cli.positive_int, default=1)

@@ -1,6 +1,5 @@
 """mmengine's runner as a training here needs it."""
 
-import copy
 import functools
 import math
 from pathlib import Path
@@ -8,18 +7,25 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.runner import Runner
+from torch import nn
 
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
-from mmdet_flow.model.hooks import StopOnNonFiniteLoss
+from mmdet_flow.model.hooks import EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
+from mmdet_flow.model.metrics import RecordMetrics
 from mmdet_flow.model.precision import faster_precision, use_bf16
+from mmdet_flow.model.processes import on_main
 from mmdet_flow.model.speed import use_channels_last, use_fast_parts
+from mmdet_flow.model.weights import load_weights
 from mmdet_flow.model.work_dir import WorkDir
 
 
 class TrainingRunner(Runner):
     """A runner whose checkpoints are whole or not there."""
+
+    first_weights: Path | None = None
+    """What the model starts from, if not from its own first weights."""
 
     @master_only
     def save_checkpoint(self, out_dir, filename: str, *args, **kwargs) -> None:
@@ -33,6 +39,48 @@ class TrainingRunner(Runner):
                 "whole, mend this and start the same command again"
             ) from error
 
+    def choose_precision(self, precision: str) -> None:
+        """Compute features in "fp32", "bf16" or, for "auto", in the faster of them.
+
+        A resumed training keeps what was measured when it began.
+        """
+        if precision == "auto":
+            precision = on_main(self._decide_precision)
+        if precision == "bf16":
+            use_bf16(self.bare_model)
+
+    def _decide_precision(self) -> str:
+        def measure() -> str:
+            return faster_precision(self.bare_model, self._batch_shape())
+
+        return WorkDir(self.work_dir).decide("precision", measure)
+
+    def wrap_model(self, model_wrapper_cfg, model: nn.Module) -> nn.Module:
+        use_channels_last(model)
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    @property
+    def bare_model(self) -> nn.Module:
+        """The model without the wrapper of several processes."""
+        return getattr(self.model, "module", self.model)
+
+    def train(self) -> nn.Module:
+        # The first weights depend on the seed alone, whatever was tried before.
+        self.set_randomness(**self._randomness_cfg)
+        return super().train()
+
+    def _init_model_weights(self) -> None:
+        super()._init_model_weights()
+        if self.first_weights:
+            load_weights(self.bare_model, self.first_weights)
+
+    def _batch_shape(self) -> tuple[int, int, int, int]:
+        """Return (images, channels, height, width) of a batch, in multiples of 32."""
+        loader = self.train_dataloader
+        channels, height, width = loader.dataset[0]["inputs"].shape
+        height, width = (math.ceil(side / 32) * 32 for side in (height, width))
+        return loader.batch_sampler.batch_size, channels, height, width
+
 
 class FixedConfig(Config):
     """A config whose text is made once, which takes half a second, not at each save."""
@@ -42,17 +90,26 @@ class FixedConfig(Config):
         return super().pretty_text
 
 
-def build_runner(cfg: Config, precision: str, **loop_options) -> TrainingRunner:
+def build_runner(
+    cfg: Config, first_weights: Path | None = None, **loop_options
+) -> TrainingRunner:
     """Return a runner for a patched config, which stays as it is.
 
-    ``precision`` is "fp32", "bf16", or "auto" for the faster one on this machine, which
-    a resumed training keeps. ``loop_options`` are those of ResumableTrainLoop.
-    Raises ModelError for a config that cannot be built.
+    ``loop_options`` are those of ResumableTrainLoop. Raises ModelError for a config
+    that cannot be built.
     """
     cfg = FixedConfig(cfg.to_dict(), filename=cfg.filename)
     use_fast_parts(cfg)
     saving = cfg.default_hooks.get("checkpoint") or {}
     cfg.default_hooks.checkpoint = None  # the loop saves
+    if cfg.launcher != "none":
+        # mmengine's own choice of a wrapper would look for GPUs.
+        cfg.model_wrapper_cfg = {
+            "type": "MMDistributedDataParallel",
+            "device_ids": None,
+            "broadcast_buffers": False,
+            "find_unused_parameters": cfg.get("find_unused_parameters", False),
+        }
     cfg.train_cfg.type = ResumableTrainLoop.__name__
     cfg.train_cfg.update(
         keep=max(1, saving.get("max_keep_ckpts", 1)),
@@ -63,25 +120,7 @@ def build_runner(cfg: Config, precision: str, **loop_options) -> TrainingRunner:
         runner = TrainingRunner.from_cfg(cfg)
     except (KeyError, TypeError, FileNotFoundError, ValueError) as error:
         raise ModelError(f"the config cannot be built: {error}") from error
-    runner.register_hook(StopOnNonFiniteLoss())
-    use_channels_last(runner.model)
-    _use_precision(runner, precision)
+    runner.first_weights = first_weights
+    for hook in (StopOnNonFiniteLoss(), RecordMetrics(), EstimateTime()):
+        runner.register_hook(hook)
     return runner
-
-
-def _use_precision(runner: TrainingRunner, precision: str) -> None:
-    model = getattr(runner.model, "module", runner.model)
-    if precision == "auto":
-        shape = _batch_shape(runner)
-        work_dir = WorkDir(runner.work_dir)
-        precision = work_dir.decide("precision", lambda: faster_precision(model, shape))
-    if precision == "bf16":
-        use_bf16(model)
-
-
-def _batch_shape(runner: TrainingRunner) -> tuple[int, int, int, int]:
-    """Return (images, channels, height, width) of a batch, in multiples of 32."""
-    loader = runner.build_dataloader(copy.deepcopy(runner.cfg.train_dataloader))
-    channels, height, width = loader.dataset[0]["inputs"].shape
-    height, width = (math.ceil(side / 32) * 32 for side in (height, width))
-    return loader.batch_sampler.batch_size, channels, height, width

@@ -11,65 +11,97 @@ import hashlib
 import os
 import sys
 import time
+from dataclasses import dataclass, field, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_flow import cli
+from mmdet_flow import __version__, cli
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.errors import FlowError, ModelError
-from mmdet_flow.files import sha256_of
+from mmdet_flow.errors import FlowError
+from mmdet_flow.files import sha256_of, write_if_changed
 from mmdet_flow.model.export import add_cfg_options, load_config
+from mmdet_flow.model.processes import join_processes, on_main
 from mmdet_flow.model.work_dir import WorkDir
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 PRECISIONS = ("auto", "fp32", "bf16")
+PACKAGES = ("mmcv", "mmdet", "mmengine", "numpy", "torch")
 
 
-def train(
-    config: str,
-    work_dir: Path | None = None,
-    resume: str | None = None,
-    cfg_options: list[str] | None = None,
-    precision: str = "fp32",
-    auto_scale_lr: bool = False,
-    launcher: str = "none",
-    threads: int | None = None,
-    publish: Path | None = None,
-    max_hours: float | None = None,
-    patience: int = 0,
-    save_minutes: float = 1.0,
-) -> None:
-    """Train, and publish the best checkpoint, or the last one without validation.
+@dataclass(frozen=True)
+class Options:
+    """The options of a training.
 
-    ``resume`` is None, "auto" or the path of a state. Raises Interrupted after
-    ``max_hours``; 0 as ``patience`` never ends a training early.
+    Attributes:
+        resume: None, "auto" for the newest state of the work folder, or a state's path.
+        precision: one of PRECISIONS.
+        load_from: weights to start from, a path or a name in the cache.
+        publish: where to write the best checkpoint, or the last without validation.
+        curves: where to put the picture of loss, learning rate and validations.
+        max_hours: save and raise Interrupted after so long.
+        patience: end after so many validations without a better one; 0 never does.
+        save_minutes: time between two states.
+        stop_after: raise Interrupted after so many iterations.
     """
+
+    config: str
+    work_dir: Path | None = None
+    resume: str | None = None
+    cfg_options: list[str] = field(default_factory=list)
+    precision: str = "fp32"
+    load_from: str | None = None
+    auto_scale_lr: bool = False
+    launcher: str = "none"
+    threads: int | None = None
+    publish: Path | None = None
+    curves: Path | None = None
+    max_hours: float | None = None
+    patience: int = 0
+    save_minutes: float = 1.0
+    stop_after: int | None = None
+
+
+def train(options: Options) -> None:
+    """Train, and publish the result where that is asked for."""
     started = time.monotonic()
-    _use_threads(threads or cli.available_threads())
-    cfg = load_config(config, cfg_options)
+    threads = options.threads or cli.available_threads()
+    _use_threads(threads)
+    join_processes(options.launcher)
+    cfg = load_config(options.config, options.cfg_options)
     cfg.work_dir = str(
-        work_dir or cfg.get("work_dir") or f"work_dirs/{Path(config).stem}"
+        options.work_dir
+        or cfg.get("work_dir")
+        or f"work_dirs/{Path(options.config).stem}"
     )
-    cfg.launcher = launcher
-    if auto_scale_lr:
+    cfg.launcher = options.launcher
+    if options.auto_scale_lr:
         _scale_learning_rate(cfg)
     _require_classes_of_data(cfg)
-    checkpoint = _find_resume(cfg, resume, precision)
-    cfg.resume = checkpoint is not None
-    if checkpoint:
-        cfg.load_from = str(checkpoint)
+    weights = _find_weights(options.load_from or cfg.get("load_from"))
+    state = on_main(lambda: _begin(cfg, options, weights, threads))
+    cfg.resume = state is not None
+    cfg.load_from = str(state) if state else None
     _run(
-        cfg,
-        precision,
-        save_seconds=60 * save_minutes,
-        patience=patience,
-        stop_time=max_hours and started + 3600 * max_hours,
+        *(cfg, options.precision, weights),
+        save_seconds=60 * options.save_minutes,
+        patience=options.patience,
+        stop_time=options.max_hours and started + 3600 * options.max_hours,
+        stop_after=options.stop_after,
     )
-    if publish:
-        publish_run(cfg, publish)
+    on_main(lambda: _deliver(cfg, options))
+
+
+def _deliver(cfg: "Config", options: Options) -> None:
+    """Put what a finished training made where it is wanted."""
+    if options.publish:
+        publish_run(cfg, options.publish)
+    if options.curves:
+        picture = WorkDir(cfg.work_dir).path / "curves.png"
+        write_if_changed(options.curves, picture.read_bytes())
 
 
 def publish_run(cfg: "Config", target: Path) -> None:
@@ -91,14 +123,18 @@ def _use_threads(threads: int) -> None:
     cv2.setNumThreads(1)
 
 
-def _run(cfg: "Config", precision: str, **loop_options) -> None:
+def _run(cfg: "Config", precision: str, weights: Path | None, **loop_options) -> None:
     from mmdet_flow.model.checkpoint import allow_training_state
+    from mmdet_flow.model.preflight import preflight
     from mmdet_flow.model.runner import build_runner
 
     allow_training_state()
     # The framework logs to stdout; ours is for results, so all goes to stderr.
     with contextlib.redirect_stdout(sys.stderr):
-        build_runner(cfg, precision, **loop_options).train()
+        runner = build_runner(cfg, weights, **loop_options)
+        preflight(runner)
+        runner.choose_precision(precision)
+        runner.train()
 
 
 def _require_classes_of_data(cfg: "Config") -> None:
@@ -116,25 +152,51 @@ def _require_classes_of_data(cfg: "Config") -> None:
     )
 
 
-def _find_resume(cfg: "Config", resume: str | None, precision: str) -> Path | None:
-    """Return the state to go on from, and leave the work folder ready for it."""
-    state = WorkDir(cfg.work_dir).begin(
-        _recipe_sha256(cfg, precision), resume == "auto"
-    )
-    if resume and resume != "auto":
-        state = Path(resume)
-        if not state.is_file():
-            raise ModelError(f"--resume {resume}: there is no such checkpoint")
+def _find_weights(name: str | None) -> Path | None:
+    from mmdet_flow.model.weights import find_weights
+
+    return find_weights(name) if name else None
+
+
+def _begin(
+    cfg: "Config", options: Options, weights: Path | None, threads: int
+) -> Path | None:
+    """Make the work folder ready; return the state to go on from, if there is one."""
+    from mmdet_flow.model.checkpoint import load_training_checkpoint
+
+    config = _portable_text(cfg)
+    record = {
+        "sha256": _recipe_sha256(cfg, config, options.precision, weights),
+        "load_from": str(weights) if weights else None,
+        "threads": threads,
+        "cpu": _cpu_capability(),
+        "versions": {"mmdet-flow": __version__} | {p: version(p) for p in PACKAGES},
+    }
+    if options.precision != "auto":
+        record["precision"] = options.precision
+    state = WorkDir(cfg.work_dir).begin(record, config, options.resume == "auto")
+    if options.resume and options.resume != "auto":
+        state = Path(options.resume)
+        load_training_checkpoint(state)  # refuses what is missing, damaged or unsafe
     if state:
         cli.log.info("resuming from %s", state)
     return state
 
 
-def _recipe_sha256(cfg: "Config", precision: str) -> str:
-    """Hash what decides the weights: config, annotations and precision."""
-    text = _portable_text(cfg)
+def _recipe_sha256(
+    cfg: "Config", config: str, precision: str, weights: Path | None
+) -> str:
+    """Hash what decides the weights: config, annotations, precision, first weights."""
     annotations = sha256_of(_leaf_dataset(cfg)["ann_file"])
-    return hashlib.sha256(f"{text}\n{annotations}\n{precision}".encode()).hexdigest()
+    first = sha256_of(weights) if weights else ""
+    words = "\n".join((config, annotations, precision, first))
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _cpu_capability() -> str:
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
 
 
 def _portable_text(cfg: "Config") -> str:
@@ -199,6 +261,11 @@ def build_parser() -> argparse.ArgumentParser:
         "(default: fp32)",
     )
     parser.add_argument("--amp", action="store_true", help="the same as bf16")
+    parser.add_argument(
+        "--load-from",
+        metavar="FILE|NAME",
+        help="weights to start from, a file or a name in the cache's folder weights/",
+    )
     parser.add_argument("--auto-scale-lr", action="store_true")
     parser.add_argument(
         "--launcher", choices=("none", "pytorch", "slurm", "mpi"), default="none"
@@ -206,6 +273,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     parser.add_argument(
         "--publish", type=Path, metavar="FILE", help="write the final checkpoint here"
+    )
+    parser.add_argument(
+        "--curves", type=Path, metavar="FILE", help="write a picture of the metrics"
     )
     cli.add_threads_option(parser)
     add_cfg_options(parser)
@@ -215,20 +285,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return cli.run(
-        lambda: train(
-            args.config,
-            work_dir=args.work_dir,
-            resume=args.resume,
-            cfg_options=args.cfg_options,
-            precision="bf16" if args.amp else args.precision,
-            auto_scale_lr=args.auto_scale_lr,
-            launcher=args.launcher,
-            threads=args.threads,
-            publish=args.publish,
-            max_hours=args.max_hours,
-            patience=args.patience,
-            save_minutes=args.save_minutes,
-        ),
-        args,
-    )
+    if args.amp:
+        args.precision = "bf16"
+    named = {one.name for one in fields(Options)} & vars(args).keys()
+    options = Options(**{name: getattr(args, name) for name in named})
+    return cli.run(lambda: train(options), args)

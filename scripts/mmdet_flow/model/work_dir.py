@@ -1,8 +1,8 @@
 """The folder of a training: what it was made from, its states and its best weights.
 
-``recipe.json`` says what the states in the folder were trained from, ``iter_N.pth`` is
-all that a training needs to go on after iteration N, and ``best.pth`` holds the weights
-with the best validation.
+``recipe.py`` is the config and ``recipe.json`` says what else the states in the folder
+were trained with. ``iter_N.pth`` is all that a training needs to go on after iteration
+N, and ``best.pth`` holds the weights with the best validation.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError
-from mmdet_flow.files import read_json, write_json
+from mmdet_flow.files import read_json, write_if_changed, write_json
 
 
 class WorkDir:
@@ -19,6 +19,7 @@ class WorkDir:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.best = self.path / "best.pth"
+        self.config = self.path / "recipe.py"
         self._recipe = self.path / "recipe.json"
 
     def state(self, iteration: int) -> Path:
@@ -43,25 +44,28 @@ class WorkDir:
             raise ModelError(f"{self.path}: holds no checkpoint to publish")
         return states[-1]
 
-    def begin(self, sha256: str, resume: bool) -> Path | None:
+    def begin(self, record: dict, config: str, resume: bool) -> Path | None:
         """Make the folder ready for a training; return the state to go on from.
 
-        ``sha256`` tells the recipe of this training from others. A folder of another
-        recipe is renamed, and so kept, when ``resume`` is wanted.
+        The "sha256" of the record tells trainings apart: with ``resume``, a folder of
+        another one is renamed, and so kept.
         """
-        state = None
         if resume and self._recipe.is_file():
-            if read_json(self._recipe).get("sha256") == sha256:
-                state = self._newest_whole()
-            else:
+            if self.recipe().get("sha256") != record["sha256"]:
                 self._put_aside()
-        if not state:
-            write_json(self._recipe, {"sha256": sha256})
-        return state
+            elif state := self._newest_whole():
+                return state
+        write_if_changed(self.config, config)
+        write_json(self._recipe, record)
+        return None
+
+    def recipe(self) -> dict:
+        """Return what the training was begun with; DataError if that is not there."""
+        return read_json(self._recipe)
 
     def decide(self, what: str, choose: Callable[[], str]) -> str:
         """Return what was chosen when the training began, or choose now."""
-        recipe = read_json(self._recipe)
+        recipe = self.recipe()
         if what not in recipe:
             recipe[what] = choose()
             write_json(self._recipe, recipe)

@@ -1,0 +1,193 @@
+"""Try the detector families of the model zoo on this machine, from config to OPEX.
+
+Each one is fitted to a small drawn data set, trained for some iterations, published,
+loaded and used for prediction. The table says which of them work, why others are
+refused, and how many seconds an image takes. CONFIG names others of the zoo.
+"""
+
+import argparse
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.errors import ModelError
+from mmdet_flow.files import read_json, write_if_changed
+
+FAMILIES = {
+    "RTMDet": "rtmdet_tiny_8xb32-300e_coco",
+    "RTMDet-Ins": "rtmdet-ins_tiny_8xb32-300e_coco",
+    "Faster R-CNN": "faster-rcnn_r50_fpn_1x_coco",
+    "Mask R-CNN": "mask-rcnn_r50_fpn_1x_coco",
+    "Cascade R-CNN": "cascade-rcnn_r50_fpn_1x_coco",
+    "Cascade Mask R-CNN": "cascade-mask-rcnn_r50_fpn_1x_coco",
+    "RetinaNet": "retinanet_r50_fpn_1x_coco",
+    "FCOS": "fcos_r50-caffe_fpn_gn-head_1x_coco",
+    "ATSS": "atss_r50_fpn_1x_coco",
+    "GFL": "gfl_r50_fpn_1x_coco",
+    "YOLOX": "yolox_tiny_8xb8-300e_coco",
+    "YOLOv3": "yolov3_mobilenetv2_8xb24-320-300e_coco",
+    "SSD": "ssd300_coco",
+    "CenterNet": "centernet_r18_8xb16-crop512-140e_coco",
+    "TOOD": "tood_r50_fpn_1x_coco",
+    "PAA": "paa_r50_fpn_1x_coco",
+    "SOLOv2": "solov2_r50_fpn_1x_coco",
+    "CondInst": "condinst_r50_fpn_ms-poly-90k_coco_instance",
+    "YOLACT": "yolact_r50_1xb8-55e_coco",
+    "Mask2Former": "mask2former_r50_8xb2-lsj-50e_coco",
+    "DETR": "detr_r50_8xb2-150e_coco",
+    "Deformable DETR": "deformable-detr_r50_16xb2-50e_coco",
+    "DAB-DETR": "dab-detr_r50_8xb2-50e_coco",
+    "DINO": "dino-4scale_r50_8xb2-12e_coco",
+    "Sparse R-CNN": "sparse-rcnn_r50_fpn_1x_coco",
+}
+"""A small config of each family."""
+
+IMAGES = 24
+BATCH = 2
+EPOCHS = 4
+SPEED = re.compile(r"([\d.]+) images/s with (\w+)")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a config; seconds are those of an image."""
+
+    family: str
+    config: str
+    result: str
+    train_seconds: float | None = None
+    predict_seconds: float | None = None
+    engine: str = ""
+
+
+def try_families(
+    families: dict[str, str], output: Path, image_size: int, threads: int
+) -> list[Row]:
+    """Try each config, and write the table as CSV and Markdown after each of them."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        _make_data(folder)
+        for family, config in families.items():
+            row = _try(family, config, folder, image_size, threads)
+            cli.log.info("%s: %s", family, row.result)
+            rows.append(row)
+            write_if_changed(output.with_suffix(".csv"), _as_csv(rows))
+            write_if_changed(output.with_suffix(".md"), _as_markdown(rows))
+    return rows
+
+
+def _make_data(folder: Path) -> None:
+    source, data = folder / "source", folder / "data"
+    _run("mmdet_example", "--output", source, "--images", IMAGES)
+    _run(
+        *("mmdet_convert", "--format", "opex", "--annotations", source),
+        *("--images", source, "--output", data),
+    )
+    _run(
+        *("mmdet_split", data / "annotations.json", "--output", folder / "splits"),
+        *("--train", 0.5, "--val", 0.25, "--test", 0.25),
+    )
+
+
+def _try(family: str, config: str, folder: Path, image_size: int, threads: int) -> Row:
+    work = folder / config
+    splits, images = folder / "splits", folder / "data" / "images"
+    checkpoint = work / "checkpoint.pth"
+    try:
+        _run(
+            *("mmdet_patch", config, "--output", work / "config.py"),
+            *(f"--{name}={splits / name}.json" for name in ("train", "val", "test")),
+            *("--images", images, "--epochs", EPOCHS, "--batch-size", BATCH),
+            *("--image-size", image_size, "--val-interval", EPOCHS),
+        )
+        _run(
+            *("mmdet_train", work / "config.py", "--work-dir", work / "training"),
+            *("--publish", checkpoint, "--threads", threads),
+        )
+        said = _run(
+            *("mmdet_predict", "--checkpoint", checkpoint, "--keep_input"),
+            *("--prediction_in", images, "--prediction_out", work / "out"),
+            *("--threads", threads, "--score", 0.3),
+        )
+        _require_opex(work / "out")
+    except ModelError as error:
+        return Row(family, config, str(error))
+    estimate = read_json(work / "training" / "estimate.json")
+    speed = SPEED.search(said)
+    return Row(
+        *(family, config, "works"),
+        round(estimate["seconds_per_iteration"] / BATCH, 3),
+        round(1 / float(speed[1]), 3),
+        speed[2],
+    )
+
+
+def _run(command: str, *args) -> str:
+    """Run a command of ours; return what it logs, or raise what it ends with."""
+    program = Path(sys.executable).parent / command
+    run = subprocess.run(
+        [program, *map(str, args)], capture_output=True, text=True, errors="replace"
+    )
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1]
+        raise ModelError(last.removeprefix("error: "))
+    return run.stderr
+
+
+def _require_opex(folder: Path) -> None:
+    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    if len(found) != IMAGES or not all("objects" in one for one in found):
+        raise ModelError(f"predictions for {len(found)} of {IMAGES} images")
+
+
+def _as_csv(rows: Sequence[Row]) -> str:
+    stream = io.StringIO()
+    names = [field.name for field in fields(Row)]
+    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(asdict, rows))
+    return stream.getvalue()
+
+
+def _as_markdown(rows: Sequence[Row]) -> str:
+    lines = [
+        "| family | config | result | training, s/image | prediction, s/image | with |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = ["" if cell is None else str(cell) for cell in asdict(row).values()]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_matrix", __doc__)
+    parser.add_argument("configs", nargs="*", metavar="CONFIG")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the tables, FILE.csv and FILE.md",
+    )
+    parser.add_argument("--image-size", type=cli.positive_int, default=320)
+    cli.add_threads_option(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    families = {name: name for name in args.configs} or FAMILIES
+    threads = args.threads or cli.available_threads()
+    return cli.run(
+        lambda: try_families(families, args.output, args.image_size, threads), args
+    )

@@ -1,0 +1,138 @@
+"""The metrics of a training while it runs: JSON lines, CSV tables, and curves.
+
+``metrics.jsonl`` has a line for each iteration and each validation, and no times, so
+equal trainings write equal bytes. ``training.csv`` and ``validation.csv`` are the same
+as tables.
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+
+from mmdet_flow.files import new_file, write_if_changed
+
+LINES = "metrics.jsonl"
+TABLES = {"train": "training.csv", "val": "validation.csv"}
+CURVES = "curves.png"
+
+SMOOTH = 20
+"""Iterations whose mean is drawn beside the loss of each."""
+
+
+class RecordMetrics(Hook):
+    """Writes the metrics into the work folder as they come.
+
+    After a restart, the lines of iterations that are repeated are dropped first.
+    """
+
+    priority = "LOW"
+
+    @master_only
+    def before_train(self, runner) -> None:
+        self._folder = Path(runner.work_dir)
+        path = self._folder / LINES
+        kept = [line for line in read_metrics(path) if line["iter"] <= runner.iter]
+        write_if_changed(path, "".join(map(_to_line, kept)))
+        self._lines = open(path, "a", encoding="utf-8")  # noqa: SIM115 after_train ends
+        self._tables = {}
+        for kind, name in TABLES.items():
+            self._tables[kind] = open(self._folder / name, "w", newline="")  # noqa: SIM115
+        for line in kept:
+            self._add_row(line)
+
+    @master_only
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        rates = runner.optim_wrapper.get_lr().values()
+        values = {name: float(value) for name, value in (outputs or {}).items()}
+        position = {"iter": runner.iter + 1, "epoch": runner.epoch + 1}
+        self._add({"kind": "train", **position, "lr": max(map(max, rates)), **values})
+
+    @master_only
+    def after_val_epoch(self, runner, metrics=None):
+        values = {
+            name.removeprefix("coco/"): float(value)
+            for name, value in (metrics or {}).items()
+            if isinstance(value, int | float | np.floating)
+        }
+        position = {"iter": runner.iter, "epoch": runner.epoch}
+        self._add({"kind": "val", **position, **values})
+
+    @master_only
+    def after_train(self, runner) -> None:
+        for stream in (self._lines, *self._tables.values()):
+            stream.close()
+        draw_curves(self._folder / LINES, self._folder / CURVES)
+
+    def _add(self, line: dict) -> None:
+        self._lines.write(_to_line(line))
+        self._lines.flush()
+        self._add_row(line)
+
+    def _add_row(self, line: dict) -> None:
+        stream = self._tables[line["kind"]]
+        row = {key: value for key, value in line.items() if key != "kind"}
+        writer = csv.DictWriter(stream, row, lineterminator="\n")
+        if stream.tell() == 0:
+            writer.writeheader()
+        writer.writerow(row)
+        stream.flush()
+
+
+def read_metrics(path: Path) -> list[dict]:
+    """Return the whole lines of a metrics file; none if it is not there."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return [
+        json.loads(line) for line in text.splitlines(keepends=True) if line[-1:] == "\n"
+    ]
+
+
+def draw_curves(lines: Path, output: Path) -> None:
+    """Draw loss, learning rate and validation metrics over the epochs."""
+    from matplotlib.figure import Figure
+
+    metrics = read_metrics(lines)
+    train = [line for line in metrics if line["kind"] == "train"]
+    val = [line for line in metrics if line["kind"] == "val"]
+    if not train:
+        return
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    loss_axis, rate_axis, score_axis = figure.subplots(3, 1, sharex=True)
+    epochs = np.array([line["iter"] for line in train]) * (
+        train[-1]["epoch"] / train[-1]["iter"]
+    )
+    losses = np.array([line["loss"] for line in train])
+    loss_axis.plot(epochs, losses, color="0.8", lw=0.8, label="each iteration")
+    loss_axis.plot(epochs, _running_mean(losses), label=f"mean of {SMOOTH}")
+    loss_axis.set(ylabel="loss", ylim=(0, 1.1 * np.percentile(losses, 99)))
+    loss_axis.legend()
+    rate_axis.plot(epochs, [line["lr"] for line in train])
+    rate_axis.set(ylabel="learning rate")
+    for name in ("bbox_mAP", "bbox_mAP_50", "segm_mAP", "segm_mAP_50"):
+        points = [(line["epoch"], line[name]) for line in val if name in line]
+        if points:
+            score_axis.plot(*zip(*points, strict=True), marker=".", label=name)
+    if val:
+        score_axis.legend()
+    score_axis.set(ylabel="validation", xlabel="epoch", ylim=(0, 1))
+    with new_file(output) as temporary:
+        # Without the version of the library, the same data give the same bytes.
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+
+
+def _running_mean(values: Sequence[float]) -> np.ndarray:
+    """Return the mean of each value and up to SMOOTH - 1 before it."""
+    sums = np.cumsum(np.concatenate(([0.0], values)))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - SMOOTH)
+    return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def _to_line(value: dict) -> str:
+    return json.dumps(value) + "\n"

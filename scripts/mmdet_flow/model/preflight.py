@@ -1,0 +1,66 @@
+"""One step of training and one of validation on two images, before the long run.
+
+A mistake then costs seconds. A model that needs what the CPU lacks is refused here.
+"""
+
+import copy
+import re
+from collections.abc import Callable
+
+from mmengine.runner import Runner
+
+from mmdet_flow import cli
+from mmdet_flow.errors import FlowError, ModelError
+
+IMAGES = 2
+
+NO_CPU_FORM = re.compile(r"(\w+?)(?:_forward|_backward)?_impl: implementation for dev")
+"""How mmcv says that an operator is not there for this kind of processor."""
+
+
+def preflight(runner: Runner) -> None:
+    """Try both steps on a copy of the model; raises ModelError with what failed.
+
+    The data sets that are loaded for it stay with the runner.
+    """
+    runner._train_dataloader = runner.build_dataloader(
+        runner._train_dataloader, seed=runner.seed
+    )
+    model = copy.deepcopy(getattr(runner.model, "module", runner.model))
+    _try("training", lambda: _train_step(model, runner.train_dataloader))
+    if runner._val_dataloader is not None:
+        runner._val_dataloader = runner.build_dataloader(
+            runner._val_dataloader, seed=runner.seed
+        )
+        _try("validation", lambda: _val_step(model, runner._val_dataloader))
+    cli.log.info("preflight: a step of training and one of validation went well")
+
+
+def _train_step(model, loader) -> None:
+    count = min(IMAGES, len(loader.dataset))
+    batch = loader.collate_fn([loader.dataset[index] for index in range(count)])
+    model.train()
+    losses = model(**model.data_preprocessor(batch, training=True), mode="loss")
+    model.parse_losses(losses)[0].backward()
+
+
+def _val_step(model, loader) -> None:
+    model.eval().val_step(loader.collate_fn([loader.dataset[0]]))
+
+
+def _try(what: str, step: Callable[[], None]) -> None:
+    try:
+        step()
+    except FlowError:
+        raise
+    except Exception as error:  # whatever a model of the zoo may raise
+        if found := NO_CPU_FORM.search(str(error)):
+            raise ModelError(
+                f"this model needs the operator {found[1]} of mmcv, which has no form "
+                "for the CPU; choose another model (mmdet_config --list)"
+            ) from error
+        lines = str(error).strip().splitlines() or [""]
+        raise ModelError(
+            f"preflight: a step of {what} fails with {type(error).__name__}: "
+            f"{lines[0]}; check model and options (--debug shows where)"
+        ) from error

@@ -1,0 +1,91 @@
+"""Repeat the first iterations of a training, and say whether they are equal.
+
+FOLDER is a work folder of mmdet_train, such as results/EXPERIMENT/training. The losses
+of all its iterations are on record; those that are computed again must equal them to
+the last bit. Exit code 0 says that they do, 4 that they do not.
+"""
+
+import argparse
+import contextlib
+import tempfile
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.errors import Interrupted, ModelError
+
+REPORTED = ("versions", "threads", "precision", "cpu")
+"""What of a training's record explains a difference."""
+
+
+def verify(folder: Path, iterations: int) -> None:
+    """Train again for so many iterations; raises ModelError where the losses depart."""
+    from mmdet_flow.model.metrics import LINES, read_metrics
+    from mmdet_flow.model.train import Options, train
+    from mmdet_flow.model.work_dir import WorkDir
+
+    run = WorkDir(folder)
+    recipe = run.recipe()
+    wanted = _losses(read_metrics(folder / LINES))[:iterations]
+    if not wanted:
+        raise ModelError(
+            f"{folder}: has no {LINES}; name the work folder of a training"
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch) / "work"
+        options = Options(
+            str(run.config),
+            work_dir=work,
+            threads=recipe["threads"],
+            precision=recipe["precision"],
+            load_from=recipe["load_from"],
+            stop_after=len(wanted),
+        )
+        with contextlib.suppress(Interrupted):
+            train(options)
+        found = _losses(read_metrics(work / LINES))[:iterations]
+        again = WorkDir(work).recipe()
+    for number, (want, have) in enumerate(zip(wanted, found, strict=True), 1):
+        if want != have:
+            raise ModelError(
+                f"{folder}: departs at iteration {number}: {_difference(want, have)}; "
+                + _explanation(recipe, again)
+            )
+    print(f"equal: {len(wanted)} iterations, to the last bit")
+
+
+def _losses(lines: list[dict]) -> list[dict]:
+    return [line for line in lines if line["kind"] == "train"]
+
+
+def _difference(want: dict, have: dict) -> str:
+    key = next(key for key in want if want[key] != have.get(key))
+    return f"{key} is {have.get(key)!r}, was {want[key]!r}"
+
+
+def _explanation(before: dict, now: dict) -> str:
+    changed = [
+        f"{key} was {before.get(key)}, is {now.get(key)}"
+        for key in REPORTED
+        if before.get(key) != now.get(key)
+    ]
+    if not changed:
+        return "versions, threads and CPU are the same, so look for changed images"
+    return "; ".join(changed)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_verify", __doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--iterations",
+        type=cli.positive_int,
+        default=20,
+        metavar="N",
+        help="default: 20",
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: verify(args.folder, args.iterations), args)
