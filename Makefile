@@ -43,10 +43,18 @@ test: setup ## run the linters and the tests
 test-slow: setup ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
-bench: bench-conversion bench-prediction bench-serving ## measure all of them: long
+matrix: setup ## try the detector families on this machine: 20 minutes
+	@$(BIN)/mmdet_matrix --output docs/matrix
+
+bench: bench-conversion bench-training bench-prediction bench-serving ## measure all of them: long
 
 bench-conversion: setup ## compare the conversion with wai.annotations alone
 	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
+
+bench-training: setup ## compare training with the reference stack, after make bccd
+	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)
+	@$(BIN)/python benchmarks/training.py --config results/bccd/model/config.py \
+	  --reference $(REFERENCE)
 
 bench-serving: setup ## measure the Redis service beside batch prediction, after make bccd
 	@$(BIN)/python benchmarks/serving.py --images data/bccd/JPEGImages \

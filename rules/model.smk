@@ -66,7 +66,7 @@ rule train_model:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         curves=report(
             "<results>/{experiment}/model/curves.png",
-            caption="../report/curves.rst",
+            caption="../report/training.rst",
             category="{experiment}",
             labels={"what": "training curves"},
         ),
