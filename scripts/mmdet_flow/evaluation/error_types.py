@@ -45,7 +45,11 @@ def costs(assignment: Assignment, classes: int) -> dict[str, float | None]:
     if np.isnan(base):
         return dict.fromkeys(ERRORS)
     mended = {name: _mean_ap(_mend(assignment, classes, name)) for name in ERRORS}
-    return {name: round(float(value - base), 4) for name, value in mended.items()}
+    return {
+        # Where all objects are missed, none is left to ask for.
+        name: None if np.isnan(value) else round(value - base, 4)
+        for name, value in mended.items()
+    }
 
 
 @dataclass(frozen=True)

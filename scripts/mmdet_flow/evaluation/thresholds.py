@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.assignment import IOU, Assignment, assign, overlap
 from mmdet_flow.evaluation.curves import (
     Curve,
@@ -32,18 +32,17 @@ def thresholds(
 ) -> dict:
     """Return the content of the thresholds file.
 
-    Raises DataError when nothing right was found: no score is then better than another.
+    Where nothing right was found, no score is better than another: there are none.
     """
     kind = found.kinds(truth)[-1]
     assignment = assign(overlap(truth, found.rows, kind))
     points = choose(assignment, truth.classes, recall, precision)
     common = _points(curve_of(assignment), recall, precision)
-    if common["f1"] is None:
-        raise DataError(
-            f"{truth.path}: the model finds none of its {len(truth.annotations)} "
-            "objects, so no score is best; train longer, or give a number as --score"
-        )
-    scores = {name: _score(name, own, common, use) for name, own in points.items()}
+    scores = {}
+    if common["f1"]:
+        scores = {name: _score(name, own, common, use) for name, own in points.items()}
+    else:
+        cli.log.warning("%s: no object was found, so no score is best", truth.path)
     return {
         "scores": scores,
         "use": use,

@@ -81,10 +81,13 @@ def read_scores(score: float | str, thresholds: Path | None) -> Scores:
         value = {name: float(own) for name, own in content["scores"].items()}
         origin = (content["model_sha256"], content["classes_sha256"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        value = {}
-    if not value:
         raise DataError(
             f"{thresholds}: is not of mmdet_thresholds; make it with that command"
+        ) from None
+    if not value:
+        raise DataError(
+            f"{thresholds}: has no scores, because the model found no object; train "
+            "longer, or give a number as --score"
         )
     listed = ", ".join(f"{name} {own:g}" for name, own in value.items())
     cli.log.info("lowest scores: %s", listed)
