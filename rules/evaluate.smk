@@ -113,7 +113,7 @@ rule build_gallery:
     shell:
         "mmdet_gallery --detections {input.detections}"
         " --annotations {input.annotations} --images {input.images} {params.score}"
-        " --limit {params.limit} --title {wildcards.experiment:q}"
+        " --limit {params.limit} --title '{wildcards.experiment}: predictions against the truth'"
         " --output {output} 2> {log}"
 
 
@@ -146,6 +146,7 @@ rule summarize:
         metrics="<results>/{experiment}/evaluation/metrics.json",
         images="<results>/{experiment}/predictions/images.csv",
         overview="<results>/{experiment}/predictions/overview.png",
+        gallery="<results>/{experiment}/evaluation/gallery.html",
     output:
         "<results>/{experiment}/summary.txt",
     log:

@@ -62,6 +62,8 @@ class Scores:
                 f"{self.path}: is for another model ({self.model_sha256[:8]}, not "
                 f"{model_sha256[:8]}); {again}"
             )
+        listed = ", ".join(f"{name} {self.value[name]:g}" for name in classes)
+        cli.log.info("lowest scores: %s", listed)
         return np.array([self.value[name] for name in classes])
 
 
@@ -89,8 +91,6 @@ def read_scores(score: float | str, thresholds: Path | None) -> Scores:
             f"{thresholds}: has no scores, because the model found no object; train "
             "longer, or give a number as --score"
         )
-    listed = ", ".join(f"{name} {own:g}" for name, own in value.items())
-    cli.log.info("lowest scores: %s", listed)
     return Scores(value, thresholds, *origin)
 
 
