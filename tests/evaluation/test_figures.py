@@ -175,6 +175,7 @@ def test_candidates_are_sure_and_disagree():
         ("pebble", *SHELL[1:], 0.7),
         ("shell", *ASIDE, 0.8),
         ("shell", 0, 70, 20, 20, 0.4),
+        ("pebble", *LEAF[1:], 0.9),  # the leaf is confirmed
     )
     rows = [one.row_of(CLASSES) for one in label_errors(result)]
     assert rows == [

@@ -6,7 +6,7 @@ import pytest
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import DataError, FlowError, UsageError
-from mmdet_flow.inference.predict import _settings, build_parser
+from mmdet_flow.inference.predict import _settings, build_parser, main
 from mmdet_flow.inference.scores import read_scores
 
 CLASSES = ("leaf", "pebble", "shell")
@@ -100,6 +100,24 @@ def test_the_journal_tells_scores_apart(tmp_path, thresholds):
     thresholds(scores={"leaf": 0.25, "pebble": 0.5, "shell": 0.7})
     assert settings(*auto) != first
     assert settings()["score"] == 0.0 and settings("--score", "0.3")["score"] == 0.3
+
+
+def test_auto_without_a_file_is_said_before_anything_is_made(tmp_path, capsys):
+    options = ["--checkpoint", "c", "--prediction_in", str(tmp_path)]
+    options += ["--prediction_out", str(tmp_path / "out"), "--score", "auto"]
+    assert main(options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: --score auto: needs --thresholds")
+    assert error.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_the_service_takes_the_same_options(thresholds):
+    from mmdet_flow.serving.service import build_parser
+
+    options = ["--checkpoint", "c", "--score", "auto", "--thresholds"]
+    args = build_parser().parse_args([*options, str(thresholds())])
+    assert read_scores(args.score, args.thresholds).lowest == 0.25
+    assert build_parser().parse_args(["--checkpoint", "c"]).score == 0.0
 
 
 def test_a_score_that_is_no_number_is_refused(capsys):

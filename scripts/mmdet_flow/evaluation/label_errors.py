@@ -8,6 +8,7 @@ import numpy as np
 from mmdet_flow.evaluation.assignment import (
     BACKGROUND,
     CLASSIFICATION,
+    CORRECT,
     LOCALISATION,
     Assignment,
 )
@@ -56,8 +57,13 @@ class LabelError:
 
 
 def label_errors(kept: Assignment) -> list[LabelError]:
-    """Return the candidates, the most certain first."""
+    """Return the candidates, the most certain first.
+
+    An object that another detection confirms is none.
+    """
     suspect = np.isin(kept.outcome, list(SUSPICIONS)) & (kept.score >= CONFIDENT)
+    confirmed = np.flatnonzero(kept.state == CORRECT)
+    suspect &= ~np.isin(kept.target, confirmed)
     rows = np.flatnonzero(suspect)
     rows = rows[np.argsort(-kept.score[rows], kind="stable")]
     return [_label_error(kept, int(row)) for row in rows]

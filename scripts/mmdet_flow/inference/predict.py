@@ -197,6 +197,7 @@ def _check_options(args: argparse.Namespace) -> None:
     for name in summaries if args.continuous else ():
         if getattr(args, name):
             raise UsageError(f"--{name} is written at the end; --continuous has none")
+    read_scores(args.score, args.thresholds)  # wrong ones are said at once
     if not 0 <= args.mask_threshold < 1:
         raise UsageError("--mask_threshold: give a value from 0 to below 1")
 
