@@ -49,9 +49,25 @@ def require_folders(config):
                 )
 
 
+def require_validation(config):
+    """Stop with one line where scores are to be chosen on images of the training."""
+    for name, experiment in config["experiments"].items():
+        if experiment["predict"]["score"] == "auto" and not has_validation(name):
+            raise WorkflowError(
+                f"config, at experiments.{name}.predict.score: auto needs a validation "
+                "split, and model.train_on: trainval has none; give a number"
+            )
+
+
+def has_validation(experiment):
+    """Whether there are images that neither training nor test see."""
+    return config["experiments"][experiment]["model"]["train_on"] == "train"
+
+
 explain_config_error(config)
 validate(config, str(SCHEMA))
 require_folders(config)
+require_validation(config)
 
 
 def option(section, key):
@@ -154,6 +170,20 @@ def list_to_predict(wildcards):
     return f"<results>/{wildcards.experiment}/splits/test.txt"
 
 
+def thresholds_to_use(wildcards):
+    """Return the thresholds file where the score is auto, or nothing."""
+    score = config["experiments"][wildcards.experiment]["predict"]["score"]
+    file = f"<results>/{wildcards.experiment}/evaluation/thresholds.json"
+    return file if score == "auto" else []
+
+
+def score_options(wildcards, input):
+    """Return --score and, where it is auto, --thresholds."""
+    score = config["experiments"][wildcards.experiment]["predict"]["score"]
+    thresholds = ["--thresholds", input.thresholds] if input.thresholds else []
+    return ["--score", score, *thresholds]
+
+
 def shards_of(experiment):
     """Return the numbers of the shards, once the images are listed."""
     lists = checkpoints.list_images.get(experiment=experiment).output[0]
@@ -186,13 +216,16 @@ def stage_files(wildcards):
     files = (
         *("dataset/annotations.json", "splits/test.json", "card/card.html"),
         *("model/base.py", "model/config.py", "model/checkpoint.pth"),
-        *("evaluation/metrics.json", "predictions/overview.png"),
+        *("evaluation/metrics.json", "evaluation/gallery.html"),
+        "predictions/overview.png",
         *("predictions/images.csv", "predictions/objects.csv", "summary.txt"),
         "predictions/manifest.csv",
     )
     targets = []
     for name, experiment in config["experiments"].items():
         targets += [f"<results>/{name}/{file}" for file in files]
+        if has_validation(name):
+            targets.append(f"<results>/{name}/evaluation/thresholds.json")
         targets += [
             f"<results>/{name}/predictions/shard-{shard}/images.csv"
             for shard in shards_of(name)

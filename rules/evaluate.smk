@@ -1,15 +1,75 @@
+rule choose_thresholds:
+    """Choose the lowest score to keep for each class, on the validation split."""
+    input:
+        checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        annotations="<results>/{experiment}/splits/val.json",
+        images="<results>/{experiment}/dataset/images",
+    output:
+        "<results>/{experiment}/evaluation/thresholds.json",
+    log:
+        "<results>/{experiment}/logs/choose_thresholds.log",
+    conda:
+        "../envs/main.yaml"
+    threads: workflow.cores or 2
+    params:
+        use=option("evaluate", "threshold"),
+        recall=option("evaluate", "recall"),
+        precision=option("evaluate", "precision"),
+    shell:
+        "mmdet_thresholds --checkpoint {input.checkpoint}"
+        " --annotations {input.annotations} --images {input.images}"
+        " --use {params.use} --recall {params.recall} --precision {params.precision}"
+        " --output {output} --threads {threads} 2> {log}"
+
+
 rule evaluate_model:
-    """Measure the model on the test split with COCO metrics."""
+    """Measure the model on the test split, and find out where it fails."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         annotations="<results>/{experiment}/splits/test.json",
         images="<results>/{experiment}/dataset/images",
+        thresholds=thresholds_to_use,
     output:
         report(
             "<results>/{experiment}/evaluation/metrics.csv",
             caption="../report/metrics.rst",
             category="{experiment}",
             labels={"what": "metrics on the test split"},
+        ),
+        report(
+            "<results>/{experiment}/evaluation/curves.png",
+            caption="../report/curves.rst",
+            category="{experiment}",
+            labels={"what": "precision, recall and F1"},
+        ),
+        report(
+            "<results>/{experiment}/evaluation/confusion.png",
+            caption="../report/confusion.rst",
+            category="{experiment}",
+            labels={"what": "confusion matrix"},
+        ),
+        report(
+            "<results>/{experiment}/evaluation/errors.png",
+            caption="../report/errors.rst",
+            category="{experiment}",
+            labels={"what": "kinds of error"},
+        ),
+        report(
+            "<results>/{experiment}/evaluation/calibration.png",
+            caption="../report/calibration.rst",
+            category="{experiment}",
+            labels={"what": "calibration"},
+        ),
+        report(
+            "<results>/{experiment}/evaluation/images.csv",
+            caption="../report/images.rst",
+            category="{experiment}",
+            labels={"what": "result of each test image"},
+        ),
+        multiext(
+            "<results>/{experiment}/evaluation/",
+            *("curves.csv", "confusion.csv", "errors.csv", "calibration.csv"),
+            "label_errors.csv",
         ),
         metrics="<results>/{experiment}/evaluation/metrics.json",
         detections="<results>/{experiment}/evaluation/detections.json",
@@ -20,10 +80,41 @@ rule evaluate_model:
     threads: workflow.cores or 2
     params:
         folder=subpath(output.metrics, parent=True),
+        score=score_options,
+        bootstrap=option("evaluate", "bootstrap"),
     shell:
         "mmdet_evaluate --checkpoint {input.checkpoint}"
         " --annotations {input.annotations} --images {input.images}"
+        " {params.score} --bootstrap {params.bootstrap}"
         " --output {params.folder} --threads {threads} 2> {log}"
+
+
+rule build_gallery:
+    """Show predictions against the truth on one page, the worst images first."""
+    input:
+        annotations="<results>/{experiment}/splits/test.json",
+        detections="<results>/{experiment}/evaluation/detections.json",
+        images="<results>/{experiment}/dataset/images",
+        thresholds=thresholds_to_use,
+    output:
+        report(
+            "<results>/{experiment}/evaluation/gallery.html",
+            caption="../report/gallery.rst",
+            category="{experiment}",
+            labels={"what": "gallery, the worst images first"},
+        ),
+    log:
+        "<results>/{experiment}/logs/build_gallery.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        score=score_options,
+        limit=option("evaluate", "gallery_images"),
+    shell:
+        "mmdet_gallery --detections {input.detections}"
+        " --annotations {input.annotations} --images {input.images} {params.score}"
+        " --limit {params.limit} --title '{wildcards.experiment}: predictions against the truth'"
+        " --output {output} 2> {log}"
 
 
 rule draw_predictions:
@@ -55,6 +146,7 @@ rule summarize:
         metrics="<results>/{experiment}/evaluation/metrics.json",
         images="<results>/{experiment}/predictions/images.csv",
         overview="<results>/{experiment}/predictions/overview.png",
+        gallery="<results>/{experiment}/evaluation/gallery.html",
     output:
         "<results>/{experiment}/summary.txt",
     log:

@@ -25,6 +25,7 @@ rule predict_images:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         images=images_to_predict,
         lists="<results>/{experiment}/predictions/lists",
+        thresholds=thresholds_to_use,
     output:
         opex=directory("<results>/{experiment}/predictions/shard-{shard}/opex"),
         objects="<results>/{experiment}/predictions/shard-{shard}/objects.csv",
@@ -36,13 +37,13 @@ rule predict_images:
         "../envs/main.yaml"
     threads: workflow.cores or 2
     params:
-        score=option("predict", "score"),
+        score=score_options,
         format=option("predict", "format"),
         options=option("predict", "options"),
     shell:
         "mmdet_predict --checkpoint {input.checkpoint} --prediction_in {input.images:q}"
         " --keep_input --prediction_out {output.opex}"
-        " --image_list {input.lists}/{wildcards.shard}.txt --score {params.score}"
+        " --image_list {input.lists}/{wildcards.shard}.txt {params.score}"
         " --prediction_format {params.format} --objects_csv {output.objects}"
         " --images_csv {output.images} --manifest {output.manifest}"
         " --threads {threads} {params.options} 2> {log}"

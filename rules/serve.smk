@@ -21,7 +21,8 @@ rule serve:
 rule answer_round_trip:
     """Serve the model, on a Redis server of its own, while the round trip lasts."""
     input:
-        "<results>/{experiment}/model/checkpoint.pth",
+        checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        thresholds=thresholds_to_use,
     output:
         service("<results>/{experiment}/serving/started"),
     log:
@@ -29,13 +30,13 @@ rule answer_round_trip:
     conda:
         "../envs/main.yaml"
     params:
-        score=option("predict", "score"),
+        score=score_options,
         port=round_trip_port,
     # Snakemake waits for the file for seconds only; the stream keeps what comes before
     # the model is loaded. The timeout ends the service where Snakemake does not.
     shell:
-        "touch {output} && exec mmdet_predict_redis --checkpoint {input}"
-        " --score {params.score} --threads {threads} --redis_front streams"
+        "touch {output} && exec mmdet_predict_redis"
+        " --checkpoint {input.checkpoint} {params.score} --threads {threads} --redis_front streams"
         " --embedded_redis --redis_port {params.port} --idle_timeout 60 2> {log}"
 
 

@@ -41,10 +41,16 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def above(self, score: float) -> "Detections":
-        """Return the objects with at least this score."""
-        # They are sorted: a slice, which copies no masks.
-        keep = slice(int((self.scores >= score).sum()))
+    def above(self, score: float | np.ndarray) -> "Detections":
+        """Return the objects with at least this score, or that of their class.
+
+        ``score`` is a number, or float64 (classes,).
+        """
+        if isinstance(score, np.ndarray):
+            keep = self.scores >= score[self.labels]
+        else:
+            # They are sorted: a slice, which copies no masks.
+            keep = slice(int((self.scores >= score).sum()))
         return Detections(
             self.width,
             self.height,

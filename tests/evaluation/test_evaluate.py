@@ -1,10 +1,13 @@
 import csv
 import json
+import math
 
 import pytest
 
-from mmdet_flow.evaluation.evaluate import measure
+from mmdet_flow.evaluation.evaluate import main
+from mmdet_flow.evaluation.metrics import measure
 from tests.conftest import run_command, the_error
+from tests.evaluation.scenes import found_in, random_scene, truth_of, with_masks
 
 
 def truth_as_results(coco) -> list[dict]:
@@ -20,20 +23,18 @@ def truth_as_results(coco) -> list[dict]:
 
 
 def test_the_truth_scores_1_and_nothing_scores_0(dataset):
-    path = dataset.folder / "annotations.json"
-    perfect = measure(path, truth_as_results(dataset.coco), "bbox", dataset.coco)
+    perfect = measure(dataset.coco, truth_as_results(dataset.coco), "bbox")
     assert perfect["mAP"] == 1.0
     assert set(perfect["per_class"].values()) == {1.0}
     assert perfect["mAP_large"] is None  # there is no large object
-    assert measure(path, [], "bbox", dataset.coco)["mAP"] == 0.0
+    assert measure(dataset.coco, [], "bbox")["mAP"] == 0.0
 
 
 def test_swapped_classes_score_nothing(dataset):
     results = truth_as_results(dataset.coco)
     for item in results:
         item["category_id"] = item["category_id"] % 3 + 1
-    path = dataset.folder / "annotations.json"
-    assert measure(path, results, "bbox", dataset.coco)["mAP"] == 0.0
+    assert measure(dataset.coco, results, "bbox")["mAP"] == 0.0
 
 
 def test_the_command_writes_metrics_for_boxes_and_masks(dataset, trained, tmp_path):
@@ -66,4 +67,103 @@ def test_another_class_order_is_refused(dataset, trained, tmp_path, order):
     )
     assert run.returncode == 3
     assert "shell, pebble, leaf" in the_error(run)
+    assert not (tmp_path / "out").exists()
+
+
+def evaluated(folder, truth, found, *options) -> dict:
+    """Run the command on files of a scene; return its metrics.json."""
+    truth.write(folder / "truth.json")
+    (folder / "found.json").write_text(json.dumps(found))
+    code = main(
+        [
+            *("--annotations", str(folder / "truth.json")),
+            *("--detections", str(folder / "found.json")),
+            *("--output", str(folder / "out"), "--bootstrap", "20", *options),
+        ]
+    )
+    assert code == 0
+    return json.loads((folder / "out/metrics.json").read_text())
+
+
+def table(path) -> list[dict]:
+    with open(path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_all_files_agree(tmp_path):
+    truth, found = random_scene(seed=6, images=20)
+    metrics = evaluated(tmp_path, truth, with_masks(found))
+    assert metrics["kind"] == "segm" and set(metrics["intervals"]) >= {"bbox", "segm"}
+    out = tmp_path / "out"
+    for row in table(out / "metrics.csv"):
+        own = metrics["metrics"][row["kind"]]
+        own = own["per_class_metrics"][row["class"]] if row["class"] else own
+        assert row["value"] == ("n/a" if (v := own[row["metric"]]) is None else str(v))
+        if row["metric"] == "mAP":
+            assert float(row["low"]) <= float(row["high"])
+    images = table(out / "images.csv")
+    assert len(images) == metrics["images"] == 20
+    for error in table(out / "errors.csv"):
+        count = metrics["errors"][error["error"]]["count"]
+        assert count == int(error["all"]) == sum(int(i[error["error"]]) for i in images)
+    totals = metrics["at_scores"]["all"]
+    assert totals["right"] == sum(int(image["right"]) for image in images)
+    confusion = table(out / "confusion.csv")
+    assert totals["right"] == sum(
+        int(row[row["annotated \\ found"]]) for row in confusion
+    )
+    best = {row["class"]: 0.0 for row in table(out / "curves.csv")}
+    for row in table(out / "curves.csv"):
+        best[row["class"]] = max(best[row["class"]], float(row["f1"]))
+    assert best == {name: one["f1"] for name, one in metrics["curves"].items()}
+    calibration = [r for r in table(out / "calibration.csv") if r["class"] == "all"]
+    counted = sum(int(row["count"]) for row in calibration)
+    error = sum(
+        int(row["count"]) * abs(float(row["precision"]) - float(row["score"]))
+        for row in calibration
+        if row["count"] != "0"
+    )
+    assert math.isclose(metrics["calibration"]["all"], error / counted, abs_tol=2e-4)
+
+
+def test_the_same_detections_give_the_same_bytes(tmp_path):
+    written = []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        evaluated(folder, *random_scene(seed=7))
+        files = sorted((folder / "out").iterdir())
+        written.append({path.name: path.read_bytes() for path in files})
+    assert written[0] == written[1]
+    assert len([name for name in written[0] if name.endswith(".png")]) == 4
+
+
+@pytest.mark.parametrize(
+    ("truth", "found"),
+    [
+        (truth_of([]), found_in([("leaf", 0, 0, 20, 20, 0.9)])),
+        (truth_of([("leaf", 0, 0, 20, 20)]), []),
+        (truth_of([]), []),
+    ],
+)
+def test_no_objects_or_no_detections_are_no_error(tmp_path, truth, found):
+    metrics = evaluated(tmp_path, truth, found)
+    objects = bool(truth.annotations)
+    assert metrics["metrics"]["bbox"]["mAP"] == (0.0 if objects else None)
+    assert metrics["at_scores"]["all"]["recall"] == (0.0 if objects else None)
+    assert metrics["curves"]["leaf"] is None
+    assert metrics["errors"]["missed"]["mAP_50_lost"] is None
+    assert metrics["errors"]["background"]["mAP_50_lost"] == (0.0 if objects else None)
+    assert metrics["errors"]["missed"]["count"] == int(objects)
+
+
+def test_detections_of_other_images_are_refused(tmp_path, capsys):
+    truth = truth_of([("leaf", 0, 0, 20, 20)])
+    truth.write(tmp_path / "truth.json")
+    found = found_in([], [("leaf", 0, 0, 20, 20, 0.9)])
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    options = ["--annotations", tmp_path / "truth.json", "--output", tmp_path / "out"]
+    options += ["--detections", tmp_path / "found.json"]
+    assert main([str(option) for option in options]) == 3
+    assert "found.json: image_id 2 is not in" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

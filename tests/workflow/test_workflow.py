@@ -60,6 +60,12 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
     assert "mAP" in summary and re.search(r"data +20 images, \d+ objects", summary)
     metrics = json.loads((results / "evaluation/metrics.json").read_text())
     assert metrics["images"] == 3
+    gallery = (results / "evaluation/gallery.html").read_text()
+    assert all(f"<b>{name}</b>" in gallery for name in tested)
+    thresholds = json.loads((results / "evaluation/thresholds.json").read_text())
+    assert thresholds["images"] == len(
+        (results / "splits/val.txt").read_text().splitlines()
+    )
     for path in results.rglob("*"):
         if path.is_file() and "logs" not in path.parts and "training" not in path.parts:
             assert str(tmp_path).encode() not in path.read_bytes(), path
@@ -91,6 +97,12 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
             "config, at experiments.example.data.format: 'vco' is not one of",
         ),
         (lambda c: c.pop("experiments"), "'experiments' is a required property"),
+        (
+            lambda c: c["experiments"]["example"].update(
+                predict={"score": "auto"}, model={"train_on": "trainval"}
+            ),
+            "config, at experiments.example.predict.score: auto needs a validation",
+        ),
     ],
 )
 def test_a_wrong_config_is_one_line(tmp_path, change, expected):

@@ -14,7 +14,8 @@ import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.files import new_file, write_if_changed, write_json
+from mmdet_flow.figures import save_figure
+from mmdet_flow.files import write_if_changed, write_json
 
 GRID = 16
 """Rows and columns of the heat map of positions."""
@@ -117,7 +118,7 @@ def _plot(card: dict, path: Path) -> None:
     positions.imshow(card["positions"], cmap="viridis", aspect="auto")
     positions.set_title("where the centres of the boxes are")
     positions.set_axis_off()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_samples(splits: dict[str, CocoFile], images: Path, path: Path) -> None:
@@ -137,7 +138,7 @@ def _draw_samples(splits: dict[str, CocoFile], images: Path, path: Path) -> None
         name, coco, image = entries[pick]
         _draw_sample(axis, coco, image, images)
         axis.set_title(f"{name}: {image['file_name']}", fontsize=8, parse_math=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_sample(axis, coco: CocoFile, image: dict, images: Path) -> None:
@@ -158,12 +159,6 @@ def _draw_sample(axis, coco: CocoFile, image: dict, images: Path) -> None:
                 axis.add_patch(Polygon(np.reshape(part, (-1, 2)), **style))
         else:
             axis.add_patch(Rectangle((x, y), width, height, **style))
-
-
-def _save(figure, path: Path) -> None:
-    with new_file(path) as temporary:
-        # Without the version of the library, the same data give the same bytes.
-        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
 
 
 def _to_html(card: dict, folder: Path) -> str:

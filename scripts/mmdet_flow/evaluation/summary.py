@@ -36,11 +36,13 @@ def summarize(folder: Path, output: Path) -> None:
             f"  {folder}/{name:<34} {what}"
             for name, what in (
                 ("predictions/overview.png", "predictions drawn on their images"),
+                ("evaluation/gallery.html", "predictions over annotations"),
                 ("card/card.html", "what is in the data set"),
                 ("predictions/objects.csv", "a row per predicted object"),
                 ("predictions/images.csv", "a row per image"),
                 ("predictions/shard-0/opex/", "an OPEX JSON and ROI CSV per image"),
                 ("evaluation/metrics.csv", "all metrics, per class too"),
+                ("evaluation/errors.csv", "kinds of error, and their cost"),
                 ("model/checkpoint.pth", "the model, for mmdet_predict"),
                 ("model/config.py", "its config, as it was trained"),
                 ("dataset/annotations.json", "the annotations as COCO"),

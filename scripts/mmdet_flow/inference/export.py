@@ -98,7 +98,7 @@ def choose(
 
 def _measure(checkpoint, config, precision, threads, truth: CocoFile, pixels):
     """Return a candidate: its mAP, of masks if there are any, and its speed."""
-    from mmdet_flow.evaluation.evaluate import measure
+    from mmdet_flow.evaluation.metrics import measure
     from mmdet_flow.formats.coco_results import to_coco_results
     from mmdet_flow.inference.detector import Detector
 
@@ -120,7 +120,7 @@ def _measure(checkpoint, config, precision, threads, truth: CocoFile, pixels):
         for kind, more in rows.items():
             results[kind] += more
     kind = "segm" if results["segm"] and truth.has_polygons else "bbox"
-    values = measure(truth.path, results[kind], kind, truth)
+    values = measure(truth, results[kind], kind)
     speed = round(len(pixels) / statistics.median(seconds), 2)
     return Candidate(precision, values["mAP"], speed)
 

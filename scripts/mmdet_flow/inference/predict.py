@@ -25,6 +25,7 @@ from mmdet_flow.inference.folder import list_images, only_process, shard_of, wat
 from mmdet_flow.inference.images import MAX_PIXELS
 from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.predictor import Predictor, add_model_options
+from mmdet_flow.inference.scores import read_scores
 
 RESULT_SUFFIXES = {"opex": ".json", "rois": "-rois.csv"}
 MANIFEST_HEADER = ("file", "sha256", "status", "n_objects", "error")
@@ -184,6 +185,8 @@ def _cells(outcome: Outcome, header: tuple[str, ...]) -> list:
 def _settings(args: argparse.Namespace) -> dict:
     """Return what decides the results, for the journal."""
     settings = {name: getattr(args, name) for name in SETTINGS}
+    # The scores themselves, whatever else is new in their file.
+    settings["score"] = read_scores(args.score, args.thresholds).value
     settings["results"] = _suffixes(args)
     for name in ("checkpoint", "config"):
         path = getattr(args, name)
@@ -204,6 +207,7 @@ def _check_options(args: argparse.Namespace) -> None:
     for name in summaries if args.continuous else ():
         if getattr(args, name):
             raise UsageError(f"--{name} is written at the end; --continuous has none")
+    read_scores(args.score, args.thresholds)  # wrong ones are said at once
     if not 0 <= args.mask_threshold < 1:
         raise UsageError("--mask_threshold: give a value from 0 to below 1")
 

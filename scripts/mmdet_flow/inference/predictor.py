@@ -13,6 +13,7 @@ from mmdet_flow.formats.objects import Outlines, PixelObject, to_pixels
 from mmdet_flow.formats.opex import to_opex
 from mmdet_flow.inference.engines import BACKENDS, PRECISIONS
 from mmdet_flow.inference.precision import AUTO
+from mmdet_flow.inference.scores import add_score_options, read_scores
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,12 @@ class Prediction:
 
 
 class Predictor:
-    """A detector with the user's score threshold and way of outlining."""
+    """A detector with the user's score threshold and way of outlining.
 
-    def __init__(self, detector, score: float, outlines: Outlines) -> None:
+    ``score`` is the lowest to keep, for all classes or one for each (classes,).
+    """
+
+    def __init__(self, detector, score: float | np.ndarray, outlines: Outlines) -> None:
         self.detector = detector
         self.score = score
         self.outlines = outlines
@@ -44,9 +48,10 @@ class Predictor:
         """Load the model that the command line names."""
         from mmdet_flow.inference.detector import Detector
 
+        scores = read_scores(args.score, args.thresholds)
         detector = Detector(
             *(args.checkpoint, args.config, args.threads, args.device),
-            *(args.score, args.backend, args.precision),
+            *(scores.lowest, args.backend, args.precision),
         )
         outlines = Outlines(
             args.simplify_polygons,
@@ -55,7 +60,9 @@ class Predictor:
             args.mask_nth,
             args.fully_connected,
         )
-        return cls(detector, args.score, outlines)
+        model_sha256 = detector.meta["model_sha256"]
+        score = scores.for_classes(detector.classes, model_sha256)
+        return cls(detector, score, outlines)
 
     def predict(self, images: Sequence[np.ndarray]) -> list[Prediction]:
         """Predict for images, each (height, width, 3) uint8 BGR."""
@@ -78,9 +85,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="model config (default: the one in the checkpoint)",
     )
     parser.add_argument("--device", default="cpu", help="default: cpu")
-    parser.add_argument(
-        "--score", type=float, default=0.0, help="lowest score to keep (default: 0.0)"
-    )
+    add_score_options(parser, default=0.0)
     parser.add_argument(
         "--fit_bbox_to_polygon",
         action="store_true",

@@ -14,7 +14,8 @@ import numpy as np
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
-from mmdet_flow.files import new_file, write_if_changed
+from mmdet_flow.figures import save_figure
+from mmdet_flow.files import write_if_changed
 
 LINES = "metrics.jsonl"
 TABLES = {"train": "training.csv", "val": "validation.csv"}
@@ -121,9 +122,7 @@ def draw_curves(lines: Path, output: Path) -> None:
     if val:
         score_axis.legend()
     score_axis.set(ylabel="validation", xlabel="epoch", ylim=(0, 1))
-    with new_file(output) as temporary:
-        # Without the version of the library, the same data give the same bytes.
-        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+    save_figure(figure, output)
 
 
 def _running_mean(values: Sequence[float]) -> np.ndarray:

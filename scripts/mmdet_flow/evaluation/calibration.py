@@ -1,0 +1,58 @@
+"""Whether scores mean what they say: of 100 detections of score 0.8, 80 are right."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Detections whose score is from ``low`` to below ``high`` (1 is in the last).
+
+    ``score`` is their mean score and ``precision`` the share that is right; None where
+    there are none.
+    """
+
+    low: float
+    high: float
+    count: int
+    score: float | None
+    precision: float | None
+
+    def row(self) -> dict:
+        return asdict(self)
+
+
+def reliability(score: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[Bin]:
+    """Return the reliability diagram of detections (n,) and whether each is right."""
+    # What a double lacks of a decimal number must not cost a bin.
+    place = np.floor(score * bins + 1e-9).astype(int).clip(0, bins - 1)
+    found = []
+    for number in range(bins):
+        inside = place == number
+        count = int(inside.sum())
+        found.append(
+            Bin(
+                *(number / bins, (number + 1) / bins, count),
+                round(float(score[inside].mean()), 4) if count else None,
+                round(float(right[inside].mean()), 4) if count else None,
+            )
+        )
+    return found
+
+
+def expected_calibration_error(
+    score: np.ndarray, right: np.ndarray, bins: int = BINS
+) -> float | None:
+    """Return how far score and precision are apart, over the bins; None for nothing.
+
+    Each bin counts by its detections (Naeini et al., "Obtaining Well Calibrated
+    Probabilities Using Bayesian Binning", 2015).
+    """
+    if not len(score):
+        return None
+    place = np.floor(score * bins + 1e-9).astype(int).clip(0, bins - 1)
+    gaps = np.bincount(place, weights=right - score, minlength=bins)
+    return round(float(np.abs(gaps).sum() / len(score)), 4)

@@ -1,0 +1,115 @@
+"""Detections of a model, or of a file, for annotated images as COCO results."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.classes import require_same_classes
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.files import read_json
+from mmdet_flow.formats.coco_results import to_coco_results
+
+BATCH = 8
+KEYS = {"image_id", "category_id", "bbox", "score"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in the images of a COCO file.
+
+    Attributes:
+        rows: COCO results: bbox (x, y, width, height in pixels), score, and a
+            run-length encoded segmentation where the model has masks.
+        model_sha256: of the checkpoint, or None where the rows came from a file.
+    """
+
+    rows: list[dict]
+    model_sha256: str | None = None
+
+    def kinds(self, truth: CocoFile) -> list[str]:
+        """Return what can be measured: "bbox", and "segm" where both have masks."""
+        masks = self.rows and all(
+            isinstance(row.get("segmentation"), dict) for row in self.rows
+        )
+        return ["bbox", "segm"] if masks and truth.has_polygons else ["bbox"]
+
+
+def detect(
+    checkpoint: Path, config: Path | None, truth: CocoFile, images: Path, threads: int
+) -> Found:
+    """Run a model over the images of a COCO file, at its own score cut.
+
+    Raises DataError when the model's class list is not that of the annotations.
+    """
+    from mmdet_flow.inference.detector import Detector
+    from mmdet_flow.inference.images import read_image
+
+    detector = Detector(checkpoint, config, threads)
+    require_same_classes(
+        detector.classes,
+        truth.classes,
+        str(checkpoint),
+        str(truth.path),
+        "use the data of its training",
+    )
+    categories = [category["id"] for category in truth.categories]
+    rows = []
+    for start in range(0, len(truth.images), BATCH):
+        batch = truth.images[start : start + BATCH]
+        pixels = [read_image(images / image["file_name"])[1] for image in batch]
+        for image, found in zip(batch, detector.predict(pixels), strict=True):
+            kinds = to_coco_results(image["id"], found, categories)
+            rows += kinds["segm"] or kinds["bbox"]
+    return Found(rows, detector.meta["model_sha256"])
+
+
+def read_detections(path: Path, truth: CocoFile) -> Found:
+    """Read COCO results; DataError if they are none, or of other images or classes."""
+    rows = read_json(path)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and row.keys() >= KEYS for row in rows
+    ):
+        raise DataError(
+            f"{path}: not COCO results: a list of {', '.join(sorted(KEYS))}"
+        )
+    for key, known in (("image_id", truth.images), ("category_id", truth.categories)):
+        strange = {row[key] for row in rows} - {item["id"] for item in known}
+        if strange:
+            raise DataError(
+                f"{path}: {key} {min(strange, key=str)} is not in {truth.path}; give "
+                "the annotations that these detections were made for"
+            )
+    return Found(rows)
+
+
+def find_objects(args: argparse.Namespace, truth: CocoFile) -> Found:
+    """Return what the command line asks for: of a model, or of a file."""
+    if args.detections:
+        return read_detections(args.detections, truth)
+    if not args.images:
+        raise UsageError("--checkpoint needs the folder of the images, --images")
+    threads = args.threads or cli.available_threads()
+    return detect(args.checkpoint, args.config, truth, args.images, threads)
+
+
+def add_detection_options(
+    parser: argparse.ArgumentParser, images: bool = False
+) -> None:
+    """Add the options that say what is measured, and on what.
+
+    ``images`` says whether the folder of the images is needed in any case.
+    """
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--checkpoint", type=Path, metavar="FILE", help="a model")
+    source.add_argument(
+        "--detections",
+        type=Path,
+        metavar="FILE",
+        help="COCO results instead of a model",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE")
+    parser.add_argument("--annotations", type=Path, required=True, metavar="COCO")
+    parser.add_argument("--images", type=Path, required=images, metavar="FOLDER")
+    cli.add_threads_option(parser)

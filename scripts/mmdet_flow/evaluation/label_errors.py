@@ -1,0 +1,79 @@
+"""Candidates for errors in the annotations: the model is sure, and they disagree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmdet_flow.evaluation.assignment import (
+    BACKGROUND,
+    CLASSIFICATION,
+    CORRECT,
+    LOCALISATION,
+    Assignment,
+)
+
+CONFIDENT = 0.5
+"""The model is sure of a detection of at least this score."""
+
+SUSPICIONS = {
+    BACKGROUND: "not annotated?",
+    CLASSIFICATION: "wrong class?",
+    LOCALISATION: "wrong place?",
+}
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """A detection that may be right where the annotation is wrong.
+
+    Attributes:
+        row: its position in the assignment; ``image`` that of its image.
+        found, annotated: positions in the class list; ``annotated`` may be None.
+        bbox: of the detection, x, y, width, height in pixels.
+    """
+
+    row: int
+    image: int
+    file: str
+    error: str
+    score: float
+    found: int
+    annotated: int | None
+    iou: float
+    bbox: list[float]
+
+    @property
+    def suspicion(self) -> str:
+        return SUSPICIONS[self.error]
+
+    def row_of(self, classes: Sequence[str]) -> tuple:
+        """Return the row of a table."""
+        annotated = "" if self.annotated is None else classes[self.annotated]
+        return (
+            *(self.file, self.suspicion, round(self.score, 4), classes[self.found]),
+            *(annotated, round(self.iou, 4), *(round(v, 1) for v in self.bbox)),
+        )
+
+
+def label_errors(kept: Assignment) -> list[LabelError]:
+    """Return the candidates, the most certain first.
+
+    An object that another detection confirms is none.
+    """
+    suspect = np.isin(kept.outcome, list(SUSPICIONS)) & (kept.score >= CONFIDENT)
+    confirmed = np.flatnonzero(kept.state == CORRECT)
+    suspect &= ~np.isin(kept.target, confirmed)
+    rows = np.flatnonzero(suspect)
+    rows = rows[np.argsort(-kept.score[rows], kind="stable")]
+    return [_label_error(kept, int(row)) for row in rows]
+
+
+def _label_error(kept: Assignment, row: int) -> LabelError:
+    image, target = int(kept.image[row]), int(kept.target[row])
+    return LabelError(
+        *(row, image, kept.images[image]["file_name"], str(kept.outcome[row])),
+        *(float(kept.score[row]), int(kept.label[row])),
+        int(kept.object_label[target]) if target >= 0 else None,
+        *(float(kept.iou[row]), kept.rows[row]["bbox"]),
+    )

@@ -1,0 +1,134 @@
+"""COCO metrics by pycocotools, which is the reference."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmdet_flow.dataset.coco import CocoFile
+
+METRICS = (
+    *("mAP", "mAP_50", "mAP_75", "mAP_small", "mAP_medium", "mAP_large"),
+    *("AR_1", "AR_10", "AR_100", "AR_small", "AR_medium", "AR_large"),
+)
+"""The twelve figures of COCO in their order; AR_n with n detections an image."""
+
+MAX_DETECTIONS = 100
+"""Of one class in one image, as in COCO."""
+
+SIZES = ("all", "small", "medium", "large")
+RECALLS = np.linspace(0, 1, 101)
+
+
+def measure(truth: CocoFile, results: list[dict], kind: str) -> dict:
+    """Return the COCO metrics of results; None where there is no ground truth.
+
+    ``kind`` is "bbox" or "segm". Average precision is over IoU 0.50 to 0.95, of at
+    most 100 detections of a class in an image (Lin et al., "Microsoft COCO", 2014).
+    ``per_class`` has the mAP of each class and ``per_class_metrics`` all figures.
+    """
+    return summary(evaluate_coco(truth, results, kind), truth.classes)
+
+
+def evaluate_coco(truth: CocoFile, results: list[dict], kind: str):
+    """Return pycocotools' evaluation, accumulated and summarized."""
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = _to_coco(truth)
+        found = _to_found(coco, results, kind)
+        evaluation = COCOeval(coco, found, kind)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
+
+
+def summary(evaluation, classes: Sequence[str]) -> dict:
+    """Return the figures of an evaluation as plain values of four digits."""
+    values = {name: known(evaluation.stats[i]) for i, name in enumerate(METRICS)}
+    per_class = {name: _of_class(evaluation, i) for i, name in enumerate(classes)}
+    return values | {
+        "per_class": {name: own["mAP"] for name, own in per_class.items()},
+        "per_class_metrics": per_class,
+    }
+
+
+def average_precision(
+    right: np.ndarray, wrong: np.ndarray, positives: float
+) -> np.ndarray:
+    """Return the average precision (T,) of detections, highest score first.
+
+    ``right`` and ``wrong`` (T, n) say how often each detection counts as such at each
+    of T overlaps; ``positives`` is the number of objects. Interpolated at 101 recalls
+    as in COCO; NaN without objects.
+    """
+    if positives <= 0:
+        return np.full(len(right), np.nan)
+    right, wrong = right.cumsum(1), wrong.cumsum(1)
+    precision = right / np.maximum(right + wrong, np.spacing(1))
+    # The best precision at this recall or a higher one.
+    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    precision = np.pad(precision, ((0, 0), (0, 1)))
+    reached = [np.searchsorted(row / positives, RECALLS) for row in right]
+    return np.take_along_axis(precision, np.array(reached), axis=1).mean(1)
+
+
+def known(value: float) -> float | None:
+    """Return a figure with four digits; None for the -1 and NaN that mean none."""
+    return None if np.isnan(value) or value < 0 else round(float(value), 4)
+
+
+def _to_coco(truth: CocoFile):
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    # pycocotools adds keys to the annotations: they are copied.
+    annotations = [
+        {"iscrowd": 0, "area": item["bbox"][2] * item["bbox"][3]} | item
+        for item in truth.annotations
+    ]
+    coco.dataset = {
+        "info": {},
+        "images": truth.images,
+        "annotations": annotations,
+        "categories": truth.categories,
+    }
+    coco.createIndex()
+    return coco
+
+
+def _to_found(coco, results: list[dict], kind: str):
+    if not results:
+        from pycocotools.coco import COCO
+
+        found = COCO()
+        found.dataset = coco.dataset | {"annotations": []}
+        found.createIndex()
+        return found
+    # Sizes are areas: of a mask not that of its box, which would be taken if it were
+    # there; of a box not that of the mask.
+    left_out = "bbox" if kind == "segm" else "segmentation"
+    rows = [{k: v for k, v in row.items() if k != left_out} for row in results]
+    return coco.loadRes(rows)
+
+
+def _of_class(evaluation, index: int) -> dict[str, float | None]:
+    # precision: IoU x recall x class x size x limit; recall has no second axis
+    precision = evaluation.eval["precision"][:, :, index, :, -1]
+    recall = evaluation.eval["recall"][:, index]
+    figures = {"mAP": precision[..., 0], "mAP_50": precision[0, :, 0]}
+    figures["mAP_75"] = precision[5, :, 0]
+    for position, size in enumerate(SIZES[1:], 1):
+        figures[f"mAP_{size}"] = precision[..., position]
+    for position, limit in enumerate(evaluation.params.maxDets):
+        figures[f"AR_{limit}"] = recall[:, 0, position]
+    for position, size in enumerate(SIZES[1:], 1):
+        figures[f"AR_{size}"] = recall[:, position, -1]
+    return {name: known(_mean(values)) for name, values in figures.items()}
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values[values > -1]
+    return float(values.mean()) if values.size else -1.0

@@ -1,0 +1,119 @@
+"""Pictures of what was measured."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_flow.evaluation.calibration import Bin
+from mmdet_flow.evaluation.curves import Curve, best_f1
+from mmdet_flow.figures import save_figure
+
+MANY = 12
+"""More classes than these have no legend, and no numbers in the matrix."""
+
+
+def plot_curves(curves: Mapping[str, Curve], path: Path) -> None:
+    """Draw precision over recall, and F1 over the score with its best points."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for number, (name, curve) in enumerate(curves.items()):
+        style = {"color": f"C{number % 10}", "label": name}
+        left.plot(curve.recall, curve.precision, **style)
+        right.plot(curve.score, curve.f1, **style)
+        if best := best_f1(curve):
+            right.plot(best["score"], best["f1"], "o", color=style["color"])
+    left.set(title="precision over recall", xlabel="recall", ylabel="precision")
+    right.set(title="F1 over the lowest score kept", xlabel="score", ylabel="F1")
+    for axis in (left, right):
+        axis.set(xlim=(0, 1), ylim=(0, 1.02))
+        axis.grid(alpha=0.3)
+    if len(curves) <= MANY:
+        _legend(left, loc="lower left")
+    save_figure(figure, path)
+
+
+def plot_calibration(bins: Sequence[Bin], path: Path) -> None:
+    """Draw the share of right detections, and how many there are, by score."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    filled = [one for one in bins if one.count]
+    left.plot((0, 1), (0, 1), "--", color="grey", label="perfect")
+    left.plot(
+        [one.score for one in filled], [one.precision for one in filled], "o-",
+        label="this model",
+    )  # fmt: skip
+    left.set(
+        title="do scores mean what they say?", xlabel="score", ylabel="share right",
+        xlim=(0, 1), ylim=(0, 1.02),
+    )  # fmt: skip
+    left.legend()
+    width = 1 / max(len(bins), 1)
+    right.bar(
+        [one.low for one in bins], [one.count for one in bins], width, align="edge",
+        edgecolor="white",
+    )  # fmt: skip
+    right.set(title="detections by score", xlabel="score", ylabel="count", xlim=(0, 1))
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    save_figure(figure, path)
+
+
+def plot_errors(
+    counts: Mapping[str, np.ndarray],
+    cost: Mapping[str, float | None],
+    classes: Sequence[str],
+    path: Path,
+) -> None:
+    """Draw how many errors of each kind there are, by class, and what they cost."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    names = list(counts)
+    start = np.zeros(len(names))
+    for label, name in enumerate(classes):
+        values = np.array([counts[error][label] for error in names])
+        left.barh(names, values, left=start, color=f"C{label % 10}", label=name)
+        start = start + values
+    left.set(title="errors at the lowest score kept", xlabel="count")
+    right.barh(names, [cost[error] or 0 for error in names], color="grey")
+    right.set(title="mAP at IoU 0.5 that each kind costs", xlabel="mAP_50")
+    for axis in (left, right):
+        axis.invert_yaxis()
+        axis.grid(alpha=0.3, axis="x")
+    if len(classes) <= MANY:
+        _legend(left)
+    save_figure(figure, path)
+
+
+def plot_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
+    """Draw the confusion matrix; the shade is the share of the row."""
+    from matplotlib.figure import Figure
+
+    side = min(11, 3 + 0.6 * len(names))
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axis = figure.subplots()
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    picture = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    places = range(len(names))
+    axis.set_xticks(places, names, rotation=45, ha="right", parse_math=False)
+    axis.set_yticks(places, names, parse_math=False)
+    axis.set(xlabel="found", ylabel="annotated", title="which is taken for which")
+    if len(names) <= MANY:
+        for row, column in np.ndindex(matrix.shape):
+            shade = "white" if share[row, column] > 0.5 else "black"
+            text = str(matrix[row, column])
+            axis.text(column, row, text, ha="center", va="center", color=shade)
+    figure.colorbar(picture, label="share of the annotated", shrink=0.7)
+    save_figure(figure, path)
+
+
+def _legend(axis, **options) -> None:
+    """Add a legend of class names, which are no formulas."""
+    for text in axis.legend(**options).get_texts():
+        text.set_parse_math(False)

@@ -1,0 +1,126 @@
+"""Choose for each class the lowest score to keep, for mmdet_predict --score auto.
+
+Give a split that the model was not trained on and is not tested on: validation. For
+each class FILE says at which score F1 is best, at which the wanted --recall is reached,
+and from which the wanted --precision is kept; --use chooses what --score auto takes.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.errors import UsageError
+from mmdet_flow.evaluation.assignment import IOU, Assignment, assign, overlap
+from mmdet_flow.evaluation.curves import (
+    Curve,
+    at_precision,
+    at_recall,
+    best_f1,
+    curve_of,
+)
+from mmdet_flow.evaluation.detect import Found, add_detection_options, find_objects
+from mmdet_flow.files import write_json
+
+USES = ("f1", "recall", "precision")
+WANTED = 0.9
+
+
+def thresholds(
+    truth: CocoFile, found: Found, use: str, recall: float, precision: float
+) -> dict:
+    """Return the content of the thresholds file.
+
+    Where nothing right was found, no score is better than another: there are none.
+    """
+    kind = found.kinds(truth)[-1]
+    assignment = assign(overlap(truth, found.rows, kind))
+    points = choose(assignment, truth.classes, recall, precision)
+    common = _points(curve_of(assignment), recall, precision)
+    scores = {}
+    if common["f1"]:
+        scores = {name: _score(name, own, common, use) for name, own in points.items()}
+    else:
+        cli.log.warning("%s: no object was found, so no score is best", truth.path)
+    return {
+        "scores": scores,
+        "use": use,
+        "wanted": {"recall": recall, "precision": precision},
+        "classes": points,
+        "all": common,
+        "kind": kind,
+        "iou": IOU,
+        "images": len(truth.images),
+        "classes_sha256": classes_sha256(truth.classes),
+        "model_sha256": found.model_sha256,
+    }
+
+
+def choose(
+    assignment: Assignment, classes: list[str], recall: float, precision: float
+) -> dict[str, dict]:
+    """Return the points of each class; None for what it does not reach."""
+    return {
+        name: _points(curve_of(assignment, label), recall, precision)
+        for label, name in enumerate(classes)
+    }
+
+
+def _points(curve: Curve, recall: float, precision: float) -> dict:
+    return {
+        "objects": curve.positives,
+        "f1": best_f1(curve),
+        "recall": at_recall(curve, recall),
+        "precision": at_precision(curve, precision),
+    }
+
+
+def _score(name: str, own: dict, common: dict, use: str) -> float:
+    """Return the score of a class: as wanted, or of its best F1, or that of all."""
+    if own[use]:
+        return own[use]["score"]
+    if own["f1"]:
+        cli.log.warning("%s: does not reach the wanted %s; took best F1", name, use)
+        return own["f1"]["score"]
+    cli.log.warning("%s: none was found; took the score of all classes", name)
+    return common["f1"]["score"]
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    for name in ("recall", "precision"):
+        if not 0 < getattr(args, name) <= 1:
+            raise UsageError(f"--{name}: give a value above 0, up to 1")
+    truth = CocoFile.read(args.annotations)
+    found = find_objects(args, truth)
+    content = thresholds(truth, found, args.use, args.recall, args.precision)
+    write_json(args.output, content)
+    for name, score in content["scores"].items():
+        cli.log.info("%s: %g", name, score)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_thresholds", __doc__)
+    add_detection_options(parser)
+    parser.add_argument(
+        "--use",
+        choices=USES,
+        default="f1",
+        help="what --score auto takes (default: f1)",
+    )
+    for name in ("recall", "precision"):
+        parser.add_argument(
+            f"--{name}",
+            type=float,
+            default=WANTED,
+            metavar="SHARE",
+            help=f"the {name} that is wanted (default: {WANTED})",
+        )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: run(args), args)

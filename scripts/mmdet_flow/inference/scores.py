@@ -1,0 +1,120 @@
+"""The lowest score to keep: a number for all classes, or one for each class.
+
+--score auto takes those of a thresholds file, which mmdet_thresholds makes from images
+that the model was not trained on.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.files import read_json
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Lowest scores to keep.
+
+    Attributes:
+        value: a number for all classes, or a score by class name.
+        path: the thresholds file, or None.
+        model_sha256, classes_sha256: what the file is for; None if it does not say.
+    """
+
+    value: float | dict[str, float]
+    path: Path | None = None
+    model_sha256: str | None = None
+    classes_sha256: str | None = None
+
+    @property
+    def lowest(self) -> float:
+        """The lowest of all: what is below is of no use to anybody."""
+        by_class = isinstance(self.value, dict)
+        return min(self.value.values()) if by_class else self.value
+
+    def for_classes(
+        self, classes: Sequence[str], model_sha256: str | None = None
+    ) -> float | np.ndarray:
+        """Return the number, or the scores (classes,) in the order of the class list.
+
+        Raises DataError when the file is for other classes or another model.
+        """
+        if not isinstance(self.value, dict):
+            return self.value
+        again = "make it again with mmdet_thresholds"
+        if self.classes_sha256 != classes_sha256(classes):
+            raise DataError(
+                f"{self.path}: is for the classes {', '.join(sorted(self.value))}, the "
+                f"model has {', '.join(classes)}; {again}"
+            )
+        if None not in (model_sha256, self.model_sha256) and (
+            model_sha256 != self.model_sha256
+        ):
+            raise DataError(
+                f"{self.path}: is for another model ({self.model_sha256[:8]}, not "
+                f"{model_sha256[:8]}); {again}"
+            )
+        listed = ", ".join(f"{name} {self.value[name]:g}" for name in classes)
+        cli.log.info("lowest scores: %s", listed)
+        return np.array([self.value[name] for name in classes])
+
+
+def read_scores(score: float | str, thresholds: Path | None) -> Scores:
+    """Return what --score and --thresholds say together."""
+    if score != AUTO:
+        if thresholds:
+            raise UsageError("--thresholds: is for --score auto; leave one of them out")
+        return Scores(score)
+    if not thresholds:
+        raise UsageError(
+            "--score auto: needs --thresholds FILE, which mmdet_thresholds makes from "
+            "a validation split"
+        )
+    content = read_json(thresholds)
+    try:
+        value = {name: float(own) for name, own in content["scores"].items()}
+        origin = (content["model_sha256"], content["classes_sha256"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DataError(
+            f"{thresholds}: is not of mmdet_thresholds; make it with that command"
+        ) from None
+    if not value:
+        raise DataError(
+            f"{thresholds}: has no scores, because the model found no object; train "
+            "longer, or give a number as --score"
+        )
+    return Scores(value, thresholds, *origin)
+
+
+def score_option(text: str) -> float | str:
+    """Read the value of --score: a number, or auto."""
+    if text == AUTO:
+        return AUTO
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no number, and not auto") from None
+
+
+def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:
+    parser.add_argument(
+        "--score",
+        type=score_option,
+        default=default,
+        help="lowest score to keep, or auto: that of each class in --thresholds "
+        f"(default: {default})",
+    )
+    parser.add_argument(
+        "--thresholds",
+        type=Path,
+        metavar="FILE",
+        help="scores by class, of mmdet_thresholds, for --score auto",
+    )

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from mmdet_flow.evaluation.bootstrap import (
+    draw_weights,
+    intervals,
+    matches_of,
+    resample,
+)
+from mmdet_flow.evaluation.metrics import evaluate_coco
+from tests.evaluation.scenes import CLASSES, found_in, random_scene, truth_of
+
+LEAF = ("leaf", 0, 0, 40, 40)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_image_once_gives_the_figures_of_pycocotools(seed):
+    evaluation = evaluate_coco(*random_scene(seed), "bbox")
+    once = np.ones((1, len(evaluation.params.imgIds)), int)
+    values = resample(matches_of(evaluation), once)
+    assert values.mean() == pytest.approx(evaluation.stats[0], abs=1e-12)
+    assert values[..., 0].mean() == pytest.approx(evaluation.stats[1], abs=1e-12)
+
+
+def test_a_weight_of_two_is_an_image_twice():
+    objects, detections = [LEAF], [(*LEAF, 0.9), ("leaf", 60, 60, 20, 20, 0.95)]
+    other, others = [LEAF], [(*LEAF, 0.8)]
+    twice = evaluate_coco(
+        truth_of(objects, objects, other),
+        found_in(detections, detections, others),
+        "bbox",
+    )
+    once = evaluate_coco(truth_of(objects, other), found_in(detections, others), "bbox")
+    values = resample(matches_of(once), np.array([[2, 1]]))
+    assert values[0, 0].mean() == pytest.approx(twice.stats[0])
+
+
+def test_intervals_by_hand():
+    """One image of two is all right, the other all wrong: mAP is 1, 0 or between."""
+    truth = truth_of([LEAF], [LEAF])
+    found = found_in([(*LEAF, 0.9)], [])
+    limits = intervals(evaluate_coco(truth, found, "bbox"), CLASSES, samples=200)
+    assert limits["mAP"] == limits["mAP_50"] == limits["per_class"]["leaf"] == [0, 1]
+    assert limits["per_class"]["shell"] is None
+    exact = found_in([(*LEAF, 0.9)], [(*LEAF, 0.9)])
+    sure = intervals(evaluate_coco(truth, exact, "bbox"), CLASSES, samples=200)
+    assert sure["mAP"] == [1, 1]
+
+
+def test_draws_are_those_of_the_seed():
+    weights = draw_weights(7, 50, seed=3)
+    assert (weights.sum(1) == 7).all()
+    assert (weights == draw_weights(7, 50, seed=3)).all()
+    assert (weights != draw_weights(7, 50, seed=4)).any()

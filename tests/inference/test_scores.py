@@ -1,0 +1,127 @@
+import json
+
+import numpy as np
+import pytest
+
+from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.detections import Detections
+from mmdet_flow.errors import DataError, FlowError, UsageError
+from mmdet_flow.inference.predict import _settings, build_parser, main
+from mmdet_flow.inference.scores import read_scores
+
+CLASSES = ("leaf", "pebble", "shell")
+
+
+@pytest.fixture
+def thresholds(tmp_path):
+    def write(**changes):
+        content = {
+            "scores": {"leaf": 0.25, "pebble": 0.5, "shell": 0.75},
+            "classes_sha256": classes_sha256(CLASSES),
+            "model_sha256": "a" * 64,
+        }
+        path = tmp_path / "thresholds.json"
+        path.write_text(json.dumps(content | changes))
+        return path
+
+    return write
+
+
+def test_a_number_is_for_all_classes():
+    assert read_scores(0.3, None).for_classes(CLASSES, "b" * 64) == 0.3
+    assert read_scores(0.3, None).lowest == 0.3
+
+
+def test_auto_takes_the_score_of_each_class(thresholds):
+    scores = read_scores("auto", thresholds())
+    assert scores.lowest == 0.25
+    assert scores.for_classes(CLASSES, "a" * 64).tolist() == [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("score", "changes", "kind", "message"),
+    [
+        ("auto", None, UsageError, "--score auto: needs --thresholds FILE"),
+        (0.3, {}, UsageError, "--thresholds: is for --score auto"),
+        ("auto", {"scores": 3}, DataError, "is not of mmdet_thresholds"),
+        ("auto", {"scores": {}}, DataError, "the model found no object; train longer"),
+        ("auto", {"classes_sha256": "b"}, DataError, "is for the classes leaf, pebble"),
+        ("auto", {"model_sha256": "b" * 64}, DataError, "is for another model (bbbb"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(thresholds, score, changes, kind, message):
+    path = None if changes is None else thresholds(**changes)
+    with pytest.raises(FlowError) as raised:
+        read_scores(score, path).for_classes(CLASSES, "a" * 64)
+    assert type(raised.value) is kind
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_detections_are_kept_by_the_score_of_their_class():
+    found = Detections(
+        *(10, 10, np.zeros((4, 4), np.float32)),
+        np.array([0.8, 0.6, 0.5, 0.5], np.float32),
+        *(np.array([2, 2, 1, 0]), CLASSES),
+        np.arange(400).reshape(4, 10, 10) % 3 == 0,
+    )
+    kept = found.above(np.array([0.25, 0.5, 0.75]))
+    assert kept.labels.tolist() == [2, 1, 0]
+    assert (kept.masks == found.masks[[0, 2, 3]]).all()
+    assert len(found.above(0.55)) == 2
+
+
+def test_a_score_is_kept_down_to_what_the_curve_rounds_it_to():
+    """float32 and its decimal differ: 0.57 in the file, 0.5699999 in the model."""
+    found = Detections(
+        *(1, 1, np.zeros((1, 4), np.float32), np.array([0.57], np.float32)),
+        *(np.array([0]), ("leaf",)),
+    )
+    assert len(found.above(np.array([0.57]))) == 0
+    assert len(found.above(np.array([0.569]))) == 1
+
+
+def test_the_journal_tells_scores_apart(tmp_path, thresholds):
+    def settings(*options):
+        required = [
+            "--checkpoint",
+            "c",
+            "--prediction_in",
+            "i",
+            "--prediction_out",
+            "o",
+        ]
+        return _settings(build_parser().parse_args([*required, *options]))
+
+    auto = ("--score", "auto", "--thresholds", str(thresholds()))
+    first = settings(*auto)
+    assert first["score"] == {"leaf": 0.25, "pebble": 0.5, "shell": 0.75}
+    thresholds(images=99)  # other news in the file change no result
+    assert settings(*auto) == first
+    thresholds(scores={"leaf": 0.25, "pebble": 0.5, "shell": 0.7})
+    assert settings(*auto) != first
+    assert settings()["score"] == 0.0 and settings("--score", "0.3")["score"] == 0.3
+
+
+def test_auto_without_a_file_is_said_before_anything_is_made(tmp_path, capsys):
+    options = ["--checkpoint", "c", "--prediction_in", str(tmp_path)]
+    options += ["--prediction_out", str(tmp_path / "out"), "--score", "auto"]
+    assert main(options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: --score auto: needs --thresholds")
+    assert error.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_the_service_takes_the_same_options(thresholds):
+    from mmdet_flow.serving.service import build_parser
+
+    options = ["--checkpoint", "c", "--score", "auto", "--thresholds"]
+    args = build_parser().parse_args([*options, str(thresholds())])
+    assert read_scores(args.score, args.thresholds).lowest == 0.25
+    assert build_parser().parse_args(["--checkpoint", "c"]).score == 0.0
+
+
+def test_a_score_that_is_no_number_is_refused(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        build_parser().parse_args(["--score", "best"])
+    assert stopped.value.code == 2
+    assert "best is no number, and not auto" in capsys.readouterr().err
