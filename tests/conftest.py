@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import convert
@@ -45,6 +46,13 @@ def the_error(run: subprocess.CompletedProcess) -> str:
     lines = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, run.stderr
     return lines[0]
+
+
+@pytest.fixture(autouse=True)
+def own_log():
+    """Let each test begin without what commands of others set up for their log."""
+    cli.log.handlers[:] = []
+    cli.log.propagate = True
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import logging
 import numpy as np
 import pytest
 
-from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.images import read_image
@@ -119,7 +118,6 @@ def test_what_cannot_be_traced_runs_in_torch(trained, monkeypatch, pictures, cap
         raise CannotTrace("its network returns a dict")
 
     monkeypatch.setattr(openvino_engine, "_graphs", refuse)
-    cli.log.propagate = True
     with caplog.at_level(logging.INFO, logger="mmdet_flow"):
         detector = Detector(trained.checkpoint, threads=2)
     assert detector.engine.name == "torch"

@@ -146,7 +146,8 @@ def test_a_killed_server_loses_nothing(predictor, server, stream, images):
         answers = stream.wait_for(50)
         assert sorted(answer["id"] for answer in answers) == sorted(names)
         wait_until(stream.is_empty)
-        assert running.metric("reconnects_total") >= 1
+        # All may have been read before, and the reader may still be on its way back.
+        wait_until(lambda: running.metric("reconnects_total") >= 1)
 
 
 def test_a_server_that_forgot_everything_is_served_again(
