@@ -3,6 +3,7 @@ rule evaluate_model:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         annotations="<results>/{experiment}/splits/test.json",
+        listed="<results>/{experiment}/splits/test.txt",
         images="<results>/{experiment}/dataset/images",
     output:
         report(
@@ -17,7 +18,10 @@ rule evaluate_model:
         "<results>/{experiment}/logs/evaluate_model.log",
     conda:
         "../envs/main.yaml"
-    threads: workflow.cores or 2
+    threads: THREADS
+    resources:
+        mem_mb=prediction_memory,
+        runtime=evaluation_minutes,
     params:
         folder=subpath(output.metrics, parent=True),
     shell:
@@ -44,6 +48,9 @@ rule draw_predictions:
         "<results>/{experiment}/logs/draw_predictions.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     shell:
         "mmdet_draw {input.opex} --images {input.images:q} --output {output} 2> {log}"
 
@@ -61,6 +68,9 @@ rule summarize:
         "<results>/{experiment}/logs/summarize.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         folder=subpath(output[0], parent=True),
     shell:
