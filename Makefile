@@ -43,10 +43,17 @@ test: setup ## run the linters and the tests
 test-slow: setup ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
-bench: bench-conversion bench-prediction bench-serving ## measure all of them: long
+test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
+	@tests/cluster/install.sh
+	@$(BIN)/python -m pytest -m slurm tests/cluster
+
+bench: bench-conversion bench-dag bench-prediction bench-serving ## measure all of them: long
 
 bench-conversion: setup ## compare the conversion with wai.annotations alone
 	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
+
+bench-dag: setup ## measure the dry run for a million images
+	@$(BIN)/python benchmarks/dag.py
 
 bench-serving: setup ## measure the Redis service beside batch prediction, after make bccd
 	@$(BIN)/python benchmarks/serving.py --images data/bccd/JPEGImages \
@@ -79,5 +86,5 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo bccd test test-slow bench bench-conversion bench-prediction
-.PHONY: bench-serving lint format clean
+.PHONY: help setup demo bccd test test-slow test-slurm bench bench-conversion bench-dag
+.PHONY: bench-prediction bench-serving lint format clean
