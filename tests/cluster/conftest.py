@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ CONFIG = {
             },
             "splits": {"train": 0.5, "val": 0.2, "test": 0.3},
             "model": {
-                "base": "rtmdet_tiny_8xb32-300e_coco",
+                "base": "rtmdet-ins_tiny_8xb32-300e_coco",
                 "image_size": 128,
                 "epochs": 6,
                 "val_interval": 6,
@@ -43,6 +43,9 @@ SITE = {
     "slurm-status-command": "squeue",
     "slurm-init-seconds-before-status-checks": 5,
 }
+
+PLACES = "predict_images:slurm_extra=f'--nodelist=n{int(wildcards.shard) + 1}'"
+"""Each shard on a node of its own."""
 
 THREADS = "predict_images=2 train_model=2 evaluate_model=2 convert_annotations=2"
 """The test's nodes have two CPUs each."""
@@ -66,7 +69,12 @@ class Project:
     def training(self) -> Path:
         return self.results / "training"
 
-    def start(self, *options: str, profile: str | None = "slurm") -> subprocess.Popen:
+    def start(
+        self,
+        *targets: str,
+        options: Sequence[str] = (),
+        profile: str | None = "slurm",
+    ) -> subprocess.Popen:
         """Start snakemake through a profile of the project, or on this machine."""
         command = [BIN / "snakemake", "--snakefile", ROOT / "Snakefile", *options]
         if profile:
@@ -75,6 +83,7 @@ class Project:
             command += ["--set-threads", *THREADS.split()]
         else:
             command += ["--cores", "2"]
+        command += ["--", *targets]
         with open(self.folder / "run.log", "ab") as log:
             return subprocess.Popen(
                 [*map(str, command)],
@@ -85,9 +94,9 @@ class Project:
                 stderr=log,
             )
 
-    def run(self, *options: str, profile: str | None = "slurm") -> None:
+    def run(self, *targets: str, **how) -> None:
         """Run snakemake to its end, which must be a good one."""
-        self.expect_success(self.start(*options, profile=profile))
+        self.expect_success(self.start(*targets, **how))
 
     def expect_success(self, run: subprocess.Popen) -> None:
         try:
@@ -130,7 +139,7 @@ def undisturbed(cluster, tmp_path_factory) -> Project:
     run_command(
         "mmdet_example", "--output", project.folder / "data/example", "--images", "16"
     )
-    project.run()
+    project.run(options=["--set-resources", PLACES])
     return project
 
 
