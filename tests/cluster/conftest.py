@@ -113,7 +113,8 @@ class Project:
     def job_of(self, rule: str) -> dict[str, str]:
         """Return what Slurm knows of the newest job of a rule."""
         jobs = slurm("scontrol", "--oneliner", "show", "job").splitlines()
-        found = [job for job in jobs if f"Comment=rule_{rule}" in job]
+        marks = (f"Comment=rule_{rule}", f"WorkDir={self.folder} ")
+        found = [job for job in jobs if all(mark in job for mark in marks)]
         return dict(part.split("=", 1) for part in found[-1].split() if "=" in part)
 
 
