@@ -47,8 +47,10 @@ def conversion_minutes(wildcards, input, attempt):
 def training_retries():
     """Return how often a training is started again: often where its time is limited.
 
-    None leaves it to --retries.
+    None leaves it to --retries. Inside a job that is 0, so that each start is a job.
     """
+    if workflow.remote_exec:
+        return None
     models = [experiment["model"] for experiment in config["experiments"].values()]
     limited = any(model["max_hours"] is not None for model in models)
     return CHAINED_JOBS if limited else None

@@ -110,12 +110,18 @@ class Project:
         self.checkpoint.unlink()
         shutil.rmtree(self.training)
 
+    def jobs_of(self, rule: str) -> list[dict[str, str]]:
+        """Return what Slurm knows of the jobs of a rule that were started here."""
+        marks = (f"Comment=rule_{rule}", f"WorkDir={self.folder} ")
+        return [
+            dict(part.split("=", 1) for part in job.split() if "=" in part)
+            for job in slurm("scontrol", "--oneliner", "show", "job").splitlines()
+            if all(mark in job for mark in marks)
+        ]
+
     def job_of(self, rule: str) -> dict[str, str]:
         """Return what Slurm knows of the newest job of a rule."""
-        jobs = slurm("scontrol", "--oneliner", "show", "job").splitlines()
-        marks = (f"Comment=rule_{rule}", f"WorkDir={self.folder} ")
-        found = [job for job in jobs if all(mark in job for mark in marks)]
-        return dict(part.split("=", 1) for part in found[-1].split() if "=" in part)
+        return max(self.jobs_of(rule), key=lambda job: int(job["JobId"]))
 
 
 @pytest.fixture(scope="session")

@@ -111,9 +111,8 @@ def test_a_limited_training_is_a_chain_of_jobs(cluster, project, undisturbed):
     config.write_text(
         config.read_text().replace("epochs: 6", "epochs: 6\n      max_hours: 1.0e-6")
     )
-    before = set(slurm("squeue", "-h", "--states=all", "-o", "%i").split())
     project.run(MODEL)
-    jobs = set(slurm("squeue", "-h", "--states=all", "-o", "%i").split()) - before
+    jobs = project.jobs_of("train_model")
     assert len(jobs) == len(states) - 1
     assert project.job_of("train_model")["TimeLimit"] == "00:31:00"
     assert_resumed_to_same_weights(project, undisturbed)
