@@ -46,7 +46,11 @@ test-slow: setup ## run the tests that take minutes
 matrix: setup ## try the detector families on this machine: 20 minutes
 	@$(BIN)/mmdet_matrix --output docs/matrix
 
-bench: bench-conversion bench-training bench-prediction bench-serving ## measure all of them: long
+test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
+	@tests/cluster/install.sh
+	@$(BIN)/python -m pytest -m slurm tests/cluster
+
+bench: bench-conversion bench-dag bench-training bench-prediction bench-serving ## measure all: long
 
 bench-conversion: setup ## compare the conversion with wai.annotations alone
 	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
@@ -55,6 +59,9 @@ bench-training: setup ## compare training with the reference stack, after make b
 	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)
 	@$(BIN)/python benchmarks/training.py --config results/bccd/model/config.py \
 	  --reference $(REFERENCE)
+
+bench-dag: setup ## measure the dry run for a million images
+	@$(BIN)/python benchmarks/dag.py
 
 bench-serving: setup ## measure the Redis service beside batch prediction, after make bccd
 	@$(BIN)/python benchmarks/serving.py --images data/bccd/JPEGImages \
@@ -87,5 +94,5 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo bccd test test-slow bench bench-conversion bench-prediction
-.PHONY: bench-serving lint format clean
+.PHONY: help setup demo bccd test test-slow test-slurm matrix bench bench-conversion
+.PHONY: bench-dag bench-training bench-prediction bench-serving lint format clean

@@ -14,6 +14,7 @@ pathvars:
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/dataset.smk"
 include: "rules/model.smk"
 include: "rules/evaluate.smk"

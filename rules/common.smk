@@ -15,7 +15,6 @@ os.environ.update(
 
 EXAMPLE = "data/example"
 DATA_FOLDERS = ("annotations", "images")
-CHAINED_JOBS = 100  # of one training, each as long as max_hours
 SCHEMA = Path(workflow.current_basedir) / ".." / "schemas" / "config.schema.yaml"
 
 
@@ -144,17 +143,10 @@ def training_options(wildcards):
     """Return the options of mmdet_train, without those that the config leaves out."""
     model = config["experiments"][wildcards.experiment]["model"]
     options = []
-    for key in ("precision", "patience", "max_hours", "load_from"):
+    for key in ("precision", "patience", "save_minutes", "max_hours", "load_from"):
         if model[key] is not None:
             options += [f"--{key.replace('_', '-')}", model[key]]
     return options
-
-
-def training_retries():
-    """Return how often a training is started again: often where its time is limited."""
-    models = [experiment["model"] for experiment in config["experiments"].values()]
-    limited = any(model["max_hours"] is not None for model in models)
-    return CHAINED_JOBS if limited else 0
 
 
 def images_to_predict(wildcards):

@@ -6,6 +6,9 @@ rule make_example:
         "<logs>/make_example.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
     shell:
         "mmdet_example --output {output} 2> {log}"
 
@@ -26,6 +29,9 @@ rule convert_annotations:
     conda:
         "../envs/main.yaml"
     threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=conversion_minutes,
     params:
         format=option("data", "format"),
         optional=convert_options,
@@ -52,6 +58,9 @@ rule split_dataset:
         "<results>/{experiment}/logs/split_dataset.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         train=option("splits", "train"),
         val=option("splits", "val"),
@@ -91,6 +100,9 @@ rule describe_dataset:
         "<results>/{experiment}/logs/describe_dataset.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         image_size=image_size_option,
         folder=subpath(output.html, parent=True),

@@ -3,6 +3,7 @@ rule choose_thresholds:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         annotations="<results>/{experiment}/splits/val.json",
+        listed="<results>/{experiment}/splits/val.txt",
         images="<results>/{experiment}/dataset/images",
     output:
         "<results>/{experiment}/evaluation/thresholds.json",
@@ -10,7 +11,10 @@ rule choose_thresholds:
         "<results>/{experiment}/logs/choose_thresholds.log",
     conda:
         "../envs/main.yaml"
-    threads: workflow.cores or 2
+    threads: THREADS
+    resources:
+        mem_mb=prediction_memory,
+        runtime=evaluation_minutes,
     params:
         use=option("evaluate", "threshold"),
         recall=option("evaluate", "recall"),
@@ -27,6 +31,7 @@ rule evaluate_model:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         annotations="<results>/{experiment}/splits/test.json",
+        listed="<results>/{experiment}/splits/test.txt",
         images="<results>/{experiment}/dataset/images",
         thresholds=thresholds_to_use,
     output:
@@ -77,7 +82,10 @@ rule evaluate_model:
         "<results>/{experiment}/logs/evaluate_model.log",
     conda:
         "../envs/main.yaml"
-    threads: workflow.cores or 2
+    threads: THREADS
+    resources:
+        mem_mb=prediction_memory,
+        runtime=evaluation_minutes,
     params:
         folder=subpath(output.metrics, parent=True),
         score=score_options,
@@ -107,6 +115,9 @@ rule build_gallery:
         "<results>/{experiment}/logs/build_gallery.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         score=score_options,
         limit=option("evaluate", "gallery_images"),
@@ -135,6 +146,9 @@ rule draw_predictions:
         "<results>/{experiment}/logs/draw_predictions.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     shell:
         "mmdet_draw {input.opex} --images {input.images:q} --output {output} 2> {log}"
 
@@ -153,6 +167,9 @@ rule summarize:
         "<results>/{experiment}/logs/summarize.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         folder=subpath(output[0], parent=True),
     shell:

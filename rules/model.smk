@@ -6,6 +6,9 @@ rule export_config:
         "<results>/{experiment}/logs/export_config.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         base=option("model", "base"),
     shell:
@@ -35,6 +38,9 @@ rule patch_config:
         "<results>/{experiment}/logs/patch_config.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         epochs=option("model", "epochs"),
         batch_size=option("model", "batch_size"),
@@ -61,6 +67,7 @@ rule train_model:
         splits=multiext(
             "<results>/{experiment}/splits/", "train.json", "trainval.json", "val.json"
         ),
+        listed="<results>/{experiment}/splits/train.txt",
         images="<results>/{experiment}/dataset/images",
     output:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
@@ -75,7 +82,10 @@ rule train_model:
     retries: training_retries()
     conda:
         "../envs/main.yaml"
-    threads: workflow.cores or 2
+    threads: THREADS
+    resources:
+        mem_mb=training_memory,
+        runtime=training_minutes,
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
         options=training_options,

@@ -9,6 +9,9 @@ checkpoint list_images:
         "<results>/{experiment}/logs/list_images.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         size=option("predict", "images_per_shard"),
         image_list=lambda wildcards, input: (
@@ -35,7 +38,10 @@ rule predict_images:
         "<results>/{experiment}/logs/predict_images-{shard}.log",
     conda:
         "../envs/main.yaml"
-    threads: workflow.cores or 2
+    threads: THREADS
+    resources:
+        mem_mb=prediction_memory,
+        runtime=prediction_minutes,
     params:
         score=score_options,
         format=option("predict", "format"),
@@ -55,6 +61,7 @@ rule gather_predictions:
         objects=shard_files("objects.csv"),
         images=shard_files("images.csv"),
         manifests=shard_files("manifest.csv"),
+        lists="<results>/{experiment}/predictions/lists",
     output:
         objects="<results>/{experiment}/predictions/objects.csv",
         images="<results>/{experiment}/predictions/images.csv",
@@ -63,8 +70,12 @@ rule gather_predictions:
         "<results>/{experiment}/logs/gather_predictions.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
-        shards=lambda wildcards, input: [Path(path).parent for path in input.objects],
+        folder=subpath(output.objects, parent=True),
+    # The folder stands for the shards, of which a command line cannot name thousands.
     shell:
-        "mmdet_gather {params.shards} --objects {output.objects}"
+        "mmdet_gather {params.folder} --lists {input.lists} --objects {output.objects}"
         " --images {output.images} --manifest {output.manifest} 2> {log}"

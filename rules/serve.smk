@@ -9,7 +9,7 @@ rule serve:
         "<logs>/serve.log",
     conda:
         "../envs/main.yaml"
-    threads: workflow.cores or 2
+    threads: THREADS
     params:
         options=lookup(dpath="serve/options", within=config),
     # exec: the predictor itself gets the signals.
@@ -29,6 +29,9 @@ rule answer_round_trip:
         "<results>/{experiment}/logs/answer_round_trip.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         score=score_options,
         port=round_trip_port,
@@ -52,6 +55,9 @@ rule round_trip:
         "<results>/{experiment}/logs/round_trip.log",
     conda:
         "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         port=round_trip_port,
     shell:

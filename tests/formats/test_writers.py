@@ -10,7 +10,7 @@ import pytest
 from mmdet_flow.dataset.wai import find_wai_annotations
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import DataError
-from mmdet_flow.formats.gather import gather
+from mmdet_flow.formats.gather import gather, shards_of
 from mmdet_flow.formats.mask_image import to_mask_png
 from mmdet_flow.formats.objects import PixelObject
 from mmdet_flow.formats.opex import error_opex, to_opex
@@ -132,6 +132,13 @@ def test_what_is_gathered_does_not_depend_on_the_shards(tmp_path):
     assert pandas.read_parquet(tmp_path / "3" / "images.parquet").file.tolist() == files
     with pytest.raises(DataError, match="predict this shard first"):
         gather([tmp_path / "shard-2"], {"images": tmp_path / "images.csv"})
+
+
+def test_shards_are_those_of_the_lists_by_number(tmp_path):
+    for number in (10, 9, 0):
+        (tmp_path / f"{number}.txt").write_text("image.jpg\n")
+    names = [path.name for path in shards_of(tmp_path / "predictions", tmp_path)]
+    assert names == ["shard-0", "shard-9", "shard-10"]
 
 
 def test_sizes_and_smallest_rectangles():

@@ -1,4 +1,8 @@
-"""Join the tables of all shards into the tables of a data set."""
+"""Join the tables of all shards into the tables of a data set.
+
+FOLDERs are those of the shards; with --lists it is one that holds a folder shard-N for
+each list N.txt, of which there may be more than a command line takes.
+"""
 
 import argparse
 from pathlib import Path
@@ -8,6 +12,12 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.formats import tables
 
 TABLES = ("objects", "images", "manifest")
+
+
+def shards_of(folder: Path, lists: Path) -> list[Path]:
+    """Return the folders of the shards that were predicted from lists, in order."""
+    numbers = sorted(int(path.stem) for path in lists.glob("*.txt"))
+    return [folder / f"shard-{number}" for number in numbers]
 
 
 def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
@@ -27,13 +37,18 @@ def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
 def build_parser() -> argparse.ArgumentParser:
     parser = cli.new_parser("mmdet_gather", __doc__)
     parser.add_argument("shards", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--lists", type=Path, metavar="FOLDER", help="of mmdet_shard")
     for name in TABLES:
         parser.add_argument(f"--{name}", type=Path, metavar="TABLE")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.lists and len(args.shards) != 1:
+        parser.error("--lists: give one FOLDER, the one that holds the shards")
+    shards = shards_of(args.shards[0], args.lists) if args.lists else args.shards
     outputs = {name: getattr(args, name) for name in TABLES}
     outputs = {name: path for name, path in outputs.items() if path}
-    return cli.run(lambda: gather(args.shards, outputs), args)
+    return cli.run(lambda: gather(shards, outputs), args)

@@ -1,0 +1,159 @@
+"""A Slurm for the session, and the small workflow that is run through it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.slurm import Slurm, slurm, why_not
+from tests.conftest import BIN, ROOT, run_command
+
+CONFIG = {
+    "experiments": {
+        "example": {
+            "data": {
+                "format": "opex",
+                "annotations": "data/example",
+                "images": "data/example",
+            },
+            "splits": {"train": 0.5, "val": 0.2, "test": 0.3},
+            "model": {
+                "base": "rtmdet-ins_tiny_8xb32-300e_coco",
+                "image_size": 128,
+                "epochs": 6,
+                "val_interval": 6,
+                # A state after each step, so that there is one when a job is killed.
+                "save_minutes": 0,
+                "keep_checkpoints": 4,
+                "options": ["model.test_cfg.score_thr=0.0001"],
+            },
+            "predict": {"images_per_shard": 3, "score": 0.0},
+        }
+    }
+}
+
+# What a user's own profile says of the site.
+SITE = {
+    "default-resources": {"slurm_partition": "short"},
+    "slurm-status-command": "squeue",
+    "slurm-init-seconds-before-status-checks": 5,
+}
+
+PLACES = "predict_images:slurm_extra=f'--nodelist=n{int(wildcards.shard) + 1}'"
+"""Each shard on a node of its own."""
+
+THREADS = "predict_images=2 train_model=2 evaluate_model=2 convert_annotations=2"
+"""The test's nodes have two CPUs each."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder in which the workflow is run as a user runs it."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results/example"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.results / "model/checkpoint.pth"
+
+    @property
+    def training(self) -> Path:
+        return self.results / "training"
+
+    def start(
+        self,
+        *targets: str,
+        options: Sequence[str] = (),
+        profile: str | None = "slurm",
+    ) -> subprocess.Popen:
+        """Start snakemake through a profile of the project, or on this machine."""
+        command = [BIN / "snakemake", "--snakefile", ROOT / "Snakefile", *options]
+        if profile:
+            command += ["--workflow-profile", ROOT / "profiles" / profile]
+            command += ["--profile", self.folder / "site", "--latency-wait", "20"]
+            command += ["--set-threads", *THREADS.split()]
+        else:
+            command += ["--cores", "2"]
+        command += ["--", *targets]
+        with open(self.folder / "run.log", "ab") as log:
+            return subprocess.Popen(
+                [*map(str, command)],
+                cwd=self.folder,
+                env=os.environ | {"SOURCE_DATE_EPOCH": "0"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def run(self, *targets: str, **how) -> None:
+        """Run snakemake to its end, which must be a good one."""
+        self.expect_success(self.start(*targets, **how))
+
+    def expect_success(self, run: subprocess.Popen) -> None:
+        try:
+            code = run.wait(timeout=1800)
+        finally:
+            run.kill()
+        assert code == 0, (self.folder / "run.log").read_text()[-3000:]
+
+    def forget_training(self) -> None:
+        """Remove the model and all that a training could go on from."""
+        self.checkpoint.unlink()
+        shutil.rmtree(self.training)
+
+    def jobs_of(self, rule: str) -> list[dict[str, str]]:
+        """Return what Slurm knows of the jobs of a rule that were started here."""
+        marks = (f"Comment=rule_{rule}", f"WorkDir={self.folder} ")
+        return [
+            dict(part.split("=", 1) for part in job.split() if "=" in part)
+            for job in slurm("scontrol", "--oneliner", "show", "job").splitlines()
+            if all(mark in job for mark in marks)
+        ]
+
+    def job_of(self, rule: str) -> dict[str, str]:
+        """Return what Slurm knows of the newest job of a rule."""
+        return max(self.jobs_of(rule), key=lambda job: int(job["JobId"]))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory) -> Iterator[Slurm]:
+    if reason := why_not():
+        pytest.fail(reason)
+    slurm = Slurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        slurm.start()
+        yield slurm
+    finally:
+        slurm.stop()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(cluster, tmp_path_factory) -> Project:
+    """The whole workflow, run once through Slurm."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    (project.folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (project.folder / "site").mkdir()
+    (project.folder / "site/profile.yaml").write_text(yaml.safe_dump(SITE))
+    run_command(
+        "mmdet_example", "--output", project.folder / "data/example", "--images", "16"
+    )
+    project.run(options=["--set-resources", PLACES])
+    return project
+
+
+@pytest.fixture
+def project(undisturbed, tmp_path) -> Project:
+    """A copy of what the undisturbed run made."""
+    folder = tmp_path / "project"
+    # With the times of the files, by which Snakemake knows what is new.
+    shutil.copytree(undisturbed.folder, folder)
+    return Project(folder)
