@@ -2,24 +2,18 @@
 
 import json
 import os
-import resource
 import sys
-import time
 import warnings
 
 job = json.loads(sys.argv[1])
 os.environ["OMP_NUM_THREADS"] = str(job["threads"])
 
 import torch  # noqa: E402  after the number of threads
+from steps import answer  # noqa: E402
 
 from mmdet_flow.model.export import load_config  # noqa: E402
 from mmdet_flow.model.precision import use_bf16  # noqa: E402
 from mmdet_flow.model.runner import build_runner  # noqa: E402
-
-
-def endless(loader):
-    while True:
-        yield from loader
 
 
 def main() -> None:
@@ -35,18 +29,7 @@ def main() -> None:
     if job["precision"] == "bf16":
         use_bf16(runner.bare_model)
     loader = runner.build_dataloader(runner._train_dataloader, seed=runner.seed)
-    batches = endless(loader)
-    update = runner.build_optim_wrapper(runner.optim_wrapper)
-    runner.model.init_weights()
-    runner.model.train()
-    print("ready", file=stdout, flush=True)
-    for line in sys.stdin:
-        begin = time.perf_counter()
-        for _ in range(int(line)):
-            runner.model.train_step(next(batches), update)
-        seconds = time.perf_counter() - begin
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(json.dumps([seconds, 0, peak]), file=stdout, flush=True)
+    answer(runner, loader, runner.build_optim_wrapper(runner.optim_wrapper), stdout)
 
 
 main()

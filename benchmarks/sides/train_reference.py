@@ -1,20 +1,14 @@
 """The reference stack's way of training, step by step. Runs in its environment."""
 
 import json
-import resource
 import sys
-import time
 import warnings
 
 import torch
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.runner import Runner
-
-
-def endless(loader):
-    while True:
-        yield from loader
+from steps import answer
 
 
 def main():
@@ -28,18 +22,8 @@ def main():
     config.train_dataloader.batch_size = job["batch_size"]
     stdout, sys.stdout = sys.stdout, sys.stderr
     runner = Runner.from_cfg(config)
-    batches = endless(runner.build_dataloader(config.train_dataloader))
-    update = runner.build_optim_wrapper(config.optim_wrapper)
-    runner.model.init_weights()
-    runner.model.train()
-    print("ready", file=stdout, flush=True)
-    for line in sys.stdin:
-        begin = time.perf_counter()
-        for _ in range(int(line)):
-            runner.model.train_step(next(batches), update)
-        seconds = time.perf_counter() - begin
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(json.dumps([seconds, 0, peak]), file=stdout, flush=True)
+    loader = runner.build_dataloader(config.train_dataloader)
+    answer(runner, loader, runner.build_optim_wrapper(config.optim_wrapper), stdout)
 
 
 main()

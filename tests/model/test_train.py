@@ -281,6 +281,21 @@ def test_another_config_starts_anew_and_keeps_the_old_folder(trained, tmp_path):
     assert (work / "best.pth").stat().st_size > 1000
 
 
+def test_without_resume_a_used_folder_is_kept_aside(trained, tmp_path):
+    """Or its states, of later iterations, would pass for those of this training."""
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in ("iter_900.pth", "best.pth"):
+        (work / name).write_bytes(b"old")
+    run = run_command(
+        *("mmdet_train", trained.config, "--work-dir", work, *THREADS),
+        *("--max-hours", "0.0001"),
+    )
+    assert run.returncode == 75, run.stderr[-2000:]
+    assert [path.name for path in work.glob("*.pth")] == ["iter_1.pth"]
+    assert (tmp_path / "work.old-1" / "best.pth").read_bytes() == b"old"
+
+
 def test_a_checkpoint_that_is_not_there(trained, tmp_path):
     run = run_command(
         *("mmdet_train", trained.config, "--work-dir", tmp_path, "--resume", "no.pth")

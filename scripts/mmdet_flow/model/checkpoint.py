@@ -43,16 +43,18 @@ def publish(source: Path, target: Path, config: str, classes: tuple[str, ...]) -
         "dataset_meta": {"classes": list(classes)},
         "classes_sha256": classes_sha256(classes),
         "cfg": config,
-        "versions": {
-            "mmdet-flow": __version__,
-            **{package: version(package) for package in PACKAGES},
-        },
+        "versions": versions(),
         "mmengine_version": version("mmengine"),
     }
     buffer = io.BytesIO()
     state_dict = {key: value.contiguous().clone() for key, value in weights.items()}
     torch.save({"meta": meta, "state_dict": state_dict}, buffer)
     write_if_changed(target, buffer.getvalue())
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides the weights, by package."""
+    return {"mmdet-flow": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:

@@ -12,11 +12,10 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_flow import __version__, cli
+from mmdet_flow import cli
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import FlowError
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 PRECISIONS = ("auto", "fp32", "bf16")
-PACKAGES = ("mmcv", "mmdet", "mmengine", "numpy", "torch")
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def _begin(
     cfg: "Config", options: Options, weights: Path | None, threads: int
 ) -> Path | None:
     """Make the work folder ready; return the state to go on from, if there is one."""
-    from mmdet_flow.model.checkpoint import load_training_checkpoint
+    from mmdet_flow.model.checkpoint import load_training_checkpoint, versions
 
     config = _portable_text(cfg)
     record = {
@@ -170,14 +168,14 @@ def _begin(
         "load_from": str(weights) if weights else None,
         "threads": threads,
         "cpu": _cpu_capability(),
-        "versions": {"mmdet-flow": __version__} | {p: version(p) for p in PACKAGES},
+        "versions": versions(),
     }
     if options.precision != "auto":
         record["precision"] = options.precision
-    state = WorkDir(cfg.work_dir).begin(record, config, options.resume == "auto")
-    if options.resume and options.resume != "auto":
-        state = Path(options.resume)
-        load_training_checkpoint(state)  # refuses what is missing, damaged or unsafe
+    if options.resume not in (None, "auto"):
+        # Refuses what is missing, damaged or unsafe.
+        load_training_checkpoint(Path(options.resume))
+    state = WorkDir(cfg.work_dir).begin(record, config, options.resume)
     if state:
         cli.log.info("resuming from %s", state)
     return state

@@ -1,6 +1,5 @@
 """Weights to start from: found without a network, and told how many of them fit."""
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from torch import nn
 
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError
+from mmdet_flow.files import sha256_of
 from mmdet_flow.inference.engines.cache import default_cache
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 
@@ -32,8 +32,7 @@ def find_weights(name: str) -> Path:
             "own weights from the Weights line of its model-index.yml"
         )
     if wanted := HASH.search(found.name):
-        with open(found, "rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = sha256_of(found)
         if not sha256.startswith(wanted[1]):
             raise ModelError(
                 f"{found}: its SHA-256 begins with {sha256[:8]}, not {wanted[1]}; "

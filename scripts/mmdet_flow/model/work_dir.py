@@ -44,20 +44,23 @@ class WorkDir:
             raise ModelError(f"{self.path}: holds no checkpoint to publish")
         return states[-1]
 
-    def begin(self, record: dict, config: str, resume: bool) -> Path | None:
+    def begin(self, record: dict, config: str, resume: str | None) -> Path | None:
         """Make the folder ready for a training; return the state to go on from.
 
-        The "sha256" of the record tells trainings apart: with ``resume``, a folder of
-        another one is renamed, and so kept.
+        The "sha256" of the record tells trainings apart. ``resume`` is "auto" for the
+        newest state of this training, the path of a state, or None. A folder with
+        another training, or one that is not to be resumed, is renamed and so kept.
         """
-        if resume and self._recipe.is_file():
-            if self.recipe().get("sha256") != record["sha256"]:
-                self._put_aside()
-            elif state := self._newest_whole():
+        if resume == "auto" and self._recipe.is_file():
+            same = self.recipe().get("sha256") == record["sha256"]
+            if same and (state := self._newest_whole()):
                 return state
+        named = Path(resume) if resume and resume != "auto" else None
+        if not named and (self.states() or self.best.is_file()):
+            self._put_aside()
         write_if_changed(self.config, config)
         write_json(self._recipe, record)
-        return None
+        return named
 
     def recipe(self) -> dict:
         """Return what the training was begun with; DataError if that is not there."""
@@ -87,8 +90,8 @@ class WorkDir:
             number += 1
         self.path.rename(aside)
         cli.log.warning(
-            "%s: was made from another config or other data; kept as %s, training "
-            "starts from the beginning",
+            "%s: holds another training (config, data, or no --resume); kept as %s, "
+            "training starts from the beginning",
             self.path,
             aside,
         )
