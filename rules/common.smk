@@ -15,7 +15,9 @@ os.environ.update(
 
 EXAMPLE = "data/example"
 DATA_FOLDERS = ("annotations", "images")
-SCHEMA = Path(workflow.current_basedir) / ".." / "schemas" / "config.schema.yaml"
+ROOT = Path(workflow.current_basedir) / ".."
+SCHEMA = ROOT / "schemas" / "config.schema.yaml"
+DEFAULT_PRESET = "small-boxes"
 
 
 def explain_config_error(config):
@@ -33,6 +35,15 @@ def explain_config_error(config):
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         what = f"unknown key {key}; {hint}"
     raise WorkflowError(f"config, at {place}: {what}")
+
+
+def apply_presets(config):
+    """Fill in what the config leaves out of each model with what its preset says."""
+    for experiment in config["experiments"].values():
+        model = experiment.setdefault("model", {})
+        preset = ROOT / "presets" / f"{model.get('preset', DEFAULT_PRESET)}.yaml"
+        for key, value in yaml.safe_load(preset.read_text()).items():
+            model.setdefault(key, value)
 
 
 def require_folders(config):
@@ -64,6 +75,7 @@ def has_validation(experiment):
 
 
 explain_config_error(config)
+apply_presets(config)
 validate(config, str(SCHEMA))
 require_folders(config)
 require_validation(config)

@@ -157,6 +157,42 @@ def test_boxes_alone_cannot_train_masks(dataset, tmp_path):
         patch(load_config("mask-rcnn_r50_fpn_1x_coco"), recipe)
 
 
+def patch_with(dataset, tmp_path, change):
+    """Run mmdet_patch with what ``change`` makes of the training split."""
+    coco = dataset.coco
+    change(coco)
+    coco.write(tmp_path / "train.json")
+    return run_command(
+        *("mmdet_patch", "rtmdet_tiny_8xb32-300e_coco", "--output", tmp_path / "c.py"),
+        *("--train", tmp_path / "train.json", "--images", dataset.images),
+        *("--test", dataset.splits / "test.json", "--epochs", "1"),
+    )
+
+
+def test_data_without_anything_to_learn_are_refused(dataset, tmp_path):
+    def shrink(coco):
+        for annotation in coco.annotations:
+            annotation["bbox"][2] = 0.4
+
+    run = patch_with(dataset, tmp_path, shrink)
+    assert run.returncode != 0 and not (tmp_path / "c.py").exists()
+    assert "can be learned (a box of a pixel or more" in the_error(run)
+    assert str(tmp_path / "train.json") in the_error(run)
+
+
+def test_a_class_without_objects_is_named(dataset, tmp_path):
+    def remove_pebbles(coco):
+        pebble = coco.classes.index("pebble")
+        wanted = coco.categories[pebble]["id"]
+        coco.annotations[:] = [
+            one for one in coco.annotations if one["category_id"] != wanted
+        ]
+
+    run = patch_with(dataset, tmp_path, remove_pebbles)
+    assert run.returncode == 0, run.stderr
+    assert "no object of pebble, which the model cannot learn" in run.stderr
+
+
 def test_no_absolute_path_gets_in(dataset, tmp_path):
     (tmp_path / "data").symlink_to(dataset.splits)
     run = run_command(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256, require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.errors import ModelError
+from mmdet_flow.errors import DataError, ModelError
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import changes
 from mmdet_flow.model.export import add_cfg_options, load_config, parse_cfg_options
@@ -100,6 +100,7 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
     """Fit a config to a recipe, in place."""
     train = CocoFile.read(recipe.train)
     iterations = math.ceil(len(train.images) / recipe.batch_size)
+    _require_objects(train)
     _require_masks(cfg, train)
     for other in filter(None, (recipe.val, recipe.test)):
         found = CocoFile.read(other).classes
@@ -259,6 +260,31 @@ def predicts_masks(cfg: "Config") -> bool:
         node.get("type") == "LoadAnnotations" and node.get("with_mask")
         for node in walk(cfg.train_dataloader)
     )
+
+
+def _require_objects(train: CocoFile) -> None:
+    """Refuse data without anything to learn, and name classes without an object."""
+    found = {item["category_id"] for item in train.annotations if _is_learned(item)}
+    if not found:
+        raise DataError(
+            f"{train.path}: none of its {len(train.annotations)} annotations in "
+            f"{len(train.images)} images can be learned (a box of a pixel or more, not "
+            "a crowd); annotate some, or choose other splits"
+        )
+    missing = [one["name"] for one in train.categories if one["id"] not in found]
+    if missing:
+        cli.log.warning(
+            "%s: no object of %s, which the model cannot learn then; annotate some, or "
+            "leave the class out of data.classes",
+            *(train.path, ", ".join(missing)),
+        )
+
+
+def _is_learned(annotation: dict) -> bool:
+    """Whether mmdet keeps an annotation; others it leaves out without a word."""
+    _, _, width, height = annotation["bbox"]
+    area = annotation.get("area", width * height)
+    return min(width, height) >= 1 and area > 0 and not annotation.get("iscrowd")
 
 
 def _require_masks(cfg: "Config", train: CocoFile) -> None:
