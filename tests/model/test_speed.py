@@ -9,11 +9,13 @@ from mmdet.models.layers import ExpMomentumEMA
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
+from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
 from mmdet_flow.model.export import load_config
 from mmdet_flow.model.patch import train_from_scratch, use_single_process_norm
+from mmdet_flow.model.precision import use_bf16
 from mmdet_flow.model.speed import (
     ForeachExpMomentumEMA,
     use_channels_last,
@@ -41,6 +43,7 @@ def losses_of(model) -> dict[str, float]:
     if hasattr(model, "roi_head"):
         sample.gt_instances.masks = masks
     sample.ignored_instances = InstanceData(bboxes=boxes[:0], labels=torch.zeros(0))
+    MessageHub.get_current_instance().update_info("epoch", 0)  # TOOD asks for it
     torch.manual_seed(1)
     image = torch.randn(1, 3, 96, 128)
     losses = model.loss(image, [sample])
@@ -61,20 +64,62 @@ def is_channels_last(part) -> list[bool]:
 
 
 @pytest.mark.parametrize(
-    ("name", "head_is_fast"),
+    "name",
     [
-        ("rtmdet_tiny_8xb32-300e_coco", True),
-        ("mask-rcnn_r50_fpn_1x_coco", False),
+        "rtmdet_tiny_8xb32-300e_coco",
+        # RoIAlign, between parts that are fast.
+        "mask-rcnn_r50_fpn_1x_coco",
+        # Deformable convolutions, called by a head whose own convolutions are fast.
+        "tood_r50_fpn_1x_coco",
     ],
 )
-def test_the_layout_changes_speed_and_no_loss(name, head_is_fast):
+def test_the_layout_changes_speed_and_no_loss(name):
     model = build(name)
     expected = losses_of(model)
     use_channels_last(model)
     assert losses_of(model) == pytest.approx(expected, rel=1e-3)
-    assert all(is_channels_last(model.backbone))
-    head = model.bbox_head if hasattr(model, "bbox_head") else model.roi_head
-    assert all(is_channels_last(head)) == head_is_fast
+    layouts = is_channels_last(model)
+    assert len(layouts) > 20 and all(layouts)
+
+
+def kinds_of_number(model) -> dict[str, set[torch.dtype]]:
+    """Return what convolutions of each part compute in, and what heads return."""
+    seen: dict[str, set[torch.dtype]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            part = name.split(".")[0]
+            module.register_forward_hook(
+                lambda module, inputs, output, part=part: seen.setdefault(
+                    part, set()
+                ).add(output.dtype)
+            )
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("name", "in_bf16", "in_fp32"),
+    [
+        ("rtmdet_tiny_8xb32-300e_coco", {"backbone", "neck", "bbox_head"}, set()),
+        ("mask-rcnn_r50_fpn_1x_coco", {"backbone", "neck", "rpn_head", "roi_head"}, {}),
+        # Its classification goes through deformable convolutions of mmcv.
+        ("tood_r50_fpn_1x_coco", {"backbone", "neck"}, {"bbox_head"}),
+    ],
+)
+def test_bf16_computes_all_that_torch_computes_and_losses_in_fp32(
+    name, in_bf16, in_fp32
+):
+    model = build(name).train()
+    use_bf16(model)
+    seen = kinds_of_number(model)
+    assert all(np.isfinite(list(losses_of(model).values())))
+    assert {
+        part for part, kinds in seen.items() if kinds == {torch.bfloat16}
+    } == in_bf16
+    assert all(torch.bfloat16 not in seen[part] for part in in_fp32)
+    seen.clear()
+    model.eval()
+    losses_of(model)
+    assert all(kinds == {torch.float32} for kinds in seen.values())
 
 
 def test_the_average_in_one_call_is_that_of_mmdet():

@@ -1,7 +1,7 @@
-"""bfloat16 in backbone and neck, where the CPU gains from it.
+"""bfloat16 in backbone, neck and convolutional heads, where the CPU gains from it.
 
-Heads and losses stay in float32, and so do the weights and their updates. Validation
-runs in float32 too. After "Mixed Precision Training" (Micikevicius et al. 2018), whose
+Losses stay in float32, and so do the weights and their updates. Validation runs in
+float32 too. After "Mixed Precision Training" (Micikevicius et al. 2018), whose
 loss scaling bfloat16 does not need.
 """
 
@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_map_only
 
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError
+from mmdet_flow.model.preflight import learn
 from mmdet_flow.model.speed import uses_mmcv_operators
 
 WORTH_IT = 1.1
@@ -22,9 +23,12 @@ WORTH_IT = 1.1
 
 ROUNDS = 3
 
+HEADS = ("rpn_head", "bbox_head", "mask_head")
+"""What mmdet calls the heads of a detector and of its second stage."""
+
 
 def use_bf16(model: nn.Module) -> None:
-    """Compute the features in bfloat16 while training, in place.
+    """Compute features and the outputs of heads in bfloat16 while training, in place.
 
     Raises ModelError for a model whose features come from operators of mmcv, which
     have no such form.
@@ -34,16 +38,9 @@ def use_bf16(model: nn.Module) -> None:
             "precision bf16: this model's features need operators of mmcv, which "
             "compute in fp32 alone; choose fp32 or auto"
         )
-    exact = model.extract_feat
-
-    def extract_feat(*args, **kwargs):
-        if not model.training:
-            return exact(*args, **kwargs)
-        with torch.autocast("cpu", torch.bfloat16):
-            features = exact(*args, **kwargs)
-        return tree_map_only(torch.Tensor, lambda one: one.float(), features)
-
-    model.extract_feat = extract_feat
+    model.extract_feat = _in_bf16(model.extract_feat, model)
+    for head in _convolutional_heads(model):
+        head.forward = _in_bf16(head.forward, model)
 
 
 def can_use_bf16(model: nn.Module) -> bool:
@@ -54,22 +51,56 @@ def can_use_bf16(model: nn.Module) -> bool:
     )
 
 
-def faster_precision(model: nn.Module, shape: tuple[int, int, int, int]) -> str:
-    """Return "bf16" or "fp32" by measuring both on features of a batch of ``shape``.
+def _convolutional_heads(model: nn.Module) -> list[nn.Module]:
+    """Return the heads of the first and second stage that torch alone computes.
+
+    Not those of transformers, which refine coordinates from layer to layer: bfloat16
+    holds them to a 256th.
+    """
+    if hasattr(model, "forward_transformer"):
+        return []
+    heads = []
+    for stage in (model, getattr(model, "roi_head", None)):
+        for name in HEADS:
+            head = getattr(stage, name, None)
+            heads += head if isinstance(head, nn.ModuleList) else [head]
+    return [
+        head for head in heads if head is not None and not uses_mmcv_operators(head)
+    ]
+
+
+def _in_bf16(function: Callable, model: nn.Module) -> Callable:
+    """Return the function in bfloat16 while ``model`` trains; results are float32."""
+
+    def run(*args, **kwargs):
+        if not model.training:
+            return function(*args, **kwargs)
+        with torch.autocast("cpu", torch.bfloat16):
+            results = function(*args, **kwargs)
+        return tree_map_only(torch.Tensor, _as_float32, results)
+
+    return run
+
+
+def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def faster_precision(model: nn.Module, batch: dict) -> str:
+    """Return "bf16" or "fp32" by measuring steps of both on a batch of the loader.
 
     The model stays as it is. What was measured is logged.
     """
     if not can_use_bf16(model) or not torch.cpu._is_avx512_bf16_supported():
         cli.log.info("precision fp32: this model or this CPU has no bf16")
         return "fp32"
-    images = torch.randn(shape).contiguous(memory_format=torch.channels_last)
-    exact = copy.deepcopy(model).train()
-    fast = copy.deepcopy(model).train()
+    exact = copy.deepcopy(model)
+    fast = copy.deepcopy(model)
     use_bf16(fast)
     seconds = {"fp32": [], "bf16": []}
     for _ in range(ROUNDS + 1):
         for name, one in (("fp32", exact), ("bf16", fast)):
-            seconds[name].append(_seconds(lambda one=one: _learn(one, images)))
+            seconds[name].append(_seconds_to_learn(one, batch))
     # The first round prepares; the quickest one is the least disturbed.
     best = {name: min(values[1:]) for name, values in seconds.items()}
     gain = best["fp32"] / best["bf16"]
@@ -81,12 +112,8 @@ def faster_precision(model: nn.Module, shape: tuple[int, int, int, int]) -> str:
     return choice
 
 
-def _learn(model: nn.Module, images: torch.Tensor) -> None:
-    features = model.extract_feat(images)
-    sum(one.square().mean() for one in features).backward()
-
-
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds_to_learn(model: nn.Module, batch: dict) -> float:
+    batch = copy.deepcopy(batch)  # which augmentation of whole batches changes
     begin = time.perf_counter()
-    work()
+    learn(model, batch)
     return time.perf_counter() - begin

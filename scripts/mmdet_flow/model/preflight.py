@@ -27,7 +27,11 @@ def preflight(runner: Runner) -> None:
         runner._train_dataloader, seed=runner.seed
     )
     model = copy.deepcopy(getattr(runner.model, "module", runner.model))
-    _try("training", lambda: _train_step(model, runner.train_dataloader))
+    runner.message_hub.update_info("epoch", 0)  # some losses change with the epoch
+    _try(
+        "training",
+        lambda: learn(model, take_batch(runner.train_dataloader, IMAGES)),
+    )
     if runner._val_dataloader is not None:
         runner._val_dataloader = runner.build_dataloader(
             runner._val_dataloader, seed=runner.seed
@@ -36,16 +40,21 @@ def preflight(runner: Runner) -> None:
     cli.log.info("preflight: a step of training and one of validation went well")
 
 
-def _train_step(model, loader) -> None:
-    count = min(IMAGES, len(loader.dataset))
-    batch = loader.collate_fn([loader.dataset[index] for index in range(count)])
+def take_batch(loader, count: int) -> dict:
+    """Return a batch of the first images of a loader's data set."""
+    count = min(count, len(loader.dataset))
+    return loader.collate_fn([loader.dataset[index] for index in range(count)])
+
+
+def learn(model, batch: dict) -> None:
+    """Compute the gradients of a batch, and change no weight."""
     model.train()
     losses = model(**model.data_preprocessor(batch, training=True), mode="loss")
     model.parse_losses(losses)[0].backward()
 
 
 def _val_step(model, loader) -> None:
-    model.eval().val_step(loader.collate_fn([loader.dataset[0]]))
+    model.eval().val_step(take_batch(loader, 1))
 
 
 def _try(what: str, step: Callable[[], None]) -> None:

@@ -1,7 +1,6 @@
 """mmengine's runner as a training here needs it."""
 
 import functools
-import math
 from pathlib import Path
 
 from mmengine.config import Config
@@ -15,6 +14,7 @@ from mmdet_flow.model.hooks import EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
 from mmdet_flow.model.precision import faster_precision, use_bf16
+from mmdet_flow.model.preflight import take_batch
 from mmdet_flow.model.processes import on_main
 from mmdet_flow.model.speed import use_channels_last, use_fast_parts
 from mmdet_flow.model.weights import load_weights
@@ -40,7 +40,7 @@ class TrainingRunner(Runner):
             ) from error
 
     def choose_precision(self, precision: str) -> None:
-        """Compute features in "fp32", "bf16" or, for "auto", in the faster of them.
+        """Compute steps in "fp32", "bf16" or, for "auto", in the faster of them.
 
         A resumed training keeps what was measured when it began.
         """
@@ -51,7 +51,9 @@ class TrainingRunner(Runner):
 
     def _decide_precision(self) -> str:
         def measure() -> str:
-            return faster_precision(self.bare_model, self._batch_shape())
+            loader = self.train_dataloader
+            batch = take_batch(loader, loader.batch_sampler.batch_size)
+            return faster_precision(self.bare_model, batch)
 
         return WorkDir(self.work_dir).decide("precision", measure)
 
@@ -73,13 +75,6 @@ class TrainingRunner(Runner):
         super()._init_model_weights()
         if self.first_weights:
             load_weights(self.bare_model, self.first_weights)
-
-    def _batch_shape(self) -> tuple[int, int, int, int]:
-        """Return (images, channels, height, width) of a batch, in multiples of 32."""
-        loader = self.train_dataloader
-        channels, height, width = loader.dataset[0]["inputs"].shape
-        height, width = (math.ceil(side / 32) * 32 for side in (height, width))
-        return loader.batch_sampler.batch_size, channels, height, width
 
 
 class FixedConfig(Config):

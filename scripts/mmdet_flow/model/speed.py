@@ -2,8 +2,10 @@
 
 import math
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import mmcv.ops
 import torch
 from mmdet.models.layers import ExpMomentumEMA
 from mmdet.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
 
 FUSED = ("Adam", "AdamW", "SGD")
 """The optimizers that torch can step in one pass over all weights."""
+
+FUNCTIONS = {
+    name: value
+    for name, value in vars(mmcv.ops).items()
+    if "nms" not in name
+    and callable(value)
+    and not (isinstance(value, type) and issubclass(value, torch.nn.Module))
+}
+"""The operators of mmcv that are no modules, which a model would hold."""
 
 
 @MODELS.register_module()
@@ -78,22 +89,35 @@ def use_channels_last(model: torch.nn.Module) -> None:
     order, without an error. Parts that use them keep the common one, and what comes
     from the others is brought back to it before it reaches them.
     """
-    parts = list(model.children())
-    plain = [part for part in parts if not uses_mmcv_operators(part)]
-    for part in plain:
+    parts = list(_plain_parts(model))
+    is_plain = not uses_mmcv_operators(model)
+    for part in parts:
         part.to(memory_format=torch.channels_last)
-        if len(plain) < len(parts):
+        if not is_plain:
             part.register_forward_hook(_make_contiguous)
 
 
+def _plain_parts(part: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """Yield the largest parts with convolutions that use no operator of mmcv."""
+    for child in part.children():
+        if uses_mmcv_operators(child):
+            yield from _plain_parts(child)
+        elif any(isinstance(one, torch.nn.Conv2d) for one in child.modules()):
+            yield child
+
+
 def uses_mmcv_operators(part: torch.nn.Module) -> bool:
-    """Whether code of this part, or of one inside it, names an operator of mmcv.
+    """Whether an operator of mmcv is inside a part, or named where its code stands.
 
     Non-maximum suppression does not count: boxes have no layout.
     """
+    modules = list(part.modules())
+    kinds = {kind for module in modules for kind in type(module).__mro__}
+    if any(kind.__module__.startswith("mmcv.ops") for kind in kinds):
+        return True
     return any(
-        getattr(value, "__module__", "").startswith("mmcv.ops") and "nms" not in name
-        for code in {type(module).__module__ for module in part.modules()}
+        name in FUNCTIONS and value is FUNCTIONS[name]
+        for code in {kind.__module__ for kind in kinds}
         for name, value in vars(sys.modules[code]).items()
     )
 

@@ -255,8 +255,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--precision",
         choices=PRECISIONS,
         default="fp32",
-        help="bf16 in backbone and neck is faster on CPUs that have it; auto measures "
-        "(default: fp32)",
+        help="bf16 in all but losses and updates is faster on CPUs that have it; auto "
+        "measures (default: fp32)",
     )
     parser.add_argument("--amp", action="store_true", help="the same as bf16")
     parser.add_argument(
