@@ -88,6 +88,7 @@ def patched_config(
     epochs: int = 2,
     val_interval: int = 10,
     base: str = "rtmdet-ins_tiny_8xb32-300e_coco",
+    augment: str = "light",
 ) -> Path:
     """Write the config of a small instance segmenter that trains in seconds."""
     splits = [f"--{name}={dataset.splits / name}.json" for name in ("train", "val")]
@@ -101,7 +102,7 @@ def patched_config(
         f"--epochs={epochs}",
         "--batch-size=4",
         f"--image-size={IMAGE_SIZE}",
-        "--augment=light",
+        f"--augment={augment}",
         f"--val-interval={val_interval}",
         # A model that has hardly learned finds something only at low scores.
         *(

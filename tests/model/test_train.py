@@ -125,6 +125,23 @@ def test_a_time_limit_ends_a_job_that_goes_on_in_the_next(long_training, tmp_pat
     assert work.with_suffix(".pth").read_bytes() == wanted
 
 
+@pytest.mark.slow
+def test_a_recipe_that_mixes_earlier_images_goes_on_from_the_end_of_an_epoch(
+    dataset, tmp_path
+):
+    config = patched_config(dataset, tmp_path / "config.py", 3, augment="recipe")
+    assert "CachedMosaic" in config.read_text()
+    whole, work = tmp_path / "whole", tmp_path / "work"
+    assert run_command(*train_command(config, whole)).returncode == 0
+    stopped = run_command(*train_command(config, work, "--max-hours", "0.0001"))
+    assert stopped.returncode == 75, stopped.stderr[-2000:]
+    assert [path.name for path in work.glob("iter_*.pth")] == ["iter_3.pth"]
+    resumed = run_command(*train_command(config, work))
+    assert "resuming from" in resumed.stderr
+    published = [path.with_suffix(".pth").read_bytes() for path in (whole, work)]
+    assert published[0] == published[1]
+
+
 def test_a_training_without_progress_ends_early(dataset, tmp_path):
     config = patched_config(dataset, tmp_path / "config.py", 10, val_interval=1)
     run = run_command(
