@@ -32,7 +32,8 @@ REPORT ?= results/report
 
 report: setup ## collect all results in results/report.html and results/report.zip
 	@for suffix in html zip; do \
-	  $(BIN)/snakemake --report $(REPORT).$$suffix --quiet all; \
+	  $(BIN)/snakemake --report $(REPORT).$$suffix \
+	    --report-stylesheet report/style.css --quiet all; \
 	  echo "made $(REPORT).$$suffix"; \
 	done
 
