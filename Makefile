@@ -28,6 +28,15 @@ demo: setup ## run the embedded example from annotations to predictions
 	cat results/example/summary.txt; \
 	echo "The run took $$SECONDS seconds."
 
+REPORT ?= results/report
+
+report: setup ## collect all results in results/report.html and results/report.zip
+	@for suffix in html zip; do \
+	  $(BIN)/snakemake --report $(REPORT).$$suffix \
+	    --report-stylesheet report/style.css --quiet all; \
+	  echo "made $(REPORT).$$suffix"; \
+	done
+
 BCCD ?= ../shared/data/bccd
 
 bccd: setup ## train on the blood cells in BCCD=FOLDER, with their official lists
@@ -94,5 +103,5 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo bccd test test-slow test-slurm matrix bench bench-conversion
+.PHONY: help setup demo report bccd test test-slow test-slurm matrix bench bench-conversion
 .PHONY: bench-dag bench-training bench-prediction bench-serving lint format clean

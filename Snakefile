@@ -19,6 +19,7 @@ include: "rules/dataset.smk"
 include: "rules/model.smk"
 include: "rules/evaluate.smk"
 include: "rules/predict.smk"
+include: "rules/handover.smk"
 include: "rules/serve.smk"
 
 

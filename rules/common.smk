@@ -206,6 +206,22 @@ def shard_files(name):
     return files
 
 
+def thresholds_if_any(wildcards):
+    """Return the thresholds file of a training with validation, or nothing."""
+    file = f"<results>/{wildcards.experiment}/evaluation/thresholds.json"
+    return file if has_validation(wildcards.experiment) else []
+
+
+def license_option(wildcards, input):
+    """Return --license and the file that the config names, or nothing."""
+    return ["--license", input.license] if input.license else []
+
+
+def license_if_any(wildcards):
+    """Return the file with the terms of the data, or nothing."""
+    return config["experiments"][wildcards.experiment]["data"]["license"] or []
+
+
 def round_trip_port(wildcards):
     """Return a port for the experiment's own Redis server."""
     return 16380 + list(config["experiments"]).index(wildcards.experiment)
@@ -221,6 +237,7 @@ def stage_files(wildcards):
         *("dataset/annotations.json", "splits/test.json", "card/card.html"),
         *("model/base.py", "model/config.py", "model/checkpoint.pth"),
         *("evaluation/metrics.json", "evaluation/gallery.html"),
+        *("model/card.md", "pages/model_card.html"),
         "predictions/overview.png",
         *("predictions/images.csv", "predictions/objects.csv", "summary.txt"),
         "predictions/manifest.csv",
@@ -228,6 +245,7 @@ def stage_files(wildcards):
     targets = []
     for name, experiment in config["experiments"].items():
         targets += [f"<results>/{name}/{file}" for file in files]
+        targets.append(f"<results>/{name}/model/{name}.zip")
         if has_validation(name):
             targets.append(f"<results>/{name}/evaluation/thresholds.json")
         targets += [

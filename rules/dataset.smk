@@ -88,12 +88,14 @@ rule describe_dataset:
             "<results>/{experiment}/card/card.png",
             caption="../report/card.rst",
             category="{experiment}",
-            labels={"what": "data set"},
+            subcategory="Data set",
+            labels={"what": "plots of the data"},
         ),
         samples=report(
             "<results>/{experiment}/card/samples.png",
             caption="../report/samples.rst",
             category="{experiment}",
+            subcategory="Data set",
             labels={"what": "annotated images"},
         ),
     log:

@@ -35,41 +35,41 @@ rule evaluate_model:
         images="<results>/{experiment}/dataset/images",
         thresholds=thresholds_to_use,
     output:
-        report(
-            "<results>/{experiment}/evaluation/metrics.csv",
-            caption="../report/metrics.rst",
-            category="{experiment}",
-            labels={"what": "metrics on the test split"},
-        ),
+        "<results>/{experiment}/evaluation/metrics.csv",
         report(
             "<results>/{experiment}/evaluation/curves.png",
             caption="../report/curves.rst",
             category="{experiment}",
+            subcategory="Evaluation",
             labels={"what": "precision, recall and F1"},
         ),
         report(
             "<results>/{experiment}/evaluation/confusion.png",
             caption="../report/confusion.rst",
             category="{experiment}",
-            labels={"what": "confusion matrix"},
+            subcategory="Evaluation",
+            labels={"what": "confusion of classes"},
         ),
         report(
             "<results>/{experiment}/evaluation/errors.png",
             caption="../report/errors.rst",
             category="{experiment}",
+            subcategory="Evaluation",
             labels={"what": "kinds of error"},
         ),
         report(
             "<results>/{experiment}/evaluation/calibration.png",
             caption="../report/calibration.rst",
             category="{experiment}",
+            subcategory="Evaluation",
             labels={"what": "calibration"},
         ),
         report(
             "<results>/{experiment}/evaluation/images.csv",
             caption="../report/images.rst",
             category="{experiment}",
-            labels={"what": "result of each test image"},
+            subcategory="Evaluation",
+            labels={"what": "each test image (CSV to download)"},
         ),
         multiext(
             "<results>/{experiment}/evaluation/",
@@ -105,11 +105,13 @@ rule build_gallery:
         images="<results>/{experiment}/dataset/images",
         thresholds=thresholds_to_use,
     output:
-        report(
-            "<results>/{experiment}/evaluation/gallery.html",
+        gallery="<results>/{experiment}/evaluation/gallery.html",
+        excerpt=report(
+            "<results>/{experiment}/evaluation/worst.html",
             caption="../report/gallery.rst",
             category="{experiment}",
-            labels={"what": "gallery, the worst images first"},
+            subcategory="Evaluation",
+            labels={"what": "worst images"},
         ),
     log:
         "<results>/{experiment}/logs/build_gallery.log",
@@ -125,7 +127,7 @@ rule build_gallery:
         "mmdet_gallery --detections {input.detections}"
         " --annotations {input.annotations} --images {input.images} {params.score}"
         " --limit {params.limit} --title '{wildcards.experiment}: predictions against the truth'"
-        " --output {output} 2> {log}"
+        " --output {output.gallery} --excerpt {output.excerpt} 2> {log}"
 
 
 rule draw_predictions:
@@ -140,7 +142,8 @@ rule draw_predictions:
             "<results>/{experiment}/predictions/overview.png",
             caption="../report/overview.rst",
             category="{experiment}",
-            labels={"what": "predictions"},
+            subcategory="Predictions",
+            labels={"what": "predictions on their images"},
         ),
     log:
         "<results>/{experiment}/logs/draw_predictions.log",
@@ -161,6 +164,7 @@ rule summarize:
         images="<results>/{experiment}/predictions/images.csv",
         overview="<results>/{experiment}/predictions/overview.png",
         gallery="<results>/{experiment}/evaluation/gallery.html",
+        package="<results>/{experiment}/model/{experiment}.zip",
     output:
         "<results>/{experiment}/summary.txt",
     log:

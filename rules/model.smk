@@ -75,10 +75,13 @@ rule train_model:
             "<results>/{experiment}/model/curves.png",
             caption="../report/training.rst",
             category="{experiment}",
+            subcategory="Model",
             labels={"what": "training curves"},
         ),
     log:
         "<results>/{experiment}/logs/train_model.log",
+    benchmark:
+        "<results>/{experiment}/benchmarks/train_model.tsv"
     retries: training_retries()
     conda:
         "../envs/main.yaml"

@@ -36,6 +36,8 @@ rule predict_images:
         manifest="<results>/{experiment}/predictions/shard-{shard}/manifest.csv",
     log:
         "<results>/{experiment}/logs/predict_images-{shard}.log",
+    benchmark:
+        "<results>/{experiment}/benchmarks/predict_images-{shard}.tsv"
     conda:
         "../envs/main.yaml"
     threads: THREADS

@@ -6,10 +6,14 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow.errors import DataError, FlowError
+
+StoredFile = Path | zipfile.Path
+"""A file of its own, or one that is read inside a zip archive."""
 
 
 @contextlib.contextmanager
@@ -61,19 +65,21 @@ def write_json(path: Path | str, value: object) -> None:
     write_if_changed(path, text + "\n")
 
 
-def read_json(path: Path | str) -> object:
+def read_json(path: StoredFile | str) -> object:
     """Read a JSON file; a file that is missing or broken is a DataError."""
+    path = Path(path) if isinstance(path, str) else path
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; check the path") from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON: {error}") from None
 
 
-def sha256_of(path: Path | str) -> str:
+def sha256_of(path: StoredFile | str) -> str:
     """Return the SHA-256 of a file's content in hexadecimal."""
-    with open(path, "rb") as stream:
+    path = Path(path) if isinstance(path, str) else path
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

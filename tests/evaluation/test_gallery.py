@@ -70,6 +70,16 @@ def test_the_number_of_images_is_limited_and_said(page):
     assert text.count('class="candidate"') == 1
 
 
+def test_an_excerpt_is_small_enough_for_a_report(page, tmp_path, monkeypatch):
+    text = page("--excerpt", str(tmp_path / "worst.html")).read_text()
+    assert (tmp_path / "worst.html").read_text() == text
+    monkeypatch.setattr("mmdet_flow.evaluation.gallery.EXCERPT_BYTES", len(text) - 1)
+    page("--excerpt", str(tmp_path / "worst.html"))
+    excerpt = (tmp_path / "worst.html").read_text()
+    assert 0 < len(cards_of(excerpt)) < 4 and len(excerpt) < len(text)
+    assert "3.png" in cards_of(excerpt)[0]
+
+
 def test_the_page_needs_nothing_else(page, tmp_path):
     text = page().read_text()
     links = re.findall(r'(?:src|href)="([^"]*)"', text)

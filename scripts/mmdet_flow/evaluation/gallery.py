@@ -6,6 +6,7 @@ in the annotations.
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,28 +17,55 @@ from mmdet_flow.evaluation.assignment import assign, overlap
 from mmdet_flow.evaluation.detect import Found, add_detection_options, find_objects
 from mmdet_flow.evaluation.evaluate import SCORE
 from mmdet_flow.evaluation.gallery_page import Page
-from mmdet_flow.evaluation.label_errors import label_errors
-from mmdet_flow.evaluation.per_image import image_results
+from mmdet_flow.evaluation.label_errors import LabelError, label_errors
+from mmdet_flow.evaluation.per_image import ImageResult, image_results
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.inference.scores import Scores, add_score_options, read_scores
 
 LIMIT = 200
 CANDIDATES = 24
+EXCERPT_IMAGES = 12
+EXCERPT_BYTES = 1_500_000
+"""Chromium shows nothing of a page above that inside Snakemake's HTML report.
+
+Its addresses end at 2 MiB, and there the page is one, in base64.
+"""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The images of a data set, the worst first, with what became of their objects."""
+
+    page: Page
+    results: list[ImageResult]
+    candidates: list[LabelError]
+    images: Path
+
+    def html(self, limit: int) -> str:
+        """Return the page of at most ``limit`` images."""
+        results = self.results[:limit]
+        shown = {result.index for result in results}
+        candidates = [one for one in self.candidates if one.image in shown]
+        return self.page.html(results, candidates[:CANDIDATES], self.images)
+
+    def excerpt(self) -> str:
+        """Return the page of a few images that a report can hold."""
+        limit = EXCERPT_IMAGES
+        while len(page := self.html(limit).encode()) > EXCERPT_BYTES and limit > 1:
+            limit = max(1, limit * EXCERPT_BYTES // len(page))
+        return page.decode()
 
 
 def gallery(
-    truth: CocoFile, found: Found, scores: Scores, images: Path, limit: int, title: str
-) -> str:
-    """Return the page of at most ``limit`` images from the folder ``images``."""
+    truth: CocoFile, found: Found, scores: Scores, images: Path, title: str
+) -> Gallery:
+    """Return the gallery of a data set, whose images are in the folder ``images``."""
     lowest = scores.for_classes(truth.classes, found.model_sha256)
     lowest = np.broadcast_to(np.asarray(lowest, float), len(truth.classes))
     kind = found.kinds(truth)[-1]
     kept = assign(overlap(truth, found.rows, kind), lowest)
-    results = image_results(kept)[:limit]
-    shown = {result.index for result in results}
-    candidates = [one for one in label_errors(kept) if one.image in shown]
     page = Page(title, truth.classes, kind, kept, lowest)
-    return page.html(results, candidates[:CANDIDATES], images)
+    return Gallery(page, image_results(kept), label_errors(kept), images)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,8 +73,10 @@ def run(args: argparse.Namespace) -> None:
     truth = CocoFile.read(args.annotations)
     scores = read_scores(args.score, args.thresholds)
     found = find_objects(args, truth)
-    page = gallery(truth, found, scores, args.images, args.limit, args.title)
-    write_if_changed(args.output, page)
+    worst = gallery(truth, found, scores, args.images, args.title)
+    write_if_changed(args.output, worst.html(args.limit))
+    if args.excerpt:
+        write_if_changed(args.excerpt, worst.excerpt())
     shown = min(args.limit, len(truth.images))
     cli.log.info("%d of %d images are in %s", shown, len(truth.images), args.output)
 
@@ -64,6 +94,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--title", default="Predictions against the truth")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--excerpt",
+        type=Path,
+        metavar="FILE",
+        help=f"write a page of {EXCERPT_IMAGES} images at most, for a Snakemake report",
+    )
     return parser
 
 

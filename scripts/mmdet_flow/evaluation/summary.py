@@ -37,6 +37,8 @@ def summarize(folder: Path, output: Path) -> None:
             for name, what in (
                 ("predictions/overview.png", "predictions drawn on their images"),
                 ("evaluation/gallery.html", "predictions over annotations"),
+                ("model/card.md", "what the model is for, and how good it is"),
+                (f"model/{folder.name}.zip", "the model in one file, to hand over"),
                 ("card/card.html", "what is in the data set"),
                 ("predictions/objects.csv", "a row per predicted object"),
                 ("predictions/images.csv", "a row per image"),

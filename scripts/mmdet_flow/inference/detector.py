@@ -18,6 +18,7 @@ from mmdet_flow.dataset.classes import (
 )
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import ModelError
+from mmdet_flow.files import StoredFile
 from mmdet_flow.inference.engines import EngineOptions, open_engine
 from mmdet_flow.inference.precision import AUTO, EXACT, chosen_precision
 from mmdet_flow.model.checkpoint import load_checkpoint
@@ -35,7 +36,7 @@ class Detector:
 
     def __init__(
         self,
-        checkpoint: Path,
+        checkpoint: StoredFile,
         config: Path | None = None,
         threads: int | None = None,
         device: str = "cpu",
@@ -116,7 +117,7 @@ class Detector:
         )
 
 
-def _read_config(text: str, path: Path | None, checkpoint: Path):
+def _read_config(text: str, path: Path | None, checkpoint: StoredFile):
     from mmengine.config import Config
 
     from mmdet_flow.model.export import load_config
@@ -128,7 +129,9 @@ def _read_config(text: str, path: Path | None, checkpoint: Path):
     return Config.fromstring(text, file_format=".py")
 
 
-def _check_config_classes(cfg, classes: tuple[str, ...], checkpoint: Path) -> None:
+def _check_config_classes(
+    cfg, classes: tuple[str, ...], checkpoint: StoredFile
+) -> None:
     dataset = cfg.get("test_dataloader", {}).get("dataset", {})
     named = tuple(dataset.get("metainfo", {}).get("classes", ()))
     if named:
@@ -136,7 +139,7 @@ def _check_config_classes(cfg, classes: tuple[str, ...], checkpoint: Path) -> No
         require_same_classes(classes, named, str(checkpoint), "the config", fix)
 
 
-def _build_model(cfg, state_dict: dict, checkpoint: Path):
+def _build_model(cfg, state_dict: dict, checkpoint: StoredFile):
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
 

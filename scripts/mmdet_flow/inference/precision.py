@@ -9,14 +9,14 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import read_json
+from mmdet_flow.files import StoredFile, read_json
 
 AUTO = "auto"
 EXACT = "fp32"
 
 
-def precision_file(checkpoint: Path) -> Path:
-    return checkpoint.with_suffix(".precision.json")
+def precision_file(checkpoint: StoredFile) -> StoredFile:
+    return checkpoint.parent / f"{checkpoint.stem}.precision.json"
 
 
 def processor() -> str:
@@ -29,7 +29,7 @@ def processor() -> str:
     return next(names, "").strip()
 
 
-def chosen_precision(checkpoint: Path, model_sha256: str) -> str:
+def chosen_precision(checkpoint: StoredFile, model_sha256: str) -> str:
     """Return the winner of the measurement, or fp32 where there is none."""
     path = precision_file(checkpoint)
     if not path.is_file():

@@ -24,7 +24,11 @@ from mmdet_flow.files import sha256_of
 from mmdet_flow.inference.folder import list_images, only_process, shard_of, watch
 from mmdet_flow.inference.images import MAX_PIXELS
 from mmdet_flow.inference.journal import Journal, Outcome
-from mmdet_flow.inference.predictor import Predictor, add_model_options
+from mmdet_flow.inference.predictor import (
+    Predictor,
+    add_model_options,
+    use_package,
+)
 from mmdet_flow.inference.scores import read_scores
 
 RESULT_SUFFIXES = {"opex": ".json", "rois": "-rois.csv"}
@@ -39,6 +43,7 @@ SETTINGS = (
 
 def predict(args: argparse.Namespace) -> None:
     """Run the command: one pass over the folder, or a watch that a signal ends."""
+    use_package(args)
     _check_options(args)
     from mmdet_flow.inference.output import Output
 

@@ -9,10 +9,13 @@ import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.detections import Detections
+from mmdet_flow.errors import UsageError
 from mmdet_flow.formats.objects import Outlines, PixelObject, to_pixels
 from mmdet_flow.formats.opex import to_opex
 from mmdet_flow.inference.engines import BACKENDS, PRECISIONS
+from mmdet_flow.inference.package_file import CHECKPOINT, THRESHOLDS, open_package
 from mmdet_flow.inference.precision import AUTO
+from mmdet_flow.inference.scores import AUTO as BY_CLASS
 from mmdet_flow.inference.scores import add_score_options, read_scores
 
 
@@ -75,9 +78,37 @@ class Predictor:
         return predictions
 
 
+def use_package(args: argparse.Namespace) -> None:
+    """Let the options name what is in --package, where that is given.
+
+    Raises ModelError for a package that is damaged or changed.
+    """
+    if not args.package:
+        return
+    if args.config:
+        raise UsageError("--config: is for --checkpoint; a package has its own")
+    package = open_package(args.package)
+    args.checkpoint = package / CHECKPOINT
+    if args.score == BY_CLASS and not args.thresholds:
+        args.thresholds = package / THRESHOLDS
+        if not args.thresholds.is_file():
+            raise UsageError(
+                f"--score auto: {args.package} has no thresholds; give a number, or "
+                "--thresholds FILE"
+            )
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that decide what is predicted, on every front."""
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--checkpoint", type=Path, metavar="FILE")
+    model.add_argument(
+        "--package",
+        type=Path,
+        metavar="FILE",
+        help="what mmdet_package made, instead of --checkpoint, --config and "
+        "--thresholds",
+    )
     parser.add_argument(
         "--config",
         type=Path,

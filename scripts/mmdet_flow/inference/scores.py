@@ -14,7 +14,7 @@ import numpy as np
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import read_json
+from mmdet_flow.files import StoredFile, read_json
 
 AUTO = "auto"
 
@@ -30,7 +30,7 @@ class Scores:
     """
 
     value: float | dict[str, float]
-    path: Path | None = None
+    path: StoredFile | None = None
     model_sha256: str | None = None
     classes_sha256: str | None = None
 
@@ -67,7 +67,7 @@ class Scores:
         return np.array([self.value[name] for name in classes])
 
 
-def read_scores(score: float | str, thresholds: Path | None) -> Scores:
+def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
     """Return what --score and --thresholds say together."""
     if score != AUTO:
         if thresholds:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmdet_flow import __version__
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import ModelError
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import StoredFile, write_if_changed
 
 PACKAGES = ("mmcv", "mmdet", "mmengine", "numpy", "torch")
 
@@ -22,7 +22,7 @@ class Checkpoint:
     ``config`` is the text of the config; ``sha256`` identifies the file.
     """
 
-    path: Path
+    path: StoredFile
     state_dict: dict
     classes: tuple[str, ...]
     config: str
@@ -57,13 +57,19 @@ def versions() -> dict[str, str]:
     return {"mmdet-flow": __version__, **{name: version(name) for name in PACKAGES}}
 
 
-def load_checkpoint(path: Path | str) -> Checkpoint:
+def load_checkpoint(path: StoredFile | str) -> Checkpoint:
     """Read a published checkpoint, or a training checkpoint of mmdet.
 
     Raises ModelError when it is missing, broken or without classes.
     """
-    path = Path(path)
-    content = _load(path)
+    path = Path(path) if isinstance(path, str) else path
+    try:
+        encoded = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: there is no such checkpoint") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+    content = _load(io.BytesIO(encoded), path)
     meta = content.get("meta", {})
     dataset_meta = {
         key.lower(): value for key, value in meta.get("dataset_meta", {}).items()
@@ -76,14 +82,14 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         state_dict=content["state_dict"],
         classes=(classes,) if isinstance(classes, str) else tuple(classes),
         config=meta.get("cfg", ""),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(encoded).hexdigest(),
         versions=meta.get("versions", {}),
     )
 
 
 def load_training_checkpoint(path: Path) -> dict:
     """Read a checkpoint of the runner, optimizer and message hub included."""
-    return _load(path)
+    return _load(path, path)
 
 
 def is_whole(path: Path) -> bool:
@@ -110,14 +116,15 @@ def allow_training_state() -> None:
     )
 
 
-def _load(path: Path) -> dict:
+def _load(source: Path | io.BytesIO, path: StoredFile) -> dict:
+    """Read weights from a source; ``path`` is its name in errors."""
     import pickle
 
     import torch
 
     allow_training_state()
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(source, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such checkpoint") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:

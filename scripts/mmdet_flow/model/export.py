@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
-    """Write a config with everything that it inherits into one file."""
+    """Write a config with everything that it inherits into one file.
+
+    Its first line has the name of the config.
+    """
     expanded = load_config(config, cfg_options)
-    write_if_changed(save_path, expanded.pretty_text)
+    name = find_config(config).stem
+    write_if_changed(save_path, f"# Exported from {name}\n{expanded.pretty_text}")
     cli.log.info("exported %s to %s", config, save_path)
 
 

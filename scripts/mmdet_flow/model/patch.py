@@ -301,7 +301,7 @@ def set_image_size(cfg: "Config", size: int) -> None:
     ``size`` becomes the longer side at test time; training sizes keep their ratio
     to it. All results are multiples of 32, the largest stride of the zoo's networks.
     """
-    base = _test_scale(cfg)
+    base = test_scale(cfg)
     keys = ("scale", "img_scale", "crop_size", "size", "scales", "border")
     hooks = [hook for hook in cfg.get("custom_hooks", []) if "switch_pipeline" in hook]
     loaders = [cfg[key] for key in LOADERS]
@@ -317,7 +317,8 @@ def set_image_size(cfg: "Config", size: int) -> None:
             )
 
 
-def _test_scale(cfg: "Config") -> tuple[int, int]:
+def test_scale(cfg: "Config") -> tuple[int, int]:
+    """Return the (width, height) that the test pipeline fits images into."""
     for node in walk(cfg.test_dataloader):
         scale = node.get("scale")
         if isinstance(scale, int):
@@ -350,7 +351,7 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
     data learn more from the pictures as they are. Images are padded to the
     size of the largest and not to a square, which saves computing the empty part.
     """
-    side = max(_test_scale(cfg))
+    side = max(test_scale(cfg))
     masks = dict(with_mask=True, poly2mask=False) if predicts_masks(cfg) else {}
     grey = dict(img=(114, 114, 114))
     size = _largest_image(train, side)

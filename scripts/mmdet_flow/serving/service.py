@@ -24,7 +24,11 @@ from mmdet_flow import cli
 from mmdet_flow.errors import ServiceError
 from mmdet_flow.formats.opex import timestamp
 from mmdet_flow.inference.images import MAX_PIXELS
-from mmdet_flow.inference.predictor import Predictor, add_model_options
+from mmdet_flow.inference.predictor import (
+    Predictor,
+    add_model_options,
+    use_package,
+)
 from mmdet_flow.serving.connection import (
     Connection,
     add_connection_options,
@@ -146,6 +150,7 @@ class Service:
 
 def serve(args: argparse.Namespace) -> None:
     """Run the command: connect, load the model, serve until a signal comes."""
+    use_package(args)
     with ExitStack() as stack:
         if args.embedded_redis:
             stack.enter_context(embedded_server(args.redis_port))

@@ -1,0 +1,106 @@
+rule write_model_card:
+    """Write the card of the model: what it is for, how it was made, how good it is."""
+    input:
+        checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        base="<results>/{experiment}/model/base.py",
+        check="<results>/{experiment}/dataset/report.json",
+        data="<results>/{experiment}/card/card.json",
+        splits=multiext(
+            "<results>/{experiment}/splits/", "train.json", "val.json", "test.json"
+        ),
+        metrics="<results>/{experiment}/evaluation/metrics.json",
+        images="<results>/{experiment}/evaluation/images.csv",
+        thresholds=thresholds_if_any,
+    output:
+        "<results>/{experiment}/model/card.md",
+    log:
+        "<results>/{experiment}/logs/write_model_card.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
+    params:
+        folder=subpath(output[0], ancestor=2),
+    shell:
+        "mmdet_model_card {params.folder} --output {output} 2> {log}"
+
+
+rule pack_model:
+    """Pack the model with its class list, thresholds and card into one file."""
+    input:
+        checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        card="<results>/{experiment}/model/card.md",
+        thresholds=thresholds_if_any,
+        license=license_if_any,
+    output:
+        "<results>/{experiment}/model/{experiment}.zip",
+    log:
+        "<results>/{experiment}/logs/pack_model.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
+    params:
+        folder=subpath(output[0], ancestor=2),
+        license=license_option,
+    shell:
+        "mmdet_package {params.folder} --output {output} {params.license:q} 2> {log}"
+
+
+rule build_pages:
+    """Build the pages that the report shows beside pictures."""
+    input:
+        card="<results>/{experiment}/model/card.md",
+        config="<results>/{experiment}/model/config.py",
+        # The last job whose speed is told.
+        predictions="<results>/{experiment}/predictions/images.csv",
+    output:
+        report(
+            "<results>/{experiment}/pages/data_set.html",
+            caption="../report/data_set.rst",
+            category="{experiment}",
+            subcategory="Data set",
+            labels={"what": "images and objects"},
+        ),
+        report(
+            "<results>/{experiment}/pages/changes.html",
+            caption="../report/changes.rst",
+            category="{experiment}",
+            subcategory="Model",
+            labels={"what": "changes of the base config"},
+        ),
+        report(
+            "<results>/{experiment}/pages/metrics.html",
+            caption="../report/metrics.rst",
+            category="{experiment}",
+            subcategory="Evaluation",
+            labels={"what": "all metrics"},
+        ),
+        report(
+            "<results>/{experiment}/pages/speed.html",
+            caption="../report/speed.rst",
+            category="{experiment}",
+            subcategory="Speed",
+            labels={"what": "training and prediction"},
+        ),
+        card=report(
+            "<results>/{experiment}/pages/model_card.html",
+            caption="../report/model_card.rst",
+            category="{experiment}",
+            subcategory="Model",
+            labels={"what": "model card"},
+        ),
+    log:
+        "<results>/{experiment}/logs/build_pages.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
+    params:
+        folder=subpath(output.card, ancestor=2),
+        pages=subpath(output.card, parent=True),
+    shell:
+        "mmdet_pages {params.folder} --output {params.pages} 2> {log}"

@@ -1,0 +1,131 @@
+"""What the files of an experiment's results folder say about its model."""
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_json, sha256_of
+from mmdet_flow.inference.precision import precision_file
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from mmdet_flow.model.checkpoint import Checkpoint
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The results folder ``run``; each attribute reads its files when it is asked for.
+
+    What a run need not have is None there; DataError where a file is missing that
+    each run has.
+    """
+
+    run: Path
+
+    @property
+    def name(self) -> str:
+        return self.run.resolve().name
+
+    @cached_property
+    def checkpoint(self) -> "Checkpoint":
+        from mmdet_flow.model.checkpoint import load_checkpoint
+
+        return load_checkpoint(self.run / "model" / "checkpoint.pth")
+
+    @cached_property
+    def config(self) -> "Config":
+        from mmengine.config import Config
+
+        return Config.fromstring(self.checkpoint.config, file_format=".py")
+
+    @cached_property
+    def base(self) -> str | None:
+        """The name of the model-zoo config, as mmdet_config wrote it down."""
+        path = self.run / "model" / "base.py"
+        first = path.read_text(encoding="utf-8") if path.is_file() else ""
+        found = re.match(r"# Exported from (.+)", first)
+        return found[1] if found else None
+
+    @cached_property
+    def changes(self) -> list[tuple[str, str]]:
+        """The keys that differ from the base config, and how."""
+        path = self.run / "model" / "config.py"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; check the path") from None
+        return re.findall(r"^#   (\S+): (.*)$", text, re.MULTILINE)
+
+    @cached_property
+    def data(self) -> dict:
+        return read_json(self.run / "card" / "card.json")
+
+    @cached_property
+    def check(self) -> dict:
+        """The report of the check of the annotations."""
+        return read_json(self.run / "dataset" / "report.json")
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of the annotations of each split."""
+        return {name: sha256_of(self.run / f"splits/{name}.json") for name in SPLITS}
+
+    @cached_property
+    def measured(self) -> dict:
+        return read_json(self.run / "evaluation" / "metrics.json")
+
+    @cached_property
+    def images(self) -> list[dict[str, str]]:
+        """The test images, the worst first."""
+        return read_table(self.run / "evaluation" / "images.csv")
+
+    @cached_property
+    def thresholds(self) -> dict | None:
+        return self._json("evaluation/thresholds.json")
+
+    @cached_property
+    def recipe(self) -> dict | None:
+        """What the training was begun with."""
+        return self._json("training/recipe.json")
+
+    @cached_property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights are published; None if no validation chose them."""
+        path = self.run / "training" / "validation.csv"
+        key = self.config.default_hooks.checkpoint.get("save_best") or ""
+        key = key.removeprefix("coco/")
+        rows = [row for row in read_table(path) if row.get(key)] if key else []
+        best = max(rows, key=lambda row: float(row[key]), default=None)
+        return int(best["epoch"]) if best else None
+
+    @cached_property
+    def precisions(self) -> dict | None:
+        """What mmdet_export measured of this model."""
+        path = precision_file(self.run / "model" / "checkpoint.pth")
+        content = read_json(path) if path.is_file() else None
+        mine = content and content.get("model_sha256") == self.checkpoint.sha256
+        return content if mine else None
+
+    @cached_property
+    def estimate(self) -> dict | None:
+        """The speed of the training."""
+        return self._json("training/estimate.json")
+
+    def _json(self, name: str) -> dict | None:
+        path = self.run / name
+        return read_json(path) if path.is_file() else None
+
+
+def read_table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    """Return the rows of a table; none if it is not there."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream, delimiter=delimiter))

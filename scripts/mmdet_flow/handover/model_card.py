@@ -1,0 +1,360 @@
+"""Write the card of a model: what it is for, how it was made, how good it is.
+
+One page of Markdown in the order of Mitchell et al., "Model Cards for Model Reporting"
+(2019), from the files in RUN, the results folder of an experiment. What they do not
+say is n/a. The same files give the same card.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.errors import ModelError
+from mmdet_flow.files import sha256_of, write_if_changed
+from mmdet_flow.handover.facts import SPLITS, Facts
+from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
+
+SOURCE = (
+    "The order of this card is that of Mitchell et al., *Model Cards for Model "
+    "Reporting* (FAT\\* 2019)."
+)
+FEW = 20
+"""A figure of fewer objects says little."""
+
+WORST = 5
+KINDS = {"bbox": "boxes", "segm": "masks"}
+
+
+def model_card(facts: Facts) -> str:
+    """Return the card as Markdown."""
+    sections = (
+        ("Model details", details),
+        ("Intended use", intended_use),
+        ("Factors", factors),
+        ("Metrics", metrics),
+        ("Evaluation data", evaluation_data),
+        ("Training data", training_data),
+        ("Quantitative analyses", analyses),
+        ("Speed", speed),
+        ("Where it fails", failures),
+        ("Ethical considerations", ethics),
+        ("Caveats and recommendations", caveats),
+        ("How to use it", usage),
+    )
+    parts = [f"# Model card: {plain(facts.name)}\n\n{SOURCE}\n"]
+    parts += [f"## {title}\n\n{section(facts)}" for title, section in sections]
+    return "\n".join(parts)
+
+
+def details(facts: Facts) -> str:
+    """Return what the model is, and the recipe that it was made by."""
+    cfg, recipe = facts.config, facts.recipe or {}
+    optimizer = cfg.optim_wrapper.optimizer
+    rate = optimizer.get("lr", UNKNOWN)
+    rows = [
+        ("Task", task(facts)),
+        ("Classes", ", ".join(facts.checkpoint.classes)),
+        ("Base config", facts.base and Code(facts.base)),
+        ("Architecture", cfg.model.type),
+        ("First weights", _first_weights(facts)),
+        ("Image size", _image_size(cfg)),
+        ("Epochs", cfg.train_cfg.max_epochs),
+        ("Published", _published(facts)),
+        ("Batch", f"{cfg.train_dataloader.batch_size} images"),
+        (
+            "Optimizer",
+            f"{optimizer.type}, learning rate {rate}",
+        ),
+        ("Seed", cfg.randomness.seed),
+        ("Precision of the training", recipe.get("precision")),
+        ("Threads, kind of CPU", _machine(recipe)),
+        ("Versions", _versions(facts.checkpoint.versions)),
+        ("SHA-256 of the weights", Code(facts.checkpoint.sha256)),
+        ("SHA-256 of the recipe", recipe.get("sha256") and Code(recipe["sha256"])),
+    ]
+    return table(("", ""), rows)
+
+
+def task(facts: Facts) -> str:
+    """Return what the model does."""
+    from mmdet_flow.model.patch import predicts_masks
+
+    masks = predicts_masks(facts.config)
+    return "instance segmentation (boxes and masks)" if masks else "object detection"
+
+
+def _image_size(cfg) -> str | None:
+    from mmdet_flow.model.patch import test_scale
+
+    try:
+        width, height = test_scale(cfg)
+    except ModelError:
+        return None
+    return f"fitted into {width} x {height} pixels"
+
+
+def _first_weights(facts: Facts) -> str:
+    """Return what the training began with, by name."""
+    from mmdet_flow.model.patch import walk
+
+    if facts.recipe is None:
+        return UNKNOWN
+    if given := facts.recipe["load_from"]:
+        return Path(given).name
+    found = {
+        node["checkpoint"].rpartition("/")[2]
+        for node in walk(facts.config.model)
+        if node.get("type") == "Pretrained" and "checkpoint" in node
+    }
+    return ", ".join(sorted(found)) or "random"
+
+
+def _published(facts: Facts) -> str:
+    if facts.best_epoch is None:
+        return "the last weights"
+    return f"the weights of epoch {facts.best_epoch}, the best on validation"
+
+
+def _machine(recipe: dict) -> str | None:
+    return f"{recipe['threads']}, {recipe['cpu']}" if "cpu" in recipe else None
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+
+
+def intended_use(facts: Facts) -> str:
+    """Return which images the model is for, as far as its data say it."""
+    seen = facts.data["box_sizes_seen"] or facts.data["box_sizes"]
+    sizes = list(facts.data["image_sizes"])
+    more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
+    classes = ", ".join(map(plain, facts.checkpoint.classes))
+    return (
+        f"To find {classes} in single colour images like those it was trained on: "
+        f"{', '.join(sizes[:3])} pixels{more}, read as mmdet reads them (8 bits, EXIF "
+        "rotation applied). In the network, nine of ten objects of the data measure "
+        f"{seen['5%']:g} to {seen['95%']:g} pixels (square root of the box area). "
+        "Other images, classes and sizes were not measured.\n"
+    )
+
+
+def factors(facts: Facts) -> str:
+    """Return the groups of objects that the figures are told apart by."""
+    text = (
+        "Results may depend on class and size of the objects, and both are reported. "
+        "What else differs between images (camera, light, place, time) is not in the "
+        "annotations and not told apart.\n\n"
+    )
+    header = ("mAP", "small", "medium", "large")
+    rows = [
+        (KINDS[kind], *(values[f"mAP_{size}"] for size in header[1:]))
+        for kind, values in facts.measured["metrics"].items()
+    ]
+    return f"{text}{table(header, rows)}\nBelow 32², below 96², and more pixels.\n"
+
+
+def metrics(facts: Facts) -> str:
+    """Return how the model was measured, and by which scores its objects are kept."""
+    intervals = facts.measured["intervals"]
+    text = (
+        "COCO metrics by pycocotools: mAP over IoU 0.50 to 0.95, of at most 100 "
+        "detections of a class in an image. "
+    )
+    if intervals["samples"]:
+        text += (
+            f"Intervals of {100 * intervals['level']:g} % come from "
+            f"{intervals['samples']} resamplings of the test images. "
+        )
+    text += f"All else looks at an IoU of {facts.measured['iou']:g}.\n"
+    if facts.thresholds is None or not facts.thresholds["scores"]:
+        return f"{text}\nThresholds by class: {UNKNOWN}.\n"
+    use = facts.thresholds["use"]
+    rows = []
+    for name, score in facts.thresholds["scores"].items():
+        own = facts.thresholds["classes"][name]
+        point = own[use] or own["f1"] or {}
+        rows.append((name, score, point.get("precision"), point.get("recall")))
+    return (
+        f"{text}\nLowest scores to keep (`--score auto`), chosen on the validation "
+        f"split for {_wanted(facts.thresholds)}:\n\n"
+        + table(("class", "score", "precision", "recall"), rows)
+    )
+
+
+def _wanted(thresholds: dict) -> str:
+    use = thresholds["use"]
+    return "the best F1" if use == "f1" else f"a {use} of {thresholds['wanted'][use]:g}"
+
+
+def evaluation_data(facts: Facts) -> str:
+    """Return what the model was measured on."""
+    count = facts.measured["images"]
+    return (
+        f"The test split: {count} images, neither trained on nor used to choose "
+        "weights or scores.\n"
+    )
+
+
+def training_data(facts: Facts) -> str:
+    """Return counts and hashes of all splits."""
+    splits, classes = facts.data["splits"], facts.checkpoint.classes
+    rows = [
+        (
+            *(name, splits[name]["images"], splits[name]["objects"]),
+            *(splits[name]["objects_by_class"][label] for label in classes),
+            Code(facts.hashes[name]),
+        )
+        for name in SPLITS
+    ]
+    header = ("split", "images", "objects", *map(plain, classes))
+    used = Path(_annotations(facts.config)).stem
+    images, objects = facts.check["images"], facts.check["objects"]
+    return (
+        f"Trained on the split {used}. The check of the annotations left out "
+        f"{len(images['left_out'])} of {images['read']} images and "
+        f"{len(objects['left_out'])} of {objects['read']} objects.\n\n"
+        + table((*header, "SHA-256 of the annotations"), rows)
+    )
+
+
+def _annotations(cfg) -> str:
+    from mmdet_flow.model.patch import walk
+
+    nodes = walk(cfg.train_dataloader.dataset)
+    return next(node["ann_file"] for node in nodes if "ann_file" in node)
+
+
+def analyses(facts: Facts) -> str:
+    """Return the metrics on the test split, by class."""
+    lines = []
+    ranges = facts.measured["intervals"]
+    for kind, values in facts.measured["metrics"].items():
+        limits = ranges.get(kind, {})
+        rows = [("all", values, limits.get("mAP"))]
+        for name, own in values["per_class_metrics"].items():
+            rows.append((name, own, limits.get("per_class", {}).get(name)))
+        header = (f"class ({KINDS[kind]})", "mAP", "interval", "mAP_50", "mAP_75")
+        body = [
+            (name, own["mAP"], _interval(limit), own["mAP_50"], own["mAP_75"])
+            for name, own, limit in rows
+        ]
+        lines.append(table(header, body))
+    kept = facts.measured["at_scores"]
+    header = ("class", "lowest score", "objects", "precision", "recall", "F1")
+    body = [
+        (
+            *(name, facts.measured["scores"].get(name, "") if name != "all" else "-"),
+            *(own["objects"], own["precision"], own["recall"], own["f1"]),
+        )
+        for name, own in kept.items()
+    ]
+    lines.append(f"Detections that are kept:\n\n{table(header, body)}")
+    return "\n".join(lines)
+
+
+def speed(facts: Facts) -> str:
+    """Return what mmdet_export measured of this model."""
+    if facts.precisions is None:
+        return f"{UNKNOWN}: mmdet_export was not run.\n"
+    rows = [
+        (one["precision"], one["mAP"], one["images_per_second"], one["reason"] or "-")
+        for one in facts.precisions["candidates"]
+    ]
+    header = ("precision", "mAP on validation", "images/s", "why not")
+    where = facts.precisions["processor"] or UNKNOWN
+    return (
+        f"Prediction on {plain(where)}, where {facts.precisions['winner']} is used:\n\n"
+        f"{table(header, rows)}"
+    )
+
+
+def failures(facts: Facts) -> str:
+    """Return the kinds of error by their cost, and the worst images."""
+    errors = sorted(
+        facts.measured["errors"].items(),
+        key=lambda one: (-(one[1]["mAP_50_lost"] or 0), -one[1]["count"]),
+    )
+    rows = [(name, own["count"], own["mAP_50_lost"]) for name, own in errors]
+    kinds = table(("kind of error", "count", "mAP_50 lost"), rows)
+    worst = [
+        (Code(row["file"]), *(row[key] for key in ("f1", "wrong", "not_found")))
+        for row in facts.images[:WORST]
+    ]
+    images = table(("worst test images", "F1", "wrong", "not found"), worst)
+    error = facts.measured["calibration"]["all"]
+    return (
+        f"{kinds}\n{images}\nScores are off by {cell(error)} on average (expected "
+        "calibration error). The gallery of the evaluation shows all of it.\n"
+    )
+
+
+def ethics(facts: Facts) -> str:
+    """Say that the files know nothing of people and of harm."""
+    return (
+        f"{UNKNOWN}: neither images nor annotations say whom a use may touch. Whoever "
+        "puts the model to use is to judge that, and the rights to the images.\n"
+    )
+
+
+def caveats(facts: Facts) -> str:
+    """Return what the figures do not cover."""
+    return "".join(f"* {line}\n" for line in _caveats(facts))
+
+
+def _caveats(facts: Facts) -> Iterator[str]:
+    yield (
+        "Test and training images are of one data set. On images of another origin "
+        "the model can be worse: measure it there first (`mmdet_evaluate`)."
+    )
+    kept = facts.measured["at_scores"]
+    classes = {name: own for name, own in kept.items() if name != "all"}
+    few = [plain(name) for name, own in classes.items() if own["objects"] < FEW]
+    if few:
+        yield f"Fewer than {FEW} test objects of {', '.join(few)}: little is known."
+    missed = [plain(name) for name, own in classes.items() if not own["right"]]
+    if missed:
+        yield f"At the scores above, no object is found of {', '.join(missed)}."
+    if facts.best_epoch is None:
+        yield "No validation chose the weights."
+    if not (facts.thresholds and facts.thresholds["scores"]):
+        yield "Scores by class were not chosen; take a number for `--score`."
+
+
+def usage(facts: Facts) -> str:
+    """Return the commands that predict with the model."""
+    scores = facts.thresholds and facts.thresholds["scores"]
+    score = "auto" if scores else f"{max(facts.measured['scores'].values()):g}"
+    package = f"{facts.name}.zip"
+    return (
+        "With the package of this model, for a folder and over Redis:\n\n"
+        f"    mmdet_predict --package {package} --score {score} \\\n"
+        "      --prediction_in images --prediction_out predictions\n"
+        f"    mmdet_predict_redis --package {package} --score {score}\n\n"
+        "Each result is an OPEX file whose `meta` names the SHA-256 of the weights.\n"
+    )
+
+
+def _interval(limits: list | None) -> str | None:
+    return f"{limits[0]:.3f} to {limits[1]:.3f}" if limits else None
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    output = args.output or args.run / "model" / "card.md"
+    write_if_changed(output, model_card(Facts(args.run)))
+    cli.log.info("wrote %s, SHA-256 %s", output, sha256_of(output))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_model_card", __doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: RUN/model/card.md"
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: run(args), args)

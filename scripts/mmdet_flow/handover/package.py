@@ -1,0 +1,95 @@
+"""Pack the model of an experiment into one file, for mmdet_predict --package.
+
+The package holds weights, config, class list, thresholds by class, the precision that
+mmdet_export chose, the model card, and the SHA-256 of each of them. RUN is the results
+folder of the experiment. The same files give the same bytes.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.errors import DataError, ModelError
+from mmdet_flow.files import read_json, sha256_of
+from mmdet_flow.inference import package_file as names
+from mmdet_flow.inference.precision import precision_file
+from mmdet_flow.model.checkpoint import Checkpoint, load_checkpoint
+
+
+def package(run: Path, output: Path | None, license: Path | None) -> Path:
+    """Write the package of a results folder, and return its path.
+
+    Raises DataError where a part is missing, or belongs to another model.
+    """
+    output = output or run / "model" / f"{run.resolve().name}.zip"
+    checkpoint = load_checkpoint(run / "model" / "checkpoint.pth")
+    if not checkpoint.config:
+        raise ModelError(
+            f"{checkpoint.path}: carries no config; publish it with mmdet_train"
+        )
+    members = {
+        names.CHECKPOINT: checkpoint.path.read_bytes(),
+        names.CONFIG: checkpoint.config.encode(),
+        names.CLASSES: "".join(f"{name}\n" for name in checkpoint.classes).encode(),
+        names.CARD: _read(run / "model" / "card.md"),
+    }
+    if license:
+        members[names.LICENSE] = _read(license)
+    chosen = precision_file(checkpoint.path)
+    for name, path in (
+        (names.THRESHOLDS, run / "evaluation" / "thresholds.json"),
+        (precision_file(Path(names.CHECKPOINT)).name, chosen),
+    ):
+        if path.is_file():
+            _require_same_model(path, checkpoint)
+            members[name] = _read(path)
+    about = {
+        "name": run.resolve().name,
+        "classes": list(checkpoint.classes),
+        "classes_sha256": classes_sha256(checkpoint.classes),
+        "versions": checkpoint.versions,
+    }
+    names.write_package(output, members, about)
+    cli.log.info("packed %s, SHA-256 %s", output, sha256_of(output))
+    return output
+
+
+def _require_same_model(path: Path, checkpoint: Checkpoint) -> None:
+    """Refuse what was made for another model; some files do not say."""
+    content = read_json(path)
+    made_for = content.get("model_sha256") if isinstance(content, dict) else None
+    if made_for not in (None, checkpoint.sha256):
+        raise DataError(
+            f"{path}: is for another model ({made_for[:8]}, not "
+            f"{checkpoint.sha256[:8]}); make it again, or remove it"
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: {error.strerror}; make it, or check the path"
+        ) from None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_package", __doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: RUN/model/EXPERIMENT.zip"
+    )
+    parser.add_argument(
+        "--license",
+        type=Path,
+        metavar="FILE",
+        help="the terms of the model or of its data, packed as LICENSE.txt",
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: package(args.run, args.output, args.license), args)

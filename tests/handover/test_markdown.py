@@ -1,0 +1,26 @@
+from mmdet_flow.handover.markdown import Code, table, to_page
+
+
+def test_names_stay_what_they_are():
+    names = ["a|b", "<script>alert(1)</script>", "snail_*shell*", "`x`", "[a](b)", "é"]
+    page = to_page("T & <t>", table(("name", "code"), [(n, Code(n)) for n in names]))
+    assert "<td>a|b</td>" in page and "<td><code>a|b</code></td>" in page
+    assert "<td>&lt;script&gt;alert(1)&lt;/script&gt;</td>" in page
+    assert "<td>snail_*shell*</td>" in page and "<td>`x`</td>" in page
+    assert "<td>[a](b)</td>" in page and "<td>é</td>" in page
+    assert "<script" not in page and "<a " not in page
+    assert "<title>T &amp; &lt;t&gt;</title>" in page
+
+
+def test_values_in_a_table():
+    rows = [(None, 0.12345, 3, ""), (0.0, "two\nlines", "-", "x")]
+    assert table(("a", "b", "c", "d"), rows).splitlines()[2:] == [
+        "| n/a | 0.123 | 3 | n/a |",
+        "| 0.000 | two lines | - | x |",
+    ]
+
+
+def test_a_page_needs_nothing_else():
+    page = to_page("Title", "![x](http://example.org/x.png)\n\n# Head\n")
+    assert "<h1>Head</h1>" in page and "default-src 'none'" in page
+    assert page.count("<meta charset") == 1
