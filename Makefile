@@ -10,7 +10,11 @@ BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-LOCKS := $(wildcard envs/*.txt envs/stand-ins/*/*) envs/setup.sh pyproject.toml
+LOCKS := $(addprefix envs/, main.txt dev.txt wai-annotations.txt setup.sh) \
+  $(wildcard envs/stand-ins/*/*) pyproject.toml
+
+# A folder of wheels to install from, without a network; docs/offline.md describes it.
+BUNDLE ?= $(wildcard bundle)
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -18,7 +22,7 @@ help: ## show the targets
 setup: .venv/ready ## build both environments
 
 .venv/ready: $(LOCKS)
-	@envs/setup.sh
+	@envs/setup.sh $(if $(BUNDLE),--bundle "$(BUNDLE)")
 	@touch $@
 
 demo: setup ## run the embedded example from annotations to predictions
@@ -45,6 +49,14 @@ bccd: setup ## train on the blood cells in BCCD=FOLDER, with their official list
 	  --quiet progress rules -- results/bccd/model/checkpoint.pth results/bccd/summary.txt
 	@cat results/bccd/summary.txt
 
+storage: .venv/storage ## install what S3-like storage takes; docs/storage.md
+
+# Into the environment, so that a new one is without it.
+.venv/%: envs/%.txt .venv/ready
+	@$(if $(BUNDLE),PIP_NO_INDEX=1 PIP_FIND_LINKS="file://$(abspath $(BUNDLE))") \
+	  $(BIN)/pip install --quiet --no-deps -r $<
+	@$(BIN)/pip check && touch $@
+
 test: setup ## run the linters and the tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
@@ -58,6 +70,12 @@ matrix: setup ## try the detector families on this machine: 20 minutes
 test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
 	@tests/cluster/install.sh
 	@$(BIN)/python -m pytest -m slurm tests/cluster
+
+test-storage: .venv/storage .venv/storage-test ## run the workflow on an S3 server of its own
+	@$(BIN)/python -m pytest -m storage tests/storage
+
+bundle: setup ## pack all for machines without a network; docs/offline.md
+	@$(BIN)/python envs/bundle.py
 
 bench: bench-conversion bench-dag bench-training bench-prediction bench-serving ## measure all: long
 
@@ -103,5 +121,6 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo report bccd test test-slow test-slurm matrix bench bench-conversion
-.PHONY: bench-dag bench-training bench-prediction bench-serving lint format clean
+.PHONY: help setup demo report bccd storage bundle test test-slow test-slurm test-storage
+.PHONY: matrix bench bench-conversion bench-dag bench-training bench-prediction
+.PHONY: bench-serving lint format clean

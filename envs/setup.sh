@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # Build .venv (the main environment) and .venv-wai (wai.annotations) in the checkout.
 #
-#   envs/setup.sh [FOLDER]
+#   envs/setup.sh [--bundle WHEELS] [FOLDER]
+#
+# With --bundle all packages come from the folder that make bundle made: no network, no
+# compiler. The lines that install are the same; pip is told where to look.
 #
 # What can overlap does: while mmcv compiles, the other packages are downloaded and
 # the second environment is built. Logs are in .venv/setup/.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bundle=
+if [ "${1:-}" = --bundle ]; then
+  bundle=${2:?"name the folder of wheels after --bundle"}
+  shift 2
+fi
 root=${1:-$(dirname "$here")}
 main=$root/.venv
 wai=$root/.venv-wai
@@ -42,15 +50,42 @@ find_python() {
   fail "Python 3.11 is missing; install the package python3"
 }
 
-check_machine() {
+check_python() {
   "$python" -c 'import ensurepip' 2>/dev/null ||
     fail "Python cannot make environments; install the package python3-venv"
+}
+
+check_compiler() {
   command -v c++ >/dev/null ||
     fail "there is no C++ compiler, which mmcv needs; install the package g++"
   local include
   include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
   [ -f "$include/Python.h" ] ||
     fail "the headers of Python are missing; install the package python3-dev"
+}
+
+check_bundle() {
+  [ -f "$bundle/SHA256SUMS" ] ||
+    fail "$bundle: has no SHA256SUMS; name the folder that make bundle made"
+  local damaged stranger machine glibc here_glibc
+  damaged=$(cd "$bundle" && sha256sum --check --quiet SHA256SUMS 2>/dev/null) ||
+    fail "$bundle: ${damaged%%:*} is missing or damaged; copy the bundle again"
+  stranger=$(cd "$bundle" && find . -type f -printf '%P\n' |
+    grep -vxF -e SHA256SUMS -e "$(cut -c 67- SHA256SUMS)") &&
+    fail "$bundle: ${stranger%%$'\n'*} is not in SHA256SUMS; take it away"
+  read -r machine glibc <"$bundle/platform.txt"
+  [ "$(uname -m)" = "$machine" ] ||
+    fail "the bundle is for $machine, and this machine is $(uname -m); make one on its like"
+  here_glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null || echo "another C library")
+  printf 'glibc %s\n' "$glibc" | cat - <(echo "$here_glibc") | sort -VC ||
+    fail "the bundle needs glibc $glibc, and this machine has $here_glibc;" \
+      "make one on an older Linux"
+}
+
+use_bundle() { # let pip look there, and nowhere else
+  export PIP_NO_INDEX=1 PIP_FIND_LINKS
+  PIP_FIND_LINKS=$("$python" -c 'import pathlib, sys
+print(pathlib.Path(sys.argv[1]).resolve().as_uri())' "$bundle")
 }
 
 build_wai_environment() {
@@ -78,13 +113,14 @@ install_stand_ins() { # ENVIRONMENT NAME...
 install_torch() {
   local extra=()
   # Machines that reach it get the CPU build from there; others are not kept waiting.
-  if "$python" -c "import urllib.request as r; r.urlopen('$cpu_index/', timeout=3)" \
+  if [ -z "$bundle" ] && "$python" -c "import urllib.request as r; r.urlopen('$cpu_index/', timeout=3)" \
     2>/dev/null; then
     extra=(--extra-index-url "$cpu_index")
   fi
   "$main/bin/pip" install -q "${extra[@]}" --constraint "$here/main.txt" \
     "$(pinned torch)" "$(pinned setuptools)" "$(pinned wheel)" "$(pinned ninja)" \
     "$(pinned psutil)"
+  printf '%s\n' "${extra[@]}" >"$logs/torch-index.txt" # make bundle looks there too
 }
 
 precompile_torch_headers() { # FOLDER
@@ -106,7 +142,7 @@ build_mmcv() {
   scratch=$(mktemp -d)
   mmcv_flags='-g0 -O2'
   flags=$mmcv_flags
-  if ! "$main/bin/pip" cache list mmcv 2>/dev/null | grep -q 'mmcv-.*cp311'; then
+  if [ -z "$bundle" ] && ! "$main/bin/pip" cache list mmcv 2>/dev/null | grep -q 'mmcv-.*cp311'; then
     precompile_torch_headers "$scratch" && flags+=" -include $scratch/torch_headers.h"
   fi
   PATH=$main/bin:$PATH MMCV_WITH_OPS=1 FORCE_CUDA=0 MAX_JOBS=$(nproc) CC=cc CXX=c++ \
@@ -133,14 +169,20 @@ finish() { # PID NAME: wait for a background part; its log tells why it failed
 }
 
 python=$(find_python)
-check_machine
+check_python
+if [ -n "$bundle" ]; then
+  check_bundle
+  use_bundle
+else
+  check_compiler
+fi
 say "making the environments with $($python --version)"
 "$python" -m venv --clear "$main"
 mkdir -p "$logs"
 build_wai_environment >"$logs/wai.log" 2>&1 &
 wai_job=$!
 install_torch >"$logs/torch.log" 2>&1 || fail "torch failed; see $logs/torch.log"
-say "installed torch; compiling mmcv while the rest is installed"
+say "installed torch; next is mmcv, and the rest meanwhile"
 build_mmcv >"$logs/mmcv.log" 2>&1 &
 mmcv_job=$!
 grep -vE '^(torch|mmcv)==' "$here/main.txt" >"$logs/rest.txt"

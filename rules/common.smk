@@ -1,3 +1,4 @@
+import contextlib
 import difflib
 import os
 import sys
@@ -46,13 +47,34 @@ def apply_presets(config):
             model.setdefault(key, value)
 
 
+def stored(path):
+    """Return a path of the config as an input that Snakemake fetches if it is a URL."""
+    return storage(path) if "://" in path else path
+
+
+def folder_exists(folder):
+    """Whether a folder of the config is there, on this machine or on remote storage."""
+    settings = workflow.storage_settings
+    if settings.default_storage_provider and "://" not in folder:
+        folder = f"{settings.default_storage_prefix}/{folder}"
+    if "://" not in folder:
+        return Path(folder).exists()
+    try:
+        return storage(folder).flags["storage_object"].exists()
+    except Exception as error:  # each kind of storage has its own
+        raise WorkflowError(f"{folder} cannot be reached: {error}")
+
+
 def require_folders(config):
-    """Stop with one line for the first folder of data that is not there."""
+    """Stop with one line for the first folder of data that is not there.
+
+    Snakemake itself would take what was made from it for finished.
+    """
     for name, experiment in config["experiments"].items():
         folders = {f"data.{key}": experiment["data"][key] for key in DATA_FOLDERS}
         folders["predict.images"] = experiment["predict"]["images"]
         for key, folder in folders.items():
-            if folder and folder != EXAMPLE and not Path(folder).exists():
+            if folder and folder != EXAMPLE and not folder_exists(folder):
                 raise WorkflowError(
                     f"config, at experiments.{name}.{key}: there is no folder {folder}; "
                     "correct the path"
@@ -77,7 +99,8 @@ def has_validation(experiment):
 explain_config_error(config)
 apply_presets(config)
 validate(config, str(SCHEMA))
-require_folders(config)
+if workflow.is_main_process:
+    require_folders(config)
 require_validation(config)
 
 
@@ -161,10 +184,26 @@ def training_options(wildcards):
     return options
 
 
+def data_folder(key):
+    """Return the folder of data of this name, when the job is known."""
+
+    def folder(wildcards):
+        return stored(config["experiments"][wildcards.experiment]["data"][key])
+
+    return folder
+
+
+def lists_of_splits(wildcards):
+    """Return the list files as inputs; the commands read them where the config says."""
+    return [local(path) for path in split_lists(wildcards)]
+
+
 def images_to_predict(wildcards):
     """Return the folder to predict: the user's, or that of the data set."""
     folder = config["experiments"][wildcards.experiment]["predict"]["images"]
-    return folder or f"<results>/{wildcards.experiment}/dataset/images"
+    if folder:
+        return stored(folder)
+    return f"<results>/{wildcards.experiment}/dataset/images"
 
 
 def list_to_predict(wildcards):
@@ -191,6 +230,9 @@ def score_options(wildcards, input):
 def shards_of(experiment):
     """Return the numbers of the shards, once the images are listed."""
     lists = checkpoints.list_images.get(experiment=experiment).output[0]
+    # Opening has Snakemake fetch what is on remote storage only; it is a folder.
+    with contextlib.suppress(IsADirectoryError), lists.open():
+        pass
     return sorted(int(path.stem) for path in Path(lists).glob("*.txt"))
 
 

@@ -16,8 +16,8 @@ rule make_example:
 rule convert_annotations:
     """Check the annotations and convert them to COCO with wai.annotations."""
     input:
-        annotations=option("data", "annotations"),
-        images=option("data", "images"),
+        annotations=data_folder("annotations"),
+        images=data_folder("images"),
     output:
         coco="<results>/{experiment}/dataset/annotations.json",
         classes="<results>/{experiment}/dataset/classes.txt",
@@ -47,7 +47,7 @@ rule split_dataset:
     input:
         coco="<results>/{experiment}/dataset/annotations.json",
         report="<results>/{experiment}/dataset/report.json",
-        lists=split_lists,
+        lists=lists_of_splits,
     output:
         multiext(
             "<results>/{experiment}/splits/",

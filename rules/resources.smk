@@ -9,6 +9,7 @@ import os
 ATTEMPTS = 3
 CHAINED_JOBS = 100  # of one training, each as long as max_hours
 GRACE_MINUTES = 30  # after max_hours: to start, to end a validation, and to save
+ASSUMED_IMAGES = 1000  # in a list or a folder of which there is no copy here yet
 LARGE_IMAGE = 1333  # the longer side of a recipe that is left as it is
 
 # On one machine what --cores gives; workflow.cores fails where only --jobs is given, as
@@ -32,15 +33,24 @@ def minutes_for(images, attempt):
     return math.ceil((30 + images / 60) * min(attempt, ATTEMPTS))
 
 
-def count_lines(path):
-    """Return the number of images in a list."""
-    with open(path) as lines:
+def count_images(place):
+    """Return the number of images in a list or a folder.
+
+    What is on remote storage is fetched after a job's time is asked for; a number is
+    assumed then. Elsewhere a missing file has Snakemake ask again when it is made.
+    """
+    path = Path(place)
+    if place.is_storage and not path.exists():
+        return ASSUMED_IMAGES
+    if path.is_dir():
+        return len(os.listdir(path))
+    with open(place) as lines:
         return sum(1 for _ in lines)
 
 
 def conversion_minutes(wildcards, input, attempt):
     """Return the minutes to check all images; a network needs a hundred times as long."""
-    return minutes_for(len(os.listdir(input.images)) / 100, attempt)
+    return minutes_for(count_images(input.images) / 100, attempt)
 
 
 def training_retries():
@@ -66,13 +76,13 @@ def training_minutes(wildcards, input, attempt):
     model = config["experiments"][wildcards.experiment]["model"]
     if model["max_hours"] is not None:
         return math.ceil(60 * model["max_hours"]) + GRACE_MINUTES
-    images = count_lines(input.listed) * model["epochs"]
+    images = count_images(input.listed) * model["epochs"]
     return minutes_for(images * scale(wildcards), attempt)
 
 
 def evaluation_minutes(wildcards, input, attempt):
     """Return the minutes for the images of a split."""
-    return minutes_for(count_lines(input.listed) * scale(wildcards), attempt)
+    return minutes_for(count_images(input.listed) * scale(wildcards), attempt)
 
 
 def prediction_memory(wildcards, threads, attempt):
