@@ -79,6 +79,8 @@ rule train_model:
         ),
     log:
         "<results>/{experiment}/logs/train_model.log",
+    benchmark:
+        "<results>/{experiment}/benchmarks/train_model.tsv"
     retries: training_retries()
     conda:
         "../envs/main.yaml"
