@@ -19,6 +19,7 @@ include: "rules/dataset.smk"
 include: "rules/model.smk"
 include: "rules/evaluate.smk"
 include: "rules/predict.smk"
+include: "rules/compare.smk"
 include: "rules/serve.smk"
 
 
@@ -31,3 +32,4 @@ rule all:
     default_target: True
     input:
         stage_files,
+        *stage_shards(),
