@@ -20,6 +20,7 @@ include: "rules/model.smk"
 include: "rules/evaluate.smk"
 include: "rules/predict.smk"
 include: "rules/handover.smk"
+include: "rules/compare.smk"
 include: "rules/serve.smk"
 
 
@@ -32,3 +33,4 @@ rule all:
     default_target: True
     input:
         stage_files,
+        *stage_shards(),

@@ -1,5 +1,4 @@
 import contextlib
-import difflib
 import os
 import sys
 from pathlib import Path
@@ -8,6 +7,10 @@ import jsonschema
 import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
+
+
+include: "campaigns.smk"
+
 
 # The commands of this very environment come first, however snakemake was started.
 os.environ.update(
@@ -21,20 +24,26 @@ SCHEMA = ROOT / "schemas" / "config.schema.yaml"
 DEFAULT_PRESET = "small-boxes"
 
 
-def explain_config_error(config):
-    """Stop with one line for the first thing that is wrong in the config."""
+def explain_config_error(config, campaign_of={}):
+    """Stop with one line for the first thing that is wrong in the config.
+
+    ``campaign_of`` names the campaign of each experiment that was made by one.
+    """
     validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
     problem = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if problem is None:
         return
     place = ".".join(map(str, problem.absolute_path)) or "the top level"
+    if made_by := campaign_of.get(next(iter(list(problem.absolute_path)[1:]), None)):
+        place = f"campaigns.{made_by}, as {place}"
     what = problem.message
     if problem.validator == "additionalProperties":
         known = list(problem.schema.get("properties", ()))
         key = next(key for key in problem.instance if key not in known)
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-        what = f"unknown key {key}; {hint}"
+        what = f"unknown key {key}; {hint(key, known)}"
+    elif problem.validator == "anyOf":
+        keys = (key for one in problem.validator_value for key in one["required"])
+        what = f"{' or '.join(map(repr, keys))} is a required property"
     raise WorkflowError(f"config, at {place}: {what}")
 
 
@@ -96,12 +105,23 @@ def has_validation(experiment):
     return config["experiments"][experiment]["model"]["train_on"] == "train"
 
 
+def experiment_keys():
+    """Return the keys of an experiment with their sections, such as model.seed."""
+    sections = yaml.safe_load(SCHEMA.read_text())["$defs"]["sections"]["properties"]
+    return [
+        f"{name}.{key}" for name in sections for key in sections[name]["properties"]
+    ]
+
+
 explain_config_error(config)
+CAMPAIGN_OF = expand_campaigns(config, experiment_keys())
+explain_config_error(config, CAMPAIGN_OF)
 apply_presets(config)
 validate(config, str(SCHEMA))
 if workflow.is_main_process:
     require_folders(config)
 require_validation(config)
+CONVERTED = find_converted(config["experiments"])
 
 
 def option(section, key):
@@ -111,7 +131,15 @@ def option(section, key):
 
 wildcard_constraints:
     experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    other=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     shard=r"\d+",
+
+
+def converted_file(name):
+    """Return this file of the experiment that converts the data of another."""
+    return lambda wildcards: (
+        f"<results>/{CONVERTED[wildcards.experiment]}/dataset/{name}"
+    )
 
 
 def convert_options(wildcards):
@@ -270,7 +298,7 @@ def round_trip_port(wildcards):
 
 
 def stage_files(wildcards):
-    """Return what each stage of each experiment makes.
+    """Return what each stage of each experiment makes, shards aside.
 
     The last files alone would not do: when an earlier stage fails, the results of the
     run before are still there, and Snakemake would take them for finished.
@@ -285,13 +313,26 @@ def stage_files(wildcards):
         "predictions/manifest.csv",
     )
     targets = []
-    for name, experiment in config["experiments"].items():
+    for name in config["experiments"]:
         targets += [f"<results>/{name}/{file}" for file in files]
         targets.append(f"<results>/{name}/model/{name}.zip")
         if has_validation(name):
             targets.append(f"<results>/{name}/evaluation/thresholds.json")
-        targets += [
+    if len(config["experiments"]) > 1:
+        targets.append("<results>/leaderboard.csv")
+    return targets
+
+
+def stage_shards():
+    """Return functions for the shards of each experiment.
+
+    One for each: what is not known of one experiment yet keeps no other waiting.
+    """
+
+    def shards(name):
+        return lambda wildcards: [
             f"<results>/{name}/predictions/shard-{shard}/images.csv"
             for shard in shards_of(name)
         ]
-    return targets
+
+    return [shards(name) for name in config["experiments"]]

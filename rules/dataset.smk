@@ -26,6 +26,8 @@ rule convert_annotations:
         images=directory("<results>/{experiment}/dataset/images"),
     log:
         "<results>/{experiment}/logs/convert_annotations.log",
+    wildcard_constraints:
+        experiment=names_pattern(set(CONVERTED.values())),
     conda:
         "../envs/main.yaml"
     threads: 2
@@ -40,6 +42,36 @@ rule convert_annotations:
         "mmdet_convert --format {params.format} --annotations {input.annotations:q}"
         " --images {input.images:q} --output {params.folder} --threads {threads}"
         " {params.optional:q} 2> {log}"
+
+
+rule share_dataset:
+    """Take over the data set of another experiment, which converts it alike."""
+    input:
+        coco=converted_file("annotations.json"),
+        classes=converted_file("classes.txt"),
+        report=converted_file("report.json"),
+        findings=converted_file("report.csv"),
+        images=converted_file("images"),
+    output:
+        coco="<results>/{experiment}/dataset/annotations.json",
+        classes="<results>/{experiment}/dataset/classes.txt",
+        report="<results>/{experiment}/dataset/report.json",
+        findings="<results>/{experiment}/dataset/report.csv",
+        images=directory("<results>/{experiment}/dataset/images"),
+    log:
+        "<results>/{experiment}/logs/share_dataset.log",
+    wildcard_constraints:
+        experiment=names_pattern(set(CONVERTED) - set(CONVERTED.values())),
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        source=subpath(input.coco, parent=True),
+        folder=subpath(output.coco, parent=True),
+    shell:
+        "mmdet_share {params.source} --output {params.folder} 2> {log}"
 
 
 rule split_dataset:

@@ -34,6 +34,7 @@ rule predict_images:
         objects="<results>/{experiment}/predictions/shard-{shard}/objects.csv",
         images="<results>/{experiment}/predictions/shard-{shard}/images.csv",
         manifest="<results>/{experiment}/predictions/shard-{shard}/manifest.csv",
+        speed="<results>/{experiment}/benchmarks/predict_images-{shard}.json",
     log:
         "<results>/{experiment}/logs/predict_images-{shard}.log",
     benchmark:
@@ -54,7 +55,7 @@ rule predict_images:
         " --image_list {input.lists}/{wildcards.shard}.txt {params.score}"
         " --prediction_format {params.format} --objects_csv {output.objects}"
         " --images_csv {output.images} --manifest {output.manifest}"
-        " --threads {threads} {params.options} 2> {log}"
+        " --speed {output.speed} --threads {threads} {params.options} 2> {log}"
 
 
 rule gather_predictions:

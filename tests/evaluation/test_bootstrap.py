@@ -5,6 +5,7 @@ from mmdet_flow.evaluation.bootstrap import (
     draw_weights,
     intervals,
     matches_of,
+    paired_differences,
     resample,
 )
 from mmdet_flow.evaluation.metrics import evaluate_coco
@@ -52,3 +53,44 @@ def test_draws_are_those_of_the_seed():
     assert (weights.sum(1) == 7).all()
     assert (weights == draw_weights(7, 50, seed=3)).all()
     assert (weights != draw_weights(7, 50, seed=4)).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_paired_differences_are_those_of_the_figures(seed):
+    truth, found = random_scene(seed)
+    better = [row | {"score": 0.9} for row in found]
+    first, second = (evaluate_coco(truth, rows, "bbox") for rows in (found, better))
+    differences = paired_differences(first, second, CLASSES, samples=50)
+    own = differences["mAP"]
+    wanted = second.stats[0] - first.stats[0]
+    assert own["difference"] == pytest.approx(wanted, abs=5e-5)
+    assert own["low"] <= own["high"]
+    assert set(differences["per_class"]) == set(CLASSES)
+    turned = paired_differences(second, first, CLASSES, samples=50)["mAP"]
+    assert turned == {
+        "difference": -own["difference"],
+        "low": -own["high"],
+        "high": -own["low"],
+    }
+
+
+def test_what_both_do_alike_cancels_out():
+    """Both find the same share of each image: each is unsure, the difference is not."""
+    truth = truth_of([LEAF], [LEAF], [LEAF], [LEAF])
+    found = found_in([(*LEAF, 0.9)], [], [(*LEAF, 0.9)], [])
+    one = evaluate_coco(truth, found, "bbox")
+    low, high = intervals(one, CLASSES, samples=200)["mAP"]
+    assert high - low > 0.4
+    same = paired_differences(one, one, CLASSES, samples=200)
+    assert same["mAP"] == {"difference": 0, "low": 0, "high": 0}
+    assert same["per_class"]["shell"] is None
+
+
+def test_a_difference_in_one_image_of_many_is_not_sure():
+    images = [[LEAF]] * 6
+    every = found_in(*([(*LEAF, 0.9)] for _ in images))
+    first, second = (
+        evaluate_coco(truth_of(*images), rows, "bbox") for rows in (every[1:], every)
+    )
+    own = paired_differences(first, second, CLASSES, samples=200)["mAP"]
+    assert own["low"] == 0 < own["difference"] < own["high"]

@@ -399,3 +399,16 @@ def test_shards_are_all_images_once():
     assert {len(part) for part in parts} == {3, 4}
     with pytest.raises(UsageError, match="from 0 to N-1"):
         shard_of(images, "3/3")
+
+
+def test_speed_is_that_of_the_images_of_this_run(trained, inbox):
+    speed = inbox.parent / "speed.json"
+    options = ("--keep_input", "--speed", speed)
+    assert predict(trained, inbox, *options).returncode == 0
+    first = json.loads(speed.read_text())
+    assert first["images"] == 3 and first["seconds"] > 0
+    assert first["engine"] in ("openvino fp32", "torch fp32")
+    assert predict(trained, inbox, *options).returncode == 0
+    assert json.loads(speed.read_text())["images"] == 0
+    run = predict(trained, inbox, "--continuous", "--speed", speed)
+    assert run.returncode == 2 and "--continuous has none" in run.stderr

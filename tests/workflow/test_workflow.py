@@ -96,7 +96,10 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
             lambda c: c["experiments"]["example"]["data"].update(format="vco"),
             "config, at experiments.example.data.format: 'vco' is not one of",
         ),
-        (lambda c: c.pop("experiments"), "'experiments' is a required property"),
+        (
+            lambda c: c.pop("experiments"),
+            "'experiments' or 'campaigns' is a required property",
+        ),
         (
             lambda c: c["experiments"]["example"].update(
                 predict={"score": "auto"}, model={"train_on": "trainval"}
@@ -164,7 +167,8 @@ def test_every_command_and_config_key_is_described():
             check(value, f"{place}.{key}")
 
     check(schema, "config")
-    check(schema["$defs"]["experiment"], "experiment")
+    check(schema["$defs"]["campaign"], "campaign")
+    check(schema["$defs"]["sections"], "experiment")
 
 
 def test_the_lock_pins_everything_exactly():

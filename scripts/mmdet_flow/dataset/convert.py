@@ -51,7 +51,7 @@ def convert(
     with scratch_folder(output / ".staging") as staging:
         files = _image_files(checked.images, staging)
         coco = _convert(annotation_format, checked, files, staging, threads)
-        _link_images(files, output / "images")
+        link_images(files, output / "images")
     coco.write(output / "annotations.json")
     write_if_changed(output / "classes.txt", "\n".join(checked.classes) + "\n")
     report = report_of(checked)
@@ -172,7 +172,7 @@ def _compare(one: CheckedImage, found: list[Converted], classes: Sequence[str]) 
         )
 
 
-def _link_images(files: Mapping[str, Path], folder: Path) -> None:
+def link_images(files: Mapping[str, Path], folder: Path) -> None:
     """Fill the image folder with links to exactly the converted images."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():

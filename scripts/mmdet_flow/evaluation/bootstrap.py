@@ -4,7 +4,7 @@ The percentile bootstrap of Efron, "Bootstrap Methods" (1979): images are drawn 
 replacement as often as there are images, and the metrics are those of the drawn ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,25 +96,79 @@ def intervals(
     A draw without an object of a class leaves that class out.
     """
     weights = draw_weights(len(evaluation.params.imgIds), samples, seed)
-    values = resample(matches_of(evaluation), weights)
-    figures = {
-        "mAP": values,
-        "mAP_50": values[..., IOU_50, None],
-        "mAP_75": values[..., IOU_75, None],
-    }
-    per_class = {
-        name: _interval(values[:, [index]]) for index, name in enumerate(classes)
-    }
-    return {name: _interval(own) for name, own in figures.items()} | {
-        "per_class": per_class
-    }
+    drawn = _figures(resample(matches_of(evaluation), weights), classes)
+    return _each(lambda values: _rounded(_quantiles(values), known), drawn)
 
 
-def _interval(values: np.ndarray) -> list[float] | None:
-    """Return the interval of the means of values (samples, classes, T)."""
-    values = values.reshape(len(values), -1)
-    values = values[~np.isnan(values).all(1)]
-    if not len(values):
+def paired_differences(
+    first, second, classes: Sequence[str], samples: int = SAMPLES, seed: int = 0
+) -> dict:
+    """Return how the figures of a second evaluation of the same images differ.
+
+    The keys are those of `intervals`; each has the "difference" (second minus first)
+    and its interval, "low" and "high", or is None for n/a. Both evaluations see the
+    same draws, so what an image does to both of them alike cancels out.
+    """
+    images = len(first.params.imgIds)
+    weights = draw_weights(images, samples, seed)
+    weights = np.concatenate([np.ones((1, images), int), weights])
+    each = [
+        _figures(resample(matches_of(one), weights), classes) for one in (first, second)
+    ]
+    return _each(_difference, *each)
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> dict | None:
+    """Return the difference of the whole, which comes first, and of the draws."""
+    whole, *drawn = second - first
+    if np.isnan(whole):
         return None
+    low, high = _rounded(_quantiles(np.array(drawn)), _signed) or (None, None)
+    return {"difference": _signed(whole), "low": low, "high": high}
+
+
+def _figures(values: np.ndarray, classes: Sequence[str]) -> dict:
+    """Return the figures of values (samples, classes, T), each (samples,) or NaN."""
+    return {
+        "mAP": _means(values),
+        "mAP_50": _means(values[..., IOU_50, None]),
+        "mAP_75": _means(values[..., IOU_75, None]),
+        "per_class": {
+            name: _means(values[:, [index]]) for index, name in enumerate(classes)
+        },
+    }
+
+
+def _each(function: Callable, *figures: dict) -> dict:
+    """Return figures that a function makes of figures with the same keys."""
+    return {
+        name: _each(function, *(one[name] for one in figures))
+        if isinstance(own, dict)
+        else function(*(one[name] for one in figures))
+        for name, own in figures[0].items()
+    }
+
+
+def _means(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each draw (samples,) over what is known of it, or NaN."""
+    values = values.reshape(len(values), -1)
+    count = (~np.isnan(values)).sum(1)
+    return np.divide(
+        np.nansum(values, 1), count, out=np.full(len(values), np.nan), where=count > 0
+    )
+
+
+def _quantiles(values: np.ndarray) -> np.ndarray:
+    """Return the ends of the interval (2,) of what is known; none if nothing is."""
+    values = values[~np.isnan(values)]
     tail = (1 - LEVEL) / 2
-    return [known(v) for v in np.quantile(np.nanmean(values, axis=1), (tail, 1 - tail))]
+    return np.quantile(values, (tail, 1 - tail)) if len(values) else values
+
+
+def _rounded(values: np.ndarray, digits: Callable) -> list[float | None] | None:
+    return [digits(value) for value in values] or None
+
+
+def _signed(value: float) -> float:
+    """Return four digits of a difference, of which none is -0."""
+    return round(float(value), 4) + 0.0

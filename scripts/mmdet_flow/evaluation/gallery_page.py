@@ -61,10 +61,11 @@ class Page:
         template = resources.files(__package__) / "gallery.html"
         return Template(template.read_text(encoding="utf-8")).substitute(
             title=html.escape(self.title),
+            style=page_style(),
             about=html.escape(self._about(len(results))),
             classes=_options(enumerate(self.classes)),
             errors=_options(self._named_errors(results)),
-            legend="".join(_legend(name) for name in DESCRIPTIONS),
+            legend=legend(),
             candidates="\n".join(self._candidate(one) for one in candidates)
             or "<p>None: where the model is sure, it agrees with the annotations.</p>",
             cards="\n".join(self._card(result, images) for result in results),
@@ -93,24 +94,37 @@ class Page:
         ]
 
     def _card(self, result: ImageResult, images: Path) -> str:
-        image = self.kept.images[result.index]
-        width, height = image["width"], image["height"]
         f1 = "n/a" if result.f1 is None else f"{result.f1:.2f}"
         file = html.escape(result.file)
         told = (
             f"{result.objects} annotated, {result.right} right, {result.wrong} wrong, "
             f"{result.not_found} not found"
         )
-        outlines = [*self._truths(result.index), *self._detections(result.index)]
-        picture = _data_uri(images / result.file)
         return (
             f'<figure class="card" id="image-{result.index}">'
-            f'<svg viewBox="0 0 {width} {height}" role="img"'
-            f' aria-label="{file}: {told}" style="--size:{max(width, height)}">'
-            f'<image id="picture-{result.index}" width="{width}" height="{height}"'
-            f' preserveAspectRatio="none" href="{picture}"/>{"".join(outlines)}</svg>'
+            f"{self.drawing(result.index, self.picture(result.index, images), told)}"
             f'<figcaption><button type="button" class="enlarge" aria-pressed="false">'
             f"<b>{file}</b></button> F1 {f1}<br>{told}</figcaption></figure>"
+        )
+
+    def picture(self, index: int, images: Path) -> str:
+        """Return an image as an SVG element, to which others can refer."""
+        image = self.kept.images[index]
+        return (
+            f'<image id="picture-{index}" width="{image["width"]}"'
+            f' height="{image["height"]}" preserveAspectRatio="none"'
+            f' href="{_data_uri(images / image["file_name"])}"/>'
+        )
+
+    def drawing(self, index: int, picture: str, told: str) -> str:
+        """Return the SVG of an image: its picture, with all outlines over it."""
+        image = self.kept.images[index]
+        width, height = image["width"], image["height"]
+        outlines = [*self._truths(index), *self._detections(index)]
+        return (
+            f'<svg viewBox="0 0 {width} {height}" role="img"'
+            f' aria-label="{html.escape(image["file_name"])}: {told}"'
+            f' style="--size:{max(width, height)}">{picture}{"".join(outlines)}</svg>'
         )
 
     def _truths(self, index: int) -> list[str]:
@@ -222,6 +236,16 @@ def _options(pairs) -> str:
         f'<option value="{value}">{html.escape(str(text))}</option>'
         for value, text in pairs
     )
+
+
+def page_style() -> str:
+    """Return the style that pages with outlines share."""
+    return (resources.files(__package__) / "page.css").read_text(encoding="utf-8")
+
+
+def legend() -> str:
+    """Return the list items that explain the colours of outlines."""
+    return "".join(_legend(name) for name in DESCRIPTIONS)
 
 
 def _legend(name: str) -> str:

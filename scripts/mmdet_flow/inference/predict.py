@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import sha256_of
+from mmdet_flow.files import sha256_of, write_json
 from mmdet_flow.inference.folder import list_images, only_process, shard_of, watch
 from mmdet_flow.inference.images import MAX_PIXELS
 from mmdet_flow.inference.journal import Journal, Outcome
@@ -89,7 +89,11 @@ def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
         cli.log.info("%d images were predicted before", len(images) - len(todo))
     todo = todo[: args.max_files] if args.max_files >= 0 else todo
     if todo:
-        _run(_runner(args, output, journal), todo)
+        speed = _run(_runner(args, output, journal), todo)
+    else:
+        speed = {"images": 0, "seconds": 0.0, "engine": None}
+    if args.speed:
+        write_json(args.speed, speed)
     counts = Counter(outcome.status for outcome in journal.outcomes(files))
     _write_summaries(args, journal, files)
     finished = sum(counts.values()) == len(files)
@@ -106,14 +110,15 @@ def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
         )
 
 
-def _run(runner, images: list[Path]) -> None:
-    """Predict, and say how fast that was, loading aside."""
+def _run(runner, images: list[Path]) -> dict:
+    """Predict; say and return how fast that was, loading aside."""
     started = time.monotonic()
     for _ in cli.progress(runner.run(images), len(images), "images"):
         pass
-    speed = len(images) / (time.monotonic() - started)
+    seconds = time.monotonic() - started
     engine = runner.predictor.detector.meta["engine"]
-    cli.log.info("%.2f images/s with %s", speed, engine)
+    cli.log.info("%.2f images/s with %s", len(images) / seconds, engine)
+    return {"images": len(images), "seconds": round(seconds, 3), "engine": engine}
 
 
 def _predict_for_ever(args: argparse.Namespace, output) -> None:
@@ -208,7 +213,7 @@ def _images_to_predict(args: argparse.Namespace) -> list[Path]:
 def _check_options(args: argparse.Namespace) -> None:
     if args.continuous and args.keep_input:
         raise UsageError("--continuous and --keep_input would predict without an end")
-    summaries = ("objects_csv", "images_csv", "coco_results", "manifest")
+    summaries = ("objects_csv", "images_csv", "coco_results", "manifest", "speed")
     for name in summaries if args.continuous else ():
         if getattr(args, name):
             raise UsageError(f"--{name} is written at the end; --continuous has none")
@@ -302,6 +307,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--coco_results", help="COCO results JSON", **table)
     parser.add_argument(
         "--manifest", help="what became of each image: ok, empty, failed", **table
+    )
+    parser.add_argument(
+        "--speed",
+        help="images and seconds of a run, loading aside, as JSON",
+        **table,
     )
     return parser
 

@@ -50,13 +50,14 @@ def describe(name: str) -> str:
     try:
         cfg = load_config(name)
         task = "boxes, masks" if predicts_masks(cfg) else "boxes"
-        return f"{task:12}  {_count_weights(cfg) / 1e6:6.1f} M weights"
+        return f"{task:12}  {count_weights(cfg) / 1e6:6.1f} M weights"
     except Exception as error:  # a config may ask for packages that are not here
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return f"cannot be built here: {lines[0][:80]}"
 
 
-def _count_weights(cfg) -> int:
+def count_weights(cfg) -> int:
+    """Return how many numbers a model has that can be learned; builds it to count."""
     import contextlib
     import os
     import warnings

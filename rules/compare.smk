@@ -1,0 +1,75 @@
+COMPARED = (
+    *("evaluation/metrics.json", "evaluation/detections.json"),
+    *("model/config.py", "model/checkpoint.pth"),
+    *("splits/train.json", "splits/val.json", "splits/test.json"),
+)
+
+
+rule rank_experiments:
+    """Rank all experiments by how good their models are on the test images."""
+    input:
+        collect(
+            "<results>/{experiment}/{file}",
+            experiment=config["experiments"],
+            file=[*COMPARED, "predictions/images.csv"],
+        ),
+    output:
+        csv=report(
+            "<results>/leaderboard.csv",
+            caption="../report/leaderboard.rst",
+            category="all experiments",
+            labels={"what": "leaderboard as a table"},
+        ),
+        html=report(
+            "<results>/leaderboard.html",
+            caption="../report/leaderboard.rst",
+            category="all experiments",
+            labels={"what": "leaderboard"},
+        ),
+    log:
+        "<logs>/rank_experiments.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        folders=lambda wildcards, output: [
+            Path(output.csv).with_name(name) for name in config["experiments"]
+        ],
+    shell:
+        "mmdet_leaderboard {params.folders} --csv {output.csv} --html {output.html}"
+        " 2> {log}"
+
+
+rule compare_experiments:
+    """Compare an experiment with another one, image by image."""
+    input:
+        collect("<results>/{{experiment}}/{file}", file=COMPARED),
+        collect("<results>/{{other}}/{file}", file=COMPARED),
+        a="<results>/{experiment}/dataset/images",
+        b="<results>/{other}/dataset/images",
+    output:
+        multiext(
+            "<results>/{experiment}/compared/{other}/",
+            *("comparison.json", "comparison.md", "metrics.csv", "images.csv"),
+        ),
+        html=report(
+            "<results>/{experiment}/compared/{other}/comparison.html",
+            caption="../report/comparison.rst",
+            category="{experiment}",
+            labels={"what": "compared with {other}"},
+        ),
+    log:
+        "<results>/{experiment}/logs/compare_experiments-{other}.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        a=subpath(input.a, ancestor=2),
+        b=subpath(input.b, ancestor=2),
+        folder=subpath(output.html, parent=True),
+    shell:
+        "mmdet_compare {params.a} {params.b} --output {params.folder} 2> {log}"

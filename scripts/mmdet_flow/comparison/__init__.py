@@ -1,0 +1,1 @@
+"""Experiments side by side: the leaderboard of many, and what differs between two."""

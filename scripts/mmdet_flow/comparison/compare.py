@@ -1,0 +1,242 @@
+"""Compare two experiments: their data, their recipes, and how good they are.
+
+A and B are results folders. Where both were measured on the same test images, the
+differences of their metrics have 95 % intervals from images that are drawn for both
+alike, and the page shows the images where one finds what the other misses.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_flow import cli
+from mmdet_flow.comparison.data import can_pair, compare_data, why_not_paired
+from mmdet_flow.comparison.experiment import Experiment
+from mmdet_flow.comparison.flips import ImageFlips, find_flips, totals
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.evaluation.assignment import Assignment, assign, overlap
+from mmdet_flow.evaluation.bootstrap import LEVEL, SAMPLES, paired_differences
+from mmdet_flow.evaluation.detect import Found, read_detections
+from mmdet_flow.evaluation.evaluate import to_csv
+from mmdet_flow.evaluation.metrics import evaluate_coco
+from mmdet_flow.files import write_if_changed, write_json
+
+METRICS = ("mAP", "mAP_50", "mAP_75")
+KINDS = ("bbox", "segm")
+ENVIRONMENT = ("precision", "threads", "cpu", "load_from")
+PICTURES = 24
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models on the same test images.
+
+    Attributes:
+        truth: the annotations of both.
+        kind: what detections are matched by, "segm" where both have masks, or "bbox".
+        kept: what became of the detections of each that its own scores keep.
+        lowest: (classes,) these scores, of each.
+        flips: all images, most flips first.
+        differences: the paired differences by kind.
+    """
+
+    truth: CocoFile
+    kind: str
+    kept: tuple[Assignment, Assignment]
+    lowest: tuple[np.ndarray, np.ndarray]
+    flips: list[ImageFlips]
+    differences: dict[str, dict]
+
+
+def compare(a: Experiment, b: Experiment, samples: int, output: Path, limit: int):
+    """Write the comparison as JSON, CSV, Markdown and a page into a folder.
+
+    ``limit`` is the most images that the page shows.
+    """
+    from mmdet_flow.comparison.compare_page import comparison_html, comparison_markdown
+
+    data = compare_data(a, b)
+    pair = pair_up(a, b, samples) if can_pair(data) else None
+    content = describe(a, b, data, pair, samples)
+    write_json(output / "comparison.json", content)
+    write_if_changed(output / "metrics.csv", _metrics_csv(content["metrics"]))
+    write_if_changed(output / "images.csv", _images_csv(pair))
+    write_if_changed(output / "comparison.md", comparison_markdown(content))
+    images = a.path / "dataset" / "images"
+    page = comparison_html(content, pair, images, limit)
+    write_if_changed(output / "comparison.html", page)
+    cli.log.info("%s", content["verdict"])
+
+
+def pair_up(a: Experiment, b: Experiment, samples: int) -> Pair:
+    """Match what both found with the annotations that they share."""
+    truth = a.split("test")
+    found = [_found(a, truth), _found(b, truth)]
+    kinds = [kind for kind in KINDS if all(kind in one.kinds(truth) for one in found)]
+    differences = {}
+    for kind in kinds:
+        both = [evaluate_coco(truth, one.rows, kind) for one in found]
+        differences[kind] = paired_differences(*both, truth.classes, samples)
+    lowest = [_kept_scores(one, truth) for one in (a, b)]
+    kept = tuple(
+        assign(overlap(truth, one.rows, kinds[-1]), scores)
+        for one, scores in zip(found, lowest, strict=True)
+    )
+    return Pair(truth, kinds[-1], kept, tuple(lowest), find_flips(*kept), differences)
+
+
+def _found(one: Experiment, truth: CocoFile) -> Found:
+    """Return the detections of an experiment with the ids of these annotations."""
+    own = one.split("test")
+    found = read_detections(one.path / "evaluation" / "detections.json", own)
+    images = _renumbered(own.images, truth.images, "file_name")
+    classes = _renumbered(own.categories, truth.categories, "name")
+    return Found(
+        [
+            row
+            | {
+                "image_id": images[row["image_id"]],
+                "category_id": classes[row["category_id"]],
+            }
+            for row in found.rows
+        ]
+    )
+
+
+def _renumbered(own: list[dict], other: list[dict], name: str) -> dict[int, int]:
+    """Return the id among the others of each own id, by a name that both have."""
+    ids = {item[name]: item["id"] for item in other}
+    return {item["id"]: ids[item[name]] for item in own}
+
+
+def _kept_scores(one: Experiment, truth: CocoFile) -> np.ndarray:
+    return np.array([one.metrics["scores"][name] for name in truth.classes], float)
+
+
+def describe(
+    a: Experiment, b: Experiment, data: dict, pair: Pair | None, samples: int
+) -> dict:
+    """Return the whole comparison as plain values."""
+    from mmdet_flow.model.changes import changes
+
+    metrics = _metrics(a, b, pair)
+    return {
+        "a": a.name,
+        "b": b.name,
+        "verdict": _verdict(metrics, data, pair),
+        "data": data,
+        "config": list(changes(a.config, b.config)),
+        "environment": _environment(a, b),
+        "metrics": metrics,
+        "paired": pair is not None,
+        "interval": {"level": LEVEL, "samples": samples},
+        "flips": totals(pair.flips) | {"kind": pair.kind} if pair else None,
+    }
+
+
+def _environment(a: Experiment, b: Experiment) -> dict[str, list]:
+    """Return what differs of versions and machine, as [a, b]; None is not known."""
+    sides = [
+        one.versions | {key: one.recipe.get(key) for key in ENVIRONMENT}
+        for one in (a, b)
+    ]
+    keys = sorted(sides[0].keys() | sides[1].keys())
+    values = {key: [one.get(key) for one in sides] for key in keys}
+    return {key: pair for key, pair in values.items() if pair[0] != pair[1]}
+
+
+def _metrics(a: Experiment, b: Experiment, pair: Pair | None) -> list[dict]:
+    """Return a row for each metric: of a, of b, and the difference b - a."""
+    rows = []
+    for kind in KINDS:
+        differences = (pair.differences if pair else {}).get(kind, {})
+        for name in METRICS:
+            values = a.figure(kind, name), b.figure(kind, name)
+            rows.append(_metric(kind, "", name, values, differences.get(name)))
+        classes = dict.fromkeys([*a.per_class(kind), *b.per_class(kind)])
+        for label in classes:
+            values = a.per_class(kind).get(label), b.per_class(kind).get(label)
+            own = differences.get("per_class", {}).get(label)
+            rows.append(_metric(kind, label, "mAP", values, own))
+    return [row for row in rows if row["a"] is not None or row["b"] is not None]
+
+
+def _metric(kind: str, label: str, name: str, values, paired: dict | None) -> dict:
+    paired = paired or dict.fromkeys(("difference", "low", "high"))
+    sure = None
+    if paired["low"] is not None:
+        sure = paired["low"] <= 0 <= paired["high"]
+    return {
+        "kind": kind,
+        "class": label,
+        "metric": name,
+        "a": values[0],
+        "b": values[1],
+        **paired,
+        "includes_0": sure,
+    }
+
+
+def _verdict(metrics: list[dict], data: dict, pair: Pair | None) -> str:
+    """Return the most important line: whether the models can be told apart."""
+    if pair is None:
+        return why_not_paired(data)
+    row = metrics[0]
+    if row["difference"] is None or row["low"] is None:
+        return "The box mAP of the two cannot be compared: it is n/a."
+    told = (
+        f"Box mAP {row['a']:.3f} of A and {row['b']:.3f} of B: B - A is "
+        f"{row['difference']:+.3f}, with 95 % from {row['low']:+.3f} to "
+        f"{row['high']:+.3f}"
+    )
+    if row["includes_0"]:
+        return f"{told}. That includes 0: these images do not tell the two apart."
+    return (
+        f"{told}. That does not include 0: {'B' if row['low'] > 0 else 'A'} is better."
+    )
+
+
+def _metrics_csv(metrics: list[dict]) -> str:
+    header = ("kind", "class", "metric", "a", "b", "difference", "low", "high")
+    header += ("includes_0",)
+    return to_csv(header, ([row[name] for name in header] for row in metrics))
+
+
+def _images_csv(pair: Pair | None) -> str:
+    rows = [one.row() for one in pair.flips] if pair else []
+    header = list(rows[0]) if rows else ["file"]
+    return to_csv(header, (row.values() for row in rows))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_compare", __doc__)
+    for name in ("a", "b"):
+        parser.add_argument(name, type=Path, metavar=name.upper())
+    parser.add_argument(
+        "--bootstrap",
+        type=cli.positive_int,
+        default=SAMPLES,
+        metavar="N",
+        help=f"how often to draw images for the intervals (default: {SAMPLES})",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=cli.positive_int,
+        default=PICTURES,
+        metavar="N",
+        help=f"show the N images with most flips (default: {PICTURES})",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+
+    def command() -> None:
+        a, b = Experiment(args.a), Experiment(args.b)
+        compare(a, b, args.bootstrap, args.output, args.pictures)
+
+    return cli.run(command, args)

@@ -1,0 +1,164 @@
+"""A comparison to read: as Markdown, and as a page with pictures in one file."""
+
+import html
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmdet_flow.comparison.flips import ImageFlips
+from mmdet_flow.comparison.page import fill
+from mmdet_flow.evaluation.gallery_page import Page, legend
+
+if TYPE_CHECKING:
+    from mmdet_flow.comparison.compare import Pair
+
+KINDS = {"bbox": "box", "segm": "mask"}
+
+Section = tuple[str, Sequence[str], list[Sequence[str]]]
+"""Title, header and rows of a table, all of them text."""
+
+
+def comparison_markdown(content: dict) -> str:
+    """Return the comparison as Markdown."""
+    lines = [f"# {_title(content)}", "", content["verdict"], ""]
+    for title, header, rows in sections(content):
+        lines += [f"## {title}", ""]
+        lines += [_line(header), _line(["---"] * len(header))] if rows else ["None."]
+        lines += [*map(_line, rows), ""]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def comparison_html(
+    content: dict, pair: "Pair | None", images: Path, limit: int
+) -> str:
+    """Return the page with at most ``limit`` images from the folder ``images``."""
+    flips = [one for one in pair.flips if one.flipped][:limit] if pair else []
+    cards = _cards(content, pair, flips, images) if flips else []
+    return fill(
+        "comparison.html",
+        title=html.escape(_title(content)),
+        verdict=html.escape(content["verdict"]),
+        tables="\n".join(map(_table, sections(content))),
+        about=html.escape(_about(content, len(flips))),
+        legend=legend() if flips else "",
+        cards="\n".join(cards),
+    )
+
+
+def sections(content: dict) -> Iterator[Section]:
+    """Yield the tables of a comparison."""
+    yield "Metrics on the test images", METRICS_HEADER, list(_metric_rows(content))
+    yield "Found and missed", ("objects found by", "objects"), list(_flip_rows(content))
+    yield "Data", ("split", "", "A", "B", "in common"), list(_data_rows(content))
+    changes = [line.split(": ", 1) for line in content["config"]]
+    yield "Config, from A to B", ("key", "change"), changes
+    rows = [[key, *map(_text, pair)] for key, pair in content["environment"].items()]
+    yield "Environment, where it differs", ("what", "A", "B"), rows
+
+
+METRICS_HEADER = ("metric", "A", "B", "B - A", "95 % interval", "includes 0")
+
+
+def _metric_rows(content: dict) -> Iterator[list[str]]:
+    for row in content["metrics"]:
+        name = f"{KINDS[row['kind']]} {row['metric']} {row['class']}".strip()
+        values = [_text(row[side], ".3f") for side in "ab"]
+        limits = "n/a"
+        if row["low"] is not None:
+            limits = f"{row['low']:+.3f} to {row['high']:+.3f}"
+        zero = {None: "n/a", True: "yes", False: "no"}[row["includes_0"]]
+        yield [name, *values, _text(row["difference"], "+.3f"), limits, zero]
+
+
+def _flip_rows(content: dict) -> Iterator[list[str]]:
+    if flips := content["flips"]:
+        for key, text in (
+            ("both", "both"),
+            ("only_a", "A alone"),
+            ("only_b", "B alone"),
+            ("neither", "neither"),
+        ):
+            yield [text, str(flips[key])]
+        yield ["wrong detections of A", str(flips["wrong_a"])]
+        yield ["wrong detections of B", str(flips["wrong_b"])]
+
+
+def _data_rows(content: dict) -> Iterator[list[str]]:
+    for split, own in content["data"].items():
+        a, b = own["a"], own["b"]
+        common = "the same" if own["same"] else str(own["common_images"])
+        yield [split, "images", str(a["images"]), str(b["images"]), common]
+        for name in dict.fromkeys([*a["objects"], *b["objects"]]):
+            counts = [_text(side["objects"].get(name)) for side in (a, b)]
+            yield [split, f"objects: {name}", *counts, ""]
+        yield [split, "SHA-256", a["sha256"][:12], b["sha256"][:12], ""]
+
+
+def _text(value, form: str = "") -> str:
+    return "n/a" if value is None else format(value, form)
+
+
+def _title(content: dict) -> str:
+    return f"{content['a']} (A) and {content['b']} (B)"
+
+
+def _table(section: Section) -> str:
+    title, header, rows = section
+    if not rows:
+        return f"<h2>{html.escape(title)}</h2>\n<p>None.</p>"
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+    words = ' class="words"' if header[-1] == "change" else ""
+    lines = (
+        "".join(f"<td{words}>{html.escape(cell)}</td>" for cell in r) for r in rows
+    )
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return (
+        f'<h2>{html.escape(title)}</h2>\n<div class="scroll"><table><thead><tr>{head}'
+        f"</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _about(content: dict, shown: int) -> str:
+    flips = content["flips"]
+    if flips is None:
+        return "The test sets differ."
+    total = flips["images_with_flips"]
+    if not total:
+        return "None: both find the same objects."
+    which = f"all {total}" if shown == total else f"the first {shown} of {total}"
+    return (
+        f"Shown: {which} images where one finds an object that the other misses, most "
+        f"such objects first. A is on the left. An object is found if a detection of "
+        f"its class that is kept by the model's own lowest score has an IoU of 0.5 or "
+        f"more with its {KINDS[flips['kind']]}."
+    )
+
+
+def _cards(
+    content: dict, pair: "Pair", flips: Sequence[ImageFlips], images: Path
+) -> list[str]:
+    left, right = (
+        Page(name, pair.truth.classes, pair.kind, kept, lowest)
+        for name, kept, lowest in zip(
+            (content["a"], content["b"]), pair.kept, pair.lowest, strict=True
+        )
+    )
+    return [_card(one, left, right, images) for one in flips]
+
+
+def _card(one: ImageFlips, left: Page, right: Page, images: Path) -> str:
+    told = (
+        f"{one.only_a} found by A alone, {one.only_b} by B alone, {one.both} by both, "
+        f"{one.neither} by neither; wrong detections: {one.wrong_a} of A, "
+        f"{one.wrong_b} of B"
+    )
+    first = left.drawing(one.index, left.picture(one.index, images), "A")
+    second = right.drawing(one.index, f'<use href="#picture-{one.index}"/>', "B")
+    return (
+        f'<figure class="pair">{first}{second}<figcaption>'
+        f"<b>{html.escape(one.file)}</b><br>{told}</figcaption></figure>"
+    )

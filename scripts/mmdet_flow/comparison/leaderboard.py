@@ -1,0 +1,204 @@
+"""Rank experiments: how good, how fast and how large their models are.
+
+FOLDER are results folders of experiments. Those that differ in nothing but the seed are
+a group, with the mean and the spread of its figures. Models that were measured on
+different images and annotations stand in tables of their own.
+"""
+
+import argparse
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.comparison.experiment import Experiment
+from mmdet_flow.errors import UsageError
+from mmdet_flow.evaluation.evaluate import to_csv
+from mmdet_flow.files import write_if_changed
+
+RANKED_BY = "bbox_mAP"
+QUALITY = (RANKED_BY, "bbox_mAP_50", "segm_mAP")
+COST = ("train_minutes", "images_per_second", "checkpoint_mb", "parameters")
+CLASS = "AP_"
+"""Begins the name of the figure of a class: the box mAP of its objects."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, sample standard deviation, least and greatest of what seeds gave."""
+
+    mean: float
+    deviation: float
+    least: float
+    greatest: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """An experiment, or the mean of a group.
+
+    Attributes:
+        figures: by name; None for n/a.
+        interval: [low, high] of the box mAP over the test images, of an experiment.
+        spread: of the figures of a group that are known of all its members.
+        members: the experiments of a group, the best first.
+    """
+
+    name: str
+    figures: dict[str, float | None]
+    seed: int | None = None
+    interval: list[float] | None = None
+    spread: dict[str, Spread] = field(default_factory=dict)
+    members: tuple["Row", ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one test set, the best first."""
+
+    test_sha256: str
+    images: int
+    rows: list[Row]
+
+    @property
+    def figures(self) -> list[str]:
+        """The names of all figures, in their order."""
+        seen = dict.fromkeys(name for row in self.rows for name in row.figures)
+        classes = [name for name in seen if name.startswith(CLASS)]
+        return [*QUALITY, *classes, *COST]
+
+
+def rank(experiments: Sequence[Experiment]) -> list[Table]:
+    """Return a table for each test set, in the order of the experiments."""
+    tables: dict[str, list[Experiment]] = {}
+    for one in experiments:
+        tables.setdefault(one.split_sha256["test"], []).append(one)
+    return [
+        Table(test, own[0].metrics["images"], _rows(own))
+        for test, own in tables.items()
+    ]
+
+
+def _rows(experiments: Sequence[Experiment]) -> list[Row]:
+    seen: Counter[tuple] = Counter()
+    groups: dict[tuple, list[Experiment]] = {}
+    for one in experiments:
+        # One that repeats a seed is no further sample: it stands beside the group.
+        seen[one.recipe_sha256, one.seed] += 1
+        key = one.recipe_sha256, seen[one.recipe_sha256, one.seed]
+        groups.setdefault(key, []).append(one)
+    return _best_first(_group([_row(one) for one in own]) for own in groups.values())
+
+
+def _row(one: Experiment) -> Row:
+    figures = {
+        "bbox_mAP": one.figure("bbox", "mAP"),
+        "bbox_mAP_50": one.figure("bbox", "mAP_50"),
+        "segm_mAP": one.figure("segm", "mAP"),
+        **{f"{CLASS}{name}": value for name, value in one.per_class("bbox").items()},
+        **{name: getattr(one, name) for name in COST},
+    }
+    return Row(one.name, figures, one.seed, one.interval("bbox", "mAP"))
+
+
+def _group(rows: list[Row]) -> Row:
+    """Return the mean of rows that differ in the seed; a row alone stays as it is."""
+    if len(rows) == 1:
+        return rows[0]
+    names, spread = list(rows[0].figures), {}
+    for name in names:
+        values = [row.figures[name] for row in rows]
+        if None not in values:
+            spread[name] = _spread(values)
+    return Row(
+        _common_name([row.name for row in rows]),
+        {name: spread[name].mean if name in spread else None for name in names},
+        spread=spread,
+        members=tuple(_best_first(rows)),
+    )
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(
+        round(statistics.mean(values), 4),
+        round(statistics.stdev(values), 4),
+        min(values),
+        max(values),
+    )
+
+
+def _best_first(rows: Iterable[Row]) -> list[Row]:
+    def place(row: Row) -> tuple:
+        value = row.figures[RANKED_BY]
+        return value is None, -(value or 0), row.name
+
+    return sorted(rows, key=place)
+
+
+def _common_name(names: Sequence[str]) -> str:
+    """Return the parts that all names share: cells of cells-seed0 and cells-seed1."""
+    parts = [name.split("-") for name in names]
+    shared = [own[0] for own in zip(*parts, strict=False) if len(set(own)) == 1]
+    return "-".join(shared) or f"{names[0]} and others"
+
+
+def leaderboard_csv(tables: Sequence[Table]) -> str:
+    """Return a row for each experiment, and one before them for each group."""
+    figures = list(dict.fromkeys(name for table in tables for name in table.figures))
+    parts = [(name, part) for name in figures for part in ("sd", "min", "max")]
+    return to_csv(
+        (
+            *("test_set", "test_images", "group", "experiment", "n", "seed"),
+            *(*figures, *("_".join(part) for part in parts)),
+        ),
+        (
+            (table.test_sha256[:12], table.images, *_cells(row, group, figures))
+            for table in tables
+            for first in table.rows
+            for group, row in [(None, first), *((first, one) for one in first.members)]
+        ),
+    )
+
+
+def _cells(row: Row, group: Row | None, figures: Sequence[str]) -> list:
+    name = group.name if group else row.name if row.members else None
+    cells = [name, None if row.members else row.name, len(row.members) or 1, row.seed]
+    cells += [row.figures.get(figure) for figure in figures]
+    for figure in figures:
+        own = row.spread.get(figure)
+        cells += [own.deviation, own.least, own.greatest] if own else [None] * 3
+    return cells
+
+
+def leaderboard(folders: Sequence[Path], csv_file: Path, page: Path | None) -> None:
+    """Write the table and, where it is asked for, the page."""
+    from mmdet_flow.comparison.leaderboard_page import leaderboard_html
+
+    experiments = [Experiment(folder) for folder in folders]
+    name, count = Counter(one.name for one in experiments).most_common(1)[0]
+    if count > 1:
+        raise UsageError(f"{name}: {count} folders have this name; rename all but one")
+    tables = rank(experiments)
+    write_if_changed(csv_file, leaderboard_csv(tables))
+    if page:
+        write_if_changed(page, leaderboard_html(tables))
+    best = tables[0].rows[0]
+    cli.log.info(
+        "ranked %d experiments on %d test sets; the best of the first is %s, mAP %s",
+        *(len(experiments), len(tables), best.name, best.figures[RANKED_BY]),
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_leaderboard", __doc__)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--csv", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="a page of it, too")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: leaderboard(args.folders, args.csv, args.html), args)

@@ -1,0 +1,47 @@
+"""Take over a data set that was converted for another experiment.
+
+FOLDER is the dataset folder of that experiment. Images take no space twice: they are
+hard links where the disk has them.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.convert import link_images
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import write_if_changed
+
+FILES = ("annotations.json", "classes.txt", "report.json", "report.csv")
+
+
+def share(source: Path, output: Path) -> None:
+    """Fill the folder ``output`` with what mmdet_convert wrote into ``source``.
+
+    Raises DataError when a file is not there.
+    """
+    coco = CocoFile.read(source / "annotations.json")
+    images = {
+        image["file_name"]: source / "images" / image["file_name"]
+        for image in coco.images
+    }
+    for path in (*(source / name for name in FILES), *images.values()):
+        if not path.is_file():
+            raise DataError(f"{path}: is not there; convert the data set again")
+    link_images(images, output / "images")
+    for name in FILES:
+        write_if_changed(output / name, (source / name).read_bytes())
+    cli.log.info("took over %d images from %s", len(images), source)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_share", __doc__)
+    parser.add_argument("source", type=Path, metavar="FOLDER")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: share(args.source, args.output), args)

@@ -1,0 +1,69 @@
+"""Results folders of experiments by hand, as the workflow leaves them."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.evaluation.detect import Found
+from mmdet_flow.evaluation.evaluate import evaluate
+from mmdet_flow.files import write_json
+from mmdet_flow.inference.scores import Scores
+from mmdet_flow.model.export import load_config
+from tests.evaluation.scenes import SIZE
+
+VERSIONS = {"mmdet": "3.3.0", "torch": "2.13.0"}
+
+
+def write_experiment(
+    folder: Path,
+    truth: CocoFile,
+    found: list[dict],
+    seed: int = 0,
+    lr: float = 0.004,
+    versions: dict[str, str] = VERSIONS,
+    score: float = 0.3,
+    grey: int = 128,
+) -> Path:
+    """Write what an experiment would have made; ``grey`` colours its images."""
+    for name in ("train", "val", "test"):
+        truth.write(folder / "splits" / f"{name}.json")
+    images = folder / "dataset" / "images"
+    images.mkdir(parents=True)
+    for image in truth.images:
+        pixels = np.full((SIZE, SIZE, 3), grey, np.uint8)
+        cv2.imwrite(str(images / image["file_name"]), pixels)
+    evaluate(truth, Found(found), Scores(score), 20, folder / "evaluation")
+    (folder / "model").mkdir()
+    text = config_text(f"results/{folder.name}", seed, lr)
+    (folder / "model" / "config.py").write_text(text)
+    meta = {"dataset_meta": {"classes": truth.classes}, "versions": versions}
+    content = {"meta": meta, "state_dict": {"weight": torch.zeros(1000, 250)}}
+    torch.save(content, folder / "model" / "checkpoint.pth")
+    recipe = {"precision": "fp32", "threads": 2, "cpu": "AVX2", "load_from": None}
+    write_json(folder / "training" / "recipe.json", recipe)
+    return folder
+
+
+def write_times(folder: Path, seconds: float, images: int, predicting: float) -> None:
+    """Write how long the training job took, and the prediction of two shards."""
+    benchmarks = folder / "benchmarks"
+    benchmarks.mkdir()
+    table = f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t900.0\n"
+    (benchmarks / "train_model.tsv").write_text(table)
+    for shard in range(2):
+        run = {"images": images, "seconds": predicting, "engine": "openvino"}
+        write_json(benchmarks / f"predict_images-{shard}.json", run)
+
+
+def config_text(folder: str, seed: int, lr: float) -> str:
+    """Return a config of the model zoo as the workflow would have patched it."""
+    config = load_config("rtmdet_tiny_8xb32-300e_coco")
+    config.train_dataloader.dataset.ann_file = f"{folder}/splits/train.json"
+    config.train_dataloader.dataset.data_prefix.img = f"{folder}/dataset/images/"
+    config.optim_wrapper.optimizer.lr = lr
+    config.randomness = {"seed": seed}
+    config.work_dir = f"{folder}/training"
+    return config.pretty_text
