@@ -37,19 +37,16 @@ CONFIG = {
     }
 }
 
-# A model without batch norm, which sees the images of its own process alone, and an
-# optimizer whose steps are as near as the gradients.
+# A small model without batch norm, which sees the images of its own process alone, and
+# whose losses count the objects of all processes.
 TWO_NODES = {
     "nodes": 2,
     "batch_size": 2,
-    "base": "rtmdet_tiny_8xb32-300e_coco",
+    "base": "fcos_r50-caffe_fpn_gn-head_1x_coco",
     "options": [
-        *(
-            f"model.{part}.norm_cfg.{key}"
-            for part in ("backbone", "neck", "bbox_head")
-            for key in ("type=GN", "num_groups=4")
-        ),
-        "optim_wrapper.optimizer.type=SGD",
+        *("model.backbone.depth=18", "model.backbone.norm_eval=True"),
+        *("model.neck.in_channels=[64,128,256,512]", "model.neck.out_channels=64"),
+        *("model.bbox_head.in_channels=64", "model.bbox_head.feat_channels=64"),
     ],
 }
 

