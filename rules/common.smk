@@ -209,7 +209,19 @@ def training_options(wildcards):
     for key in ("precision", "patience", "save_minutes", "max_hours", "load_from"):
         if model[key] is not None:
             options += [f"--{key.replace('_', '-')}", model[key]]
-    return options
+    return options + (["--launcher", "slurm"] if model["nodes"] > 1 else [])
+
+
+def launch_on_nodes(wildcards, threads, resources):
+    """Return what stands before a command that runs once on each node of the job."""
+    if resources.nodes == 1:
+        return ""
+    # Slurm's steps do not take over the threads of their job, and would wait for each
+    # other when one cannot start.
+    return (
+        f"{resources.mpi} --nodes={resources.nodes} --ntasks={resources.tasks} "
+        f"--cpus-per-task={threads} --kill-on-bad-exit "
+    )
 
 
 def data_folder(key):

@@ -48,6 +48,7 @@ rule patch_config:
         val_interval=option("model", "val_interval"),
         keep_checkpoints=option("model", "keep_checkpoints"),
         seed=option("model", "seed"),
+        nodes=option("model", "nodes"),
         val=lambda wildcards, input: ["--val", input.val] if input.val else [],
         optional=optional_patches,
         experiment=subpath(output[0], ancestor=2),
@@ -57,6 +58,7 @@ rule patch_config:
         " --epochs {params.epochs} --batch-size {params.batch_size}"
         " --augment {params.augment} --val-interval {params.val_interval}"
         " --keep-checkpoints {params.keep_checkpoints} --seed {params.seed}"
+        " --processes {params.nodes}"
         " --work-dir {params.experiment}/training {params.optional:q} 2> {log}"
 
 
@@ -89,12 +91,16 @@ rule train_model:
     resources:
         mem_mb=training_memory,
         runtime=training_minutes,
+        nodes=training_nodes,
+        tasks=training_nodes,
+        mpi=training_mpi,
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
         options=training_options,
+        launch=launch_on_nodes,
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.
     shell:
-        "mmdet_train {input.config} --work-dir {params.experiment}/training"
+        "{params.launch}mmdet_train {input.config} --work-dir {params.experiment}/training"
         " --resume auto --publish {output.checkpoint} --threads {threads}"
         " --curves {output.curves} {params.options:q} 2>> {log}"

@@ -65,8 +65,18 @@ def training_retries():
     return CHAINED_JOBS if limited else None
 
 
+def training_nodes(wildcards):
+    """Return the number of nodes that train together."""
+    return config["experiments"][wildcards.experiment]["model"]["nodes"]
+
+
+def training_mpi(wildcards):
+    """Return what starts a process on each node; None for the usual single process."""
+    return "srun" if training_nodes(wildcards) > 1 else None
+
+
 def training_memory(wildcards, attempt):
-    """Return the MB of the framework, and of a batch with its gradients."""
+    """Return the MB on a node: of the framework, and of a batch with its gradients."""
     batch = config["experiments"][wildcards.experiment]["model"]["batch_size"]
     return growing(2000 + 500 * batch * scale(wildcards))(wildcards, attempt)
 
@@ -76,7 +86,7 @@ def training_minutes(wildcards, input, attempt):
     model = config["experiments"][wildcards.experiment]["model"]
     if model["max_hours"] is not None:
         return math.ceil(60 * model["max_hours"]) + GRACE_MINUTES
-    images = count_images(input.listed) * model["epochs"]
+    images = count_images(input.listed) * model["epochs"] / model["nodes"]
     return minutes_for(images * scale(wildcards), attempt)
 
 

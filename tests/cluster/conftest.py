@@ -37,6 +37,21 @@ CONFIG = {
     }
 }
 
+# A small model without batch norm, which sees the images of its own process alone, and
+# whose losses count the objects of all processes.
+TWO_NODES = {
+    "nodes": 2,
+    "batch_size": 2,
+    "base": "fcos_r50-caffe_fpn_gn-head_1x_coco",
+    "options": [
+        *("model.backbone.depth=18", "model.backbone.norm_eval=True"),
+        *("model.neck.in_channels=[64,128,256,512]", "model.neck.out_channels=64"),
+        *("model.bbox_head.in_channels=64", "model.bbox_head.feat_channels=64"),
+    ],
+}
+
+MODEL = "results/example/model/checkpoint.pth"
+
 # What a user's own profile says of the site.
 SITE = {
     "default-resources": {"slurm_partition": "short"},
@@ -63,11 +78,23 @@ class Project:
 
     @property
     def checkpoint(self) -> Path:
-        return self.results / "model/checkpoint.pth"
+        return self.folder / MODEL
 
     @property
     def training(self) -> Path:
         return self.results / "training"
+
+    def copy(self, folder: Path) -> "Project":
+        """Copy with the times of the files, by which Snakemake knows what is new."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
+
+    def set_model(self, **options) -> None:
+        """Change options of the model in the config."""
+        path = self.folder / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        config["experiments"]["example"]["model"] |= options
+        path.write_text(yaml.safe_dump(config))
 
     def start(
         self,
@@ -88,7 +115,8 @@ class Project:
             return subprocess.Popen(
                 [*map(str, command)],
                 cwd=self.folder,
-                env=os.environ | {"SOURCE_DATE_EPOCH": "0"},
+                # The nodes are one machine, so processes meet inside it.
+                env=os.environ | {"SOURCE_DATE_EPOCH": "0", "GLOO_SOCKET_IFNAME": "lo"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -150,10 +178,24 @@ def undisturbed(cluster, tmp_path_factory) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def undisturbed_pair(undisturbed, tmp_path_factory) -> Project:
+    """A model trained once by two nodes through Slurm."""
+    project = undisturbed.copy(tmp_path_factory.mktemp("pair") / "project")
+    project.set_model(**TWO_NODES)
+    project.forget_training()
+    project.run(MODEL)
+    assert project.job_of("train_model")["NumNodes"] == "2"
+    return project
+
+
 @pytest.fixture
 def project(undisturbed, tmp_path) -> Project:
     """A copy of what the undisturbed run made."""
-    folder = tmp_path / "project"
-    # With the times of the files, by which Snakemake knows what is new.
-    shutil.copytree(undisturbed.folder, folder)
-    return Project(folder)
+    return undisturbed.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def pair(undisturbed_pair, tmp_path) -> Project:
+    """A copy of what two undisturbed nodes made."""
+    return undisturbed_pair.copy(tmp_path / "pair")

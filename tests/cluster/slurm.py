@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 CONF = Path("/etc/slurm/slurm.conf")
@@ -123,6 +123,22 @@ class Slurm:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         daemon.wait()
+
+    def lose_node(self, node: str) -> None:
+        """Kill a node, and repair it when Slurm has taken it for dead."""
+        self.kill_node(node)
+        wait_until(lambda: "down*" in self.node_states(), 300, "a dead node")
+        self.start_node(node)
+
+    @contextlib.contextmanager
+    def drained(self, node: str) -> Iterator[None]:
+        """Let a node take no new jobs."""
+        update = ("scontrol", "update", f"nodename={node}")
+        slurm(*update, "state=drain", "reason=test")
+        try:
+            yield
+        finally:
+            slurm(*update, "state=resume")
 
     def node_states(self) -> list[str]:
         return slurm("sinfo", "-h", "-N", "-o", "%t").split()

@@ -6,14 +6,17 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 
+from mmdet_flow.model.checkpoint import load_checkpoint
+from mmdet_flow.model.metrics import read_metrics
 from mmdet_flow.model.work_dir import WorkDir
+from tests.cluster.conftest import MODEL
 from tests.cluster.slurm import NODES, processes_of, slurm, wait_until
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slurm
 
-MODEL = "results/example/model/checkpoint.pth"
 BASE = "results/example/model/base.py"
 
 
@@ -43,6 +46,7 @@ def assert_resumed_to_same_weights(project, undisturbed) -> None:
 def test_the_workflow_runs_on_two_nodes(undisturbed):
     assert "mAP" in (undisturbed.results / "summary.txt").read_text()
     jobs = slurm("squeue", "-h", "--states=all", "-o", "%k %N %T").splitlines()
+    jobs = [job for job in jobs if job.startswith("rule_")]
     assert all("COMPLETED" in job for job in jobs)
     nodes = [job.split()[1] for job in jobs if "rule_predict_images" in job]
     assert sorted(nodes) == sorted(NODES)
@@ -64,16 +68,30 @@ def test_a_training_survives_its_node(cluster, project, undisturbed):
     project.forget_training()
     run = project.start(MODEL)
     wait_for_a_state(project, run)
-    node = project.job_of("train_model")["NodeList"]
-    cluster.kill_node(node)
-    wait_until(lambda: "down*" in cluster.node_states(), 300, "a dead node")
-    cluster.start_node(node)
+    cluster.lose_node(project.job_of("train_model")["NodeList"])
     project.expect_success(run)
     assert project.job_of("train_model")["Restarts"] == "1"
     assert_resumed_to_same_weights(project, undisturbed)
 
 
-def test_a_cancelled_training_goes_on_in_another_job(cluster, project, undisturbed):
+def test_a_training_leaves_a_drained_node(cluster, project, undisturbed):
+    project.forget_training()
+    run = project.start(MODEL)
+    wait_for_a_state(project, run)
+    job = project.job_of("train_model")
+    with cluster.drained(job["NodeList"]):
+        slurm("scontrol", "requeue", job["JobId"])
+        project.expect_success(run)
+    after = project.job_of("train_model")
+    assert (after["JobId"], after["Restarts"]) == (job["JobId"], "1")
+    assert after["NodeList"] != job["NodeList"]
+    assert_resumed_to_same_weights(project, undisturbed)
+
+
+@pytest.mark.parametrize("whole", ["undisturbed", "undisturbed_pair"])
+def test_a_cancelled_training_goes_on_in_another_job(whole, request, tmp_path):
+    whole = request.getfixturevalue(whole)
+    project = whole.copy(tmp_path / "project")
     project.forget_training()
     run = project.start(MODEL)
     wait_for_a_state(project, run)
@@ -81,7 +99,7 @@ def test_a_cancelled_training_goes_on_in_another_job(cluster, project, undisturb
     slurm("scancel", cancelled)
     project.expect_success(run)
     assert project.job_of("train_model")["JobId"] != cancelled
-    assert_resumed_to_same_weights(project, undisturbed)
+    assert_resumed_to_same_weights(project, whole)
 
 
 def test_a_training_that_hangs_is_cut_off_and_goes_on(cluster, project, undisturbed):
@@ -107,15 +125,47 @@ def test_a_limited_training_is_a_chain_of_jobs(cluster, project, undisturbed):
     states = WorkDir(project.training).states()
     for state in states[1:]:
         state.unlink()
-    config = project.folder / "config.yaml"
-    config.write_text(
-        config.read_text().replace("epochs: 6", "epochs: 6\n      max_hours: 1.0e-6")
-    )
+    project.set_model(max_hours=1e-6)
     project.run(MODEL)
     jobs = project.jobs_of("train_model")
     assert len(jobs) == len(states) - 1
     assert project.job_of("train_model")["TimeLimit"] == "00:31:00"
     assert_resumed_to_same_weights(project, undisturbed)
+
+
+def test_two_nodes_train_as_one_with_twice_the_batch(undisturbed_pair, pair):
+    pair.set_model(nodes=1, batch_size=4)
+    pair.forget_training()
+    pair.run(MODEL, profile=None)
+    one, two = (
+        read_metrics(project.training / "metrics.jsonl")
+        for project in (pair, undisturbed_pair)
+    )
+    for alone, together in zip(one, two, strict=True):
+        assert alone.pop("kind") == together.pop("kind")
+        # Rounding grows from step to step.
+        near = 1e-5 if alone["epoch"] == 1 else 1e-2
+        assert alone == pytest.approx(together, rel=near), alone["iter"]
+    one, two = (
+        load_checkpoint(project.checkpoint).state_dict
+        for project in (pair, undisturbed_pair)
+    )
+    for key, weights in one.items():
+        assert torch.allclose(weights, two[key], rtol=0, atol=1e-3), key
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_two_nodes_go_on_when_one_of_them_dies(cluster, pair, undisturbed_pair, node):
+    """The first is where the job's script runs, so Slurm starts the same job again.
+
+    When it loses the other one the job fails, and Snakemake starts another.
+    """
+    pair.forget_training()
+    run = pair.start(MODEL)
+    wait_for_a_state(pair, run)
+    cluster.lose_node(node)
+    pair.expect_success(run)
+    assert_resumed_to_same_weights(pair, undisturbed_pair)
 
 
 def test_a_job_over_its_memory_gets_more(cluster, project):

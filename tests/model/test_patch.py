@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from mmdet_flow.errors import ModelError
+from mmdet_flow.model.changes import changes
 from mmdet_flow.model.export import load_config
 from mmdet_flow.model.patch import LOADERS, Recipe, patch, walk
 from tests.conftest import run_command, the_error
@@ -109,6 +110,17 @@ def test_the_learning_rate_follows_the_batch_size(dataset, name, expected):
     cfg = load_config(name)
     patch(cfg, recipe_for(dataset))
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(expected)
+
+
+def test_processes_together_are_one_with_a_larger_batch(dataset):
+    """Learning rate, warm-up and all; but for the images that each of them loads."""
+    name = "rtmdet_tiny_8xb32-300e_coco"
+    two, one = load_config(name), load_config(name)
+    patch(two, recipe_for(dataset, batch_size=2, processes=2))
+    patch(one, recipe_for(dataset, batch_size=4))
+    assert two.train_dataloader.pop("batch_size") == 2
+    assert one.train_dataloader.pop("batch_size") == 4
+    assert list(changes(one.to_dict(), two.to_dict())) == []
 
 
 def test_sizes_follow_the_image_size(dataset):

@@ -12,7 +12,6 @@ import pandas
 import pytest
 import torch
 
-from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.metrics import read_metrics
 from tests.conftest import BIN, patched_config, run_command, the_error
 
@@ -247,40 +246,6 @@ def test_a_model_that_the_cpu_cannot_train_is_refused_with_the_operator(
     run = run_command("mmdet_train", config, "--work-dir", tmp_path / "work", *THREADS)
     assert run.returncode == 4
     assert "needs the operator carafe of mmcv" in the_error(run)
-
-
-def test_two_processes_have_the_gradients_of_one_with_twice_the_batch(
-    dataset, tmp_path
-):
-    """One step with learning rate 1: the weights have moved by the gradients.
-
-    Without batch norm, which sees the images of its own process alone.
-    """
-    steps = {}
-    for name, batch, launch in (
-        ("one", 4, [BIN / "mmdet_train"]),
-        ("two", 2, [BIN / "torchrun", "--standalone", "--nproc_per_node=2",
-                    "--no_python", BIN / "mmdet_train", "--launcher=pytorch"]),
-    ):  # fmt: skip
-        config = patched_config(
-            *(dataset, tmp_path / f"{name}.py", 1, 10),
-            "fcos_r50-caffe_fpn_gn-head_1x_coco",
-        )
-        work = tmp_path / name
-        run = subprocess.run(
-            [*launch, config, f"--work-dir={work}", "--threads=1", "--save-minutes=0",
-             "--max-hours=0.0001", "--cfg-options", "model.backbone.norm_eval=True",
-             f"train_dataloader.batch_size={batch}", "param_scheduler=[]",
-             "optim_wrapper.clip_grad=None", "optim_wrapper.paramwise_cfg=None",
-             "optim_wrapper.optimizer.lr=1.0", "optim_wrapper.optimizer.momentum=0.0",
-             "optim_wrapper.optimizer.weight_decay=0.0"],
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        assert (work / "iter_1.pth").is_file(), run.stderr[-2000:]
-        steps[name] = load_training_checkpoint(work / "iter_1.pth")["state_dict"]
-    for key, weights in steps["one"].items():
-        if weights.is_floating_point() and "running" not in key:
-            assert torch.allclose(weights, steps["two"][key], rtol=0, atol=1e-5), key
 
 
 def test_another_config_starts_anew_and_keeps_the_old_folder(trained, tmp_path):

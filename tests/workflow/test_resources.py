@@ -15,16 +15,22 @@ RULES = {
 DATA = {"format": "opex", "annotations": "data", "images": "data"}
 
 
-def demands(folder, *options, **sections) -> dict[str, dict[str, str]]:
-    """Return the resources of each rule that a dry run shows, by their names."""
+def dry_run(folder, *options, **sections) -> str:
+    """Return what a dry run of an experiment with these sections shows."""
     config = {"experiments": {"a": {"data": DATA, **sections}}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     run = run_command(
         *("snakemake", "--snakefile", ROOT / "Snakefile", "-n", *options), cwd=folder
     )
     assert run.returncode == 0, run.stderr + run.stdout
+    return run.stdout
+
+
+def demands(folder, *options, **sections) -> dict[str, dict[str, str]]:
+    """Return the resources of each rule that a dry run shows, by their names."""
     pattern = r"^(?:rule|checkpoint) (\w+):.*?^    resources: ([^\n]*)$"
-    shown = re.findall(pattern, run.stdout, re.M | re.S)
+    output = dry_run(folder, *options, **sections)
+    shown = re.findall(pattern, output, re.M | re.S)
     return {
         rule: dict(part.split("=", 1) for part in text.split(", "))
         for rule, text in shown
@@ -68,6 +74,22 @@ def test_time_of_a_training_is_known_once_the_images_are(tmp_path):
     (splits / "train.txt").write_text("image.jpg\n" * 120)
     shown = demands(tmp_path, *options, model=model, predict=predict)
     assert shown["train_model"]["runtime"] == "150"
+
+
+def test_several_nodes_are_one_job_with_a_process_on_each(tmp_path):
+    write_lists(tmp_path, 1)
+    options = ("--cores", "2", "--printshellcmds", "results/a/model/checkpoint.pth")
+    how = {"predict": {"images": "data"}}
+    one = dry_run(tmp_path, *options, model={"nodes": 1}, **how)
+    assert "Shell command: mmdet_train " in one and "mpi=" not in one
+    four = dry_run(tmp_path, *options, model={"nodes": 4}, **how)
+    assert "nodes=4, tasks=4, mpi=srun" in four
+    assert re.search(
+        r"Shell command: srun --nodes=4 --ntasks=4 --cpus-per-task=2 \S+ mmdet_train "
+        r".* --launcher slurm ",
+        four,
+    )
+    assert " --batch-size 4 " in four and " --processes 4 " in four
 
 
 @pytest.mark.parametrize("name", ["slurm", "cluster-generic"])

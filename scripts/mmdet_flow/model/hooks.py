@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
 from mmdet_flow import cli
@@ -35,10 +36,12 @@ class EstimateTime(Hook):
 
     SKIPPED, COUNTED = 5, 15
 
+    @master_only
     def before_train(self, runner) -> None:
         self._seconds: list[float] = []
         self._last = time.monotonic()
 
+    @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         now = time.monotonic()
         self._seconds.append(now - self._last)

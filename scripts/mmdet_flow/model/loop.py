@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank, get_world_size, is_main_process
+from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
@@ -157,6 +157,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             self._stop_reason = "the limit of iterations"
         if any_process(bool(self._stop_reason)):
             self._save()
+            barrier()  # a launcher may kill the others when the first one ends
             reason = self._stop_reason or "another process"
             raise Interrupted(
                 f"training stopped by {reason} after iteration "

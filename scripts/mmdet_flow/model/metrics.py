@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.dist import master_only
+from mmengine.dist import all_reduce_dict, is_main_process, master_only
 from mmengine.hooks import Hook
 
 from mmdet_flow.figures import save_figure
@@ -46,10 +46,13 @@ class RecordMetrics(Hook):
         for line in kept:
             self._add_row(line)
 
-    @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        losses = dict(outputs or {})
+        all_reduce_dict(losses, op="mean")  # of all processes
+        if not is_main_process():
+            return
         rates = runner.optim_wrapper.get_lr().values()
-        values = {name: float(value) for name, value in (outputs or {}).items()}
+        values = {name: float(value) for name, value in losses.items()}
         position = {"iter": runner.iter + 1, "epoch": runner.epoch + 1}
         self._add({"kind": "train", **position, "lr": max(map(max, rates)), **values})
 

@@ -77,7 +77,13 @@ class Recipe:
     val_interval: int = 1
     keep_checkpoints: int = 2
     seed: int = 0
+    processes: int = 1
     work_dir: str = "work_dir"
+
+    @property
+    def images_per_step(self) -> int:
+        """The batches of all processes together, which one update follows."""
+        return self.batch_size * self.processes
 
 
 def patch_config(
@@ -99,7 +105,7 @@ def patch_config(
 def patch(cfg: "Config", recipe: Recipe) -> None:
     """Fit a config to a recipe, in place."""
     train = CocoFile.read(recipe.train)
-    iterations = math.ceil(len(train.images) / recipe.batch_size)
+    iterations = math.ceil(len(train.images) / recipe.images_per_step)
     _require_objects(train)
     _require_masks(cfg, train)
     for other in filter(None, (recipe.val, recipe.test)):
@@ -411,7 +417,7 @@ def _largest_image(train: CocoFile, side: int) -> tuple[int, int]:
 
 
 def set_optimizer(cfg: "Config", recipe: Recipe) -> None:
-    """Set the learning rate, scaled to the batch size unless it is given.
+    """Set the learning rate, scaled to the images of a step unless it is given.
 
     Linear for SGD (Goyal et al. 2017), by the square root for the Adam family
     (Malladi et al. 2022).
@@ -421,7 +427,7 @@ def set_optimizer(cfg: "Config", recipe: Recipe) -> None:
         ratio = recipe.learning_rate / optimizer.lr
     else:
         base = cfg.get("auto_scale_lr", {}).get("base_batch_size", 16)
-        ratio = recipe.batch_size / base
+        ratio = recipe.images_per_step / base
         if "Adam" in optimizer.type:
             ratio = math.sqrt(ratio)
     for scheduler in walk(cfg.get("param_scheduler") or []):
@@ -540,6 +546,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--val-interval", type=cli.positive_int, default=1)
     parser.add_argument("--keep-checkpoints", type=cli.positive_int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--processes",
+        type=cli.positive_int,
+        default=1,
+        metavar="N",
+        help="how many will train together, each with a batch of its own (default: 1)",
+    )
     parser.add_argument("--work-dir", default="work_dir", metavar="FOLDER")
     add_cfg_options(parser)
     return parser

@@ -10,6 +10,7 @@ from torch import nn
 
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
+from mmdet_flow.model.copies import use_copies
 from mmdet_flow.model.hooks import EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
@@ -98,13 +99,7 @@ def build_runner(
     saving = cfg.default_hooks.get("checkpoint") or {}
     cfg.default_hooks.checkpoint = None  # the loop saves
     if cfg.launcher != "none":
-        # mmengine's own choice of a wrapper would look for GPUs.
-        cfg.model_wrapper_cfg = {
-            "type": "MMDistributedDataParallel",
-            "device_ids": None,
-            "broadcast_buffers": False,
-            "find_unused_parameters": cfg.get("find_unused_parameters", False),
-        }
+        use_copies(cfg)
     cfg.train_cfg.type = ResumableTrainLoop.__name__
     cfg.train_cfg.update(
         keep=max(1, saving.get("max_keep_ckpts", 1)),

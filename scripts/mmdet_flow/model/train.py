@@ -21,7 +21,12 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import FlowError
 from mmdet_flow.files import sha256_of, write_if_changed
 from mmdet_flow.model.export import add_cfg_options, load_config
-from mmdet_flow.model.processes import join_processes, on_main
+from mmdet_flow.model.processes import (
+    LAUNCHERS,
+    joined_processes,
+    number_of_processes,
+    on_main,
+)
 from mmdet_flow.model.work_dir import WorkDir
 
 if TYPE_CHECKING:
@@ -68,7 +73,11 @@ def train(options: Options) -> None:
     started = time.monotonic()
     threads = options.threads or cli.available_threads()
     _use_threads(threads)
-    join_processes(options.launcher)
+    with joined_processes(options.launcher):
+        _train(options, threads, started)
+
+
+def _train(options: Options, threads: int, started: float) -> None:
     cfg = load_config(options.config, options.cfg_options)
     cfg.work_dir = str(
         options.work_dir
@@ -167,6 +176,7 @@ def _begin(
         "sha256": _recipe_sha256(cfg, config, options.precision, weights),
         "load_from": str(weights) if weights else None,
         "threads": threads,
+        "processes": number_of_processes(),
         "cpu": _cpu_capability(),
         "versions": versions(),
     }
@@ -184,10 +194,14 @@ def _begin(
 def _recipe_sha256(
     cfg: "Config", config: str, precision: str, weights: Path | None
 ) -> str:
-    """Hash what decides the weights: config, annotations, precision, first weights."""
+    """Hash what decides the weights.
+
+    Config, annotations, precision, first weights, and the number of processes.
+    """
     annotations = sha256_of(_leaf_dataset(cfg)["ann_file"])
     first = sha256_of(weights) if weights else ""
-    words = "\n".join((config, annotations, precision, first))
+    processes = str(number_of_processes())
+    words = "\n".join((config, annotations, precision, first, processes))
     return hashlib.sha256(words.encode()).hexdigest()
 
 
@@ -266,7 +280,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--auto-scale-lr", action="store_true")
     parser.add_argument(
-        "--launcher", choices=("none", "pytorch", "slurm", "mpi"), default="none"
+        "--launcher",
+        choices=("none", *LAUNCHERS),
+        default="none",
+        help="what started this process and others that train with it: torchrun, srun "
+        "or mpirun (default: none, a single process)",
     )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     parser.add_argument(

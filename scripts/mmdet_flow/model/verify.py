@@ -25,6 +25,11 @@ def verify(folder: Path, iterations: int) -> None:
 
     run = WorkDir(folder)
     recipe = run.recipe()
+    if recipe.get("processes", 1) > 1:
+        raise ModelError(
+            f"{folder}: was trained by {recipe['processes']} processes; only trainings "
+            "of one process can be repeated"
+        )
     wanted = _losses(read_metrics(folder / LINES))[:iterations]
     if not wanted:
         raise ModelError(
