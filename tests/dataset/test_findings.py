@@ -7,7 +7,7 @@ from tests.conftest import ROOT
 
 def data_schema() -> dict:
     schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
-    return schema["$defs"]["experiment"]["properties"]["data"]["properties"]
+    return schema["$defs"]["sections"]["properties"]["data"]["properties"]
 
 
 def test_the_schema_knows_every_kind_action_and_format():

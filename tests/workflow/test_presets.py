@@ -12,7 +12,7 @@ PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
 
 def model_schema() -> dict:
     schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
-    return schema["$defs"]["experiment"]["properties"]["model"]
+    return schema["$defs"]["sections"]["properties"]["model"]
 
 
 def commands(folder, model: dict) -> str:
