@@ -90,13 +90,13 @@ bench-training: setup ## compare training with the reference stack, after make b
 bench-dag: setup ## measure the dry run for a million images
 	@$(BIN)/python benchmarks/dag.py
 
-bench-serving: setup ## measure the Redis service beside batch prediction, after make bccd
-	@$(BIN)/python benchmarks/serving.py --images data/bccd/JPEGImages \
-	  --checkpoint results/bccd/model/checkpoint.pth --score 0.3
-
 CHECKPOINT ?= results/bccd/model/checkpoint.pth
 IMAGES ?= $(BCCD)/JPEGImages
 REFERENCE ?= .venv-reference
+
+bench-serving: setup ## measure the Redis service beside batch prediction, after make bccd
+	@$(BIN)/python benchmarks/serving.py --images $(IMAGES) \
+	  --checkpoint $(CHECKPOINT) --score 0.3 --reference $(REFERENCE)
 
 bench-prediction: setup ## compare prediction with the reference stack: minutes
 	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)

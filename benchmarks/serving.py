@@ -4,8 +4,8 @@
 
 Options of the model are those of mmdet_predict, and go to both sides. Figures are
 medians of several rounds, taken in turns, with the lowest and the highest. What sends
-the images runs on the same cores. --reference names a Python with the reference stack
-(see reference_service.py).
+the images runs on the same cores. The reference's way of serving is measured too, where
+its environment is there (see reference_service.py).
 """
 
 import argparse
@@ -30,6 +30,7 @@ from mmdet_flow.inference.predictor import Predictor, add_model_options
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import Connection, embedded_server
 from mmdet_flow.serving.load import Load, Report, find_rate
+from prediction import ROOT, write_config
 
 FRONTS = ("pubsub", "streams")
 SHARES = (0.25, 0.5, 0.75, 0.9)
@@ -74,8 +75,12 @@ class Bench:
         """Return images per second of the reference's way of serving."""
         script = Path(__file__).parent / "reference_service.py"
         arguments = (self._port, config, options.checkpoint, options.score)
+        threads = str(options.threads or cli.available_threads())
         service = subprocess.Popen(
-            [python, script, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+            [python, script, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": threads},
         )
         connection = Connection(f"redis://localhost:{self._port}/0")
         client = CLIENTS["pubsub"](connection, "images", "predictions")
@@ -151,20 +156,29 @@ def show(name: str, values: list[float], unit: str) -> None:
     print(f"| {name} | {middle:.2f} {unit} | {min(values):.2f} to {max(values):.2f} |")
 
 
-def compare(bench: Bench, options, images: list[Path], args) -> None:
-    """Print throughput and latency as shares of batch prediction and a single call."""
+def compare(
+    bench: Bench,
+    options,
+    images: list[Path],
+    rounds: int,
+    reference: tuple[Path, Path] | None,
+) -> None:
+    """Print throughput and latency as shares of batch prediction and a single call.
+
+    ``reference`` is the Python of the reference stack and a config for it.
+    """
     predictor = Predictor.from_options(options)
     predictor.predict([decode(images[0].read_bytes())])
     rates: list[float] = []
     calls: list[float] = []
     references: list[float] = []
     reports: dict[str, list[tuple[Report, Report]]] = {front: [] for front in FRONTS}
-    for _ in range(args.rounds):
+    for _ in range(rounds):
         rates.append(batch_rate(images, bench.model))
         calls.append(call_seconds(predictor, images[:50]))
         cli.log.info("batch %.1f images/s, call %.0f ms", rates[-1], calls[-1] * 1000)
-        if args.reference:
-            rate = bench.reference_rate(args.reference, args.reference_config, options)
+        if reference:
+            rate = bench.reference_rate(*reference, options)
             references.append(rate)
             cli.log.info("reference %.1f images/s", rate)
         for front in FRONTS:
@@ -235,7 +249,12 @@ def measure(args: argparse.Namespace, model: list[str]) -> None:
     print(f"{len(images)} images, {args.rounds} rounds, {os.cpu_count()} cores")
     with embedded_server(port):
         bench = Bench(port, images, model)
-        compare(bench, options, images, args)
+        python = args.reference / "bin" / "python"
+        with tempfile.TemporaryDirectory() as folder:
+            config = Path(folder) / "config.py"
+            write_config(options.checkpoint, None, config)
+            reference = (python, config) if python.exists() else None
+            compare(bench, options, images, args.rounds, reference)
         threads = options.threads or cli.available_threads()
         load_table(bench, len(images), threads)
 
@@ -245,8 +264,9 @@ def main() -> int:
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--count", type=cli.positive_int, default=200)
     parser.add_argument("--rounds", type=cli.positive_int, default=3)
-    parser.add_argument("--reference", type=Path, metavar="PYTHON")
-    parser.add_argument("--reference_config", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--reference", type=Path, default=ROOT / ".venv-reference", metavar="FOLDER"
+    )
     args, model = parser.parse_known_args()
     return cli.run(lambda: measure(args, model), args)
 
