@@ -77,7 +77,7 @@ test-storage: .venv/storage .venv/storage-test ## run the workflow on an S3 serv
 bundle: setup ## pack all for machines without a network; docs/offline.md
 	@$(BIN)/python envs/bundle.py
 
-bench: bench-conversion bench-dag bench-training bench-prediction bench-serving ## measure all: long
+bench: bench-conversion bench-dag bench-training bench-prediction bench-two-stage bench-serving ## measure all: long
 
 bench-conversion: setup ## compare the conversion with wai.annotations alone
 	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
@@ -98,14 +98,34 @@ bench-serving: setup ## measure the Redis service beside batch prediction, after
 	@$(BIN)/python benchmarks/serving.py --images $(IMAGES) \
 	  --checkpoint $(CHECKPOINT) --score 0.3 --reference $(REFERENCE)
 
-bench-prediction: setup ## compare prediction with the reference stack: minutes
+# bf16 needs a processor that has it.
+PRECISIONS ?= fp32 $(if $(shell grep -m 1 bf16 /proc/cpuinfo),bf16)
+
+bench-prediction: setup ## compare prediction with the reference stack: 30 minutes
 	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)
-	@for size in 320 640; do \
-	  $(BIN)/python benchmarks/prediction.py --checkpoint $(CHECKPOINT) \
-	    --images $(IMAGES) --reference $(REFERENCE) --image-size $$size; \
+	@for precision in $(PRECISIONS); do \
+	  for size in 320 640; do \
+	    $(BIN)/python benchmarks/prediction.py --checkpoint $(CHECKPOINT) \
+	      --images $(IMAGES) --reference $(REFERENCE) --image-size $$size \
+	      --precision $$precision; \
+	  done; \
 	done
 	@$(BIN)/python benchmarks/exactness.py --checkpoint $(CHECKPOINT) \
 	  --images $(IMAGES)
+
+TWO_STAGE := results/mask-rcnn/model/checkpoint.pth
+
+bench-two-stage: setup ## the same with Mask R-CNN in its own size, after training it
+	@$(BIN)/snakemake --cores $(CORES) --configfile benchmarks/mask-rcnn.yaml \
+	  --quiet progress rules -- $(TWO_STAGE)
+	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)
+	@for precision in $(PRECISIONS); do \
+	  $(BIN)/python benchmarks/prediction.py --checkpoint $(TWO_STAGE) \
+	    --images $(IMAGES) --reference $(REFERENCE) --scale 1333 800 --count 16 \
+	    --rounds 3 --score 0.05 --precision $$precision; \
+	done
+	@$(BIN)/python benchmarks/exactness.py --checkpoint $(TWO_STAGE) \
+	  --images data/example
 
 lint: setup ## check style and workflow
 	@$(BIN)/ruff check .
@@ -123,4 +143,4 @@ clean: ## remove results and the generated example, not the environments
 
 .PHONY: help setup demo report bccd storage bundle test test-slow test-slurm test-storage
 .PHONY: matrix bench bench-conversion bench-dag bench-training bench-prediction
-.PHONY: bench-serving lint format clean
+.PHONY: bench-serving bench-two-stage lint format clean

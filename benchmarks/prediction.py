@@ -5,7 +5,9 @@
 Each side is a process that has loaded its model; rounds of all sides take turns, so
 that a slow moment of the machine meets each of them. What is counted is the way from
 image files to OPEX files; ratios are those of the medians, with the least and the
-greatest of the rounds. The reference needs its environment (envs/reference.sh).
+greatest of the rounds. Before that, each side is started a few times, for the time from
+the start of its process to its first result. The reference needs its environment
+(envs/reference.sh).
 """
 
 import argparse
@@ -16,7 +18,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +48,10 @@ class Side:
         self.memory.append(memory)
         return seconds
 
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
 
 def start(name: str, python: Path, script: str, job: dict) -> Side:
     """Start a side and wait until its model is loaded."""
@@ -60,16 +69,37 @@ def start(name: str, python: Path, script: str, job: dict) -> Side:
     sys.exit(f"error: {name} did not start; its error is above")
 
 
-def write_config(checkpoint: Path, image_size: int | None, path: Path) -> None:
-    """Write the checkpoint's config, at another image size if asked for."""
+def first_result(start_side: Callable[[], Side], image: Path) -> float:
+    """Return the seconds from the start of a process to its first result."""
+    begin = time.perf_counter()
+    side = start_side()
+    side.round(image)
+    seconds = time.perf_counter() - begin
+    side.end()
+    return seconds
+
+
+def write_config(
+    checkpoint: Path,
+    path: Path,
+    size: int | None = None,
+    scale: list[int] | None = None,
+) -> None:
+    """Write the checkpoint's config, at another image size if asked for.
+
+    ``size`` is the longer side, ``scale`` the longest long and short side of mmdet.
+    """
     from mmengine.config import Config
 
     from mmdet_flow.model.checkpoint import load_checkpoint
-    from mmdet_flow.model.patch import drop_pretrained, set_image_size
+    from mmdet_flow.model.patch import drop_pretrained, set_image_size, walk
 
     config = Config.fromstring(load_checkpoint(checkpoint).config, file_format=".py")
-    if image_size:
-        set_image_size(config, image_size)
+    if size:
+        set_image_size(config, size)
+    for node in walk(config.test_dataloader) if scale else ():
+        if "scale" in node:
+            node["scale"] = tuple(scale)
     drop_pretrained(config.model)
     path.write_text(config.pretty_text)
 
@@ -90,7 +120,7 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next(line for line in lines if line.startswith("model name"))
     able = " ".join(
-        name for name in ("avx2", "avx512f", "avx512_vnni", "amx_bf16")
+        name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
         if any(line.startswith("flags") and f" {name} " in line + " " for line in lines)
     )  # fmt: skip
     cores = len(os.sched_getaffinity(0))
@@ -119,6 +149,21 @@ def report(sides: list[Side], images: int, base: Side) -> str:
     return "\n".join(lines)
 
 
+def measure_starts(starters: dict, rounds: int, image: Path) -> None:
+    """Print the time from start to first result of the sides that make results."""
+    sides = [name for name in starters if name != "limit"]
+    seconds = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name in sides:
+            seconds[name].append(first_result(starters[name], image))
+    for name, values in seconds.items():
+        middle = statistics.median(values)
+        print(
+            f"{name}: first result {middle:.2f} s after the start of the process "
+            f"({min(values):.2f} to {max(values):.2f})"
+        )
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -126,9 +171,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True, help="folder")
     parser.add_argument("--count", type=int, default=360, help="images of a round")
-    parser.add_argument("--image-size", type=int, help="longer side; default: its own")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--image-size", type=int, help="longer side; default: its own")
+    size.add_argument(
+        "--scale",
+        type=int,
+        nargs=2,
+        metavar=("LONG", "SHORT"),
+        help="longest sides, such as 1333 800",
+    )
     parser.add_argument("--score", type=float, default=0.3)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--starts", type=int, default=3, help="starts of each side")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--precision", default="fp32")
     parser.add_argument(
@@ -141,47 +195,56 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
-    args = build_parser().parse_args()
+def side_starters(
+    args: argparse.Namespace, scratch: Path
+) -> dict[str, Callable[[], Side]]:
+    """Return what starts each side; the config of all of them is in ``scratch``."""
     reference = args.reference / "bin" / "python"
     names = args.sides.split(",")
     if "reference" in names and not reference.exists():
         sys.exit(f"error: {args.reference}: no reference stack; run envs/reference.sh")
+    config = scratch / "config.py"
+    write_config(args.checkpoint, config, args.image_size, args.scale)
+    starters = {}
+    for name in names:
+        (scratch / name).mkdir()
+        job = {
+            "checkpoint": str(args.checkpoint.resolve()),
+            "config": str(config),
+            "output": str(scratch / name),
+            "score": args.score,
+            "threads": args.threads,
+            "precision": "fp32" if name == "torch" else args.precision,
+            "backend": "torch" if name == "torch" else "openvino",
+        }
+        python = reference if name == "reference" else Path(sys.executable)
+        script = "ours.py" if name == "torch" else f"{name}.py"
+        starters[name] = partial(start, name, python, script, job)
+    return starters
+
+
+def main() -> None:
+    args = build_parser().parse_args()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        write_config(args.checkpoint, args.image_size, scratch / "config.py")
-        count = take_images(args.images, args.count, scratch / "in")
-        sides = []
-        for side in names:
-            output = scratch / side
-            output.mkdir()
-            job = {
-                "checkpoint": str(args.checkpoint.resolve()),
-                "config": str(scratch / "config.py"),
-                "output": str(output),
-                "score": args.score,
-                "threads": args.threads,
-                "precision": args.precision,
-                "backend": "torch" if side == "torch" else "openvino",
-            }
-            if side == "torch":
-                job["precision"] = "fp32"
-            python = reference if side == "reference" else Path(sys.executable)
-            script = "ours.py" if side == "torch" else f"{side}.py"
-            sides.append(start(side, python, script, job))
-        take_images(args.images, 4, scratch / "warm-up")
+        starters = side_starters(args, scratch)
+        images, warm_up, first = (scratch / name for name in ("in", "warm-up", "first"))
+        count = take_images(args.images, args.count, images)
+        take_images(args.images, 4, warm_up)
+        take_images(args.images, 1, first)
+        measure_starts(starters, args.starts, first)
+        sides = [starter() for starter in starters.values()]
         for side in sides:
-            side.round(scratch / ("in" if side.name == "limit" else "warm-up"))
+            side.round(images if side.name == "limit" else warm_up)
         for number in range(args.rounds):
             for side in sides:
-                side.seconds.append(side.round(scratch / "in"))
+                side.seconds.append(side.round(images))
             print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
             print(report(sides, count, sides[0]), file=sys.stderr, flush=True)
         print(f"{machine()}; {count} images, {args.rounds} rounds\n")
         print(report(sides, count, sides[0]))
         for side in sides:
-            side.process.stdin.close()
-            side.process.wait()
+            side.end()
 
 
 if __name__ == "__main__":

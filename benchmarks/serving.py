@@ -252,7 +252,7 @@ def measure(args: argparse.Namespace, model: list[str]) -> None:
         python = args.reference / "bin" / "python"
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "config.py"
-            write_config(options.checkpoint, None, config)
+            write_config(options.checkpoint, config)
             reference = (python, config) if python.exists() else None
             compare(bench, options, images, args.rounds, reference)
         threads = options.threads or cli.available_threads()

@@ -78,8 +78,7 @@ def main() -> None:
         print(f"{machine()}; {args.rounds} rounds of {images} images\n")
         print(report(sides, images))
         for side in sides:
-            side.process.stdin.close()
-            side.process.wait()
+            side.end()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main() -> None:
     for number, line in zip(itertools.count(), sys.stdin, strict=False):
         start = time.perf_counter()
         folder = Path(job["output"]) / str(number)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(folder, number)
         output = Output(folder, {"opex": ".json"}, after="keep")
         runner = Runner(predictor, output, journal, 8, job["threads"], 10**9)
