@@ -20,6 +20,7 @@ from mmdet_flow.detections import Detections
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import StoredFile
 from mmdet_flow.inference.engines import EngineOptions, open_engine
+from mmdet_flow.inference.imports import import_mmdet
 from mmdet_flow.inference.precision import AUTO, EXACT, chosen_precision
 from mmdet_flow.model.checkpoint import load_checkpoint
 
@@ -56,6 +57,7 @@ class Detector:
         import cv2
 
         cv2.setNumThreads(1)
+        import_mmdet()
         loaded = load_checkpoint(checkpoint)
         check_environment(loaded.classes)
         cfg = _read_config(loaded.config, config, checkpoint)
@@ -189,7 +191,6 @@ def _identity(model_sha256: str, cfg) -> str:
 
 def _build_pipeline(cfg):
     """Return the test pipeline for decoded images: without loading, the rest as is."""
-    import mmdet.datasets.transforms  # noqa: F401  registers the transforms
     from mmengine.dataset import Compose
 
     steps = [

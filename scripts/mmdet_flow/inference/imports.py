@@ -1,0 +1,59 @@
+"""The import of mmdet, without what prediction needs nothing of.
+
+Importing mmdet imports matplotlib, scipy and the sharded training of torch, which takes
+longer than all the rest and is for plots, training and tracking. Stand-ins take their
+place meanwhile: what is taken from them imports the real thing when it is called.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+DEFERRED = (
+    *("matplotlib", "matplotlib.patches", "matplotlib.pyplot"),
+    *("scipy", "scipy.linalg", "scipy.optimize", "scipy.sparse"),
+    *("scipy.sparse.csgraph", "torch.distributed.optim", "torch.distributed.fsdp"),
+    "torch.distributed.fsdp.api",
+    "torch.distributed.fsdp.fully_sharded_data_parallel",
+)
+
+
+class StandIn(ModuleType):
+    """A module whose names are classes, to be called or derived from."""
+
+    __path__ = ()
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def call(_, *args, **named):
+            real = getattr(importlib.import_module(self.__name__), name)
+            return real(*args, **named)
+
+        made = type(name, (), {"__new__": call, "__module__": self.__name__})
+        setattr(self, name, made)
+        return made
+
+
+@contextmanager
+def deferred(names: tuple[str, ...]) -> Iterator[None]:
+    """Have modules that are imported in this block, and not before, wait."""
+    stand_ins = {name: StandIn(name) for name in names if name not in sys.modules}
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+
+
+def import_mmdet() -> None:
+    """Import all that building and running a model of mmdet takes."""
+    import torch  # noqa: F401  its own parts are not to be deferred
+
+    with deferred(DEFERRED):
+        import mmdet.datasets.transforms
+        import mmdet.models  # noqa: F401

@@ -1,0 +1,51 @@
+"""The import of mmdet for prediction, in processes of their own."""
+
+import subprocess
+import sys
+
+import pytest
+
+IMPORT = "from mmdet_flow.inference.imports import import_mmdet; import_mmdet(); "
+ASSIGNER = "mmdet.models.task_modules.assigners.hungarian_assigner"
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_what_is_slow_and_not_needed_is_not_imported():
+    code = (
+        "import sys; names = ('matplotlib', 'scipy', 'torch.distributed.fsdp'); "
+        "print([name for name in names if name in sys.modules])"
+    )
+    assert run(IMPORT + code) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        # What mmdet took from a stand-in does what the real one does.
+        (
+            f"from {ASSIGNER} import linear_sum_assignment as assign; "
+            "print(*assign([[1, 0], [0, 1]])[1])",
+            "1 0",
+        ),
+        # Later imports are real.
+        ("import scipy.sparse; print(scipy.sparse.eye(3).sum())", "3.0"),
+        (
+            "import matplotlib.pyplot as plt; print(plt.Figure.__module__)",
+            "matplotlib.figure",
+        ),
+    ],
+)
+def test_the_real_thing_is_there_when_it_is_used(code, expected):
+    assert run(IMPORT + code) == expected
+
+
+def test_what_was_imported_before_stays():
+    code = f"import scipy.optimize as real; {IMPORT}import {ASSIGNER} as a; "
+    check = "print(a.linear_sum_assignment is real.linear_sum_assignment)"
+    assert run(code + check) == "True"
