@@ -186,6 +186,8 @@ def find_rate(load: Load, count: int, latency: float) -> float:
             report.percentile(95) * 1000,
             "sustained" if in_time else "too much",
         )
+        if in_time and rate == high:
+            return rate  # more than flat out it cannot be
         if in_time:
             low = rate
         else:
