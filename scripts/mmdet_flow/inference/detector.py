@@ -19,8 +19,8 @@ from mmdet_flow.dataset.classes import (
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import StoredFile
+from mmdet_flow.imports import import_mmdet
 from mmdet_flow.inference.engines import EngineOptions, open_engine
-from mmdet_flow.inference.imports import import_mmdet
 from mmdet_flow.inference.precision import AUTO, EXACT, chosen_precision
 from mmdet_flow.model.checkpoint import load_checkpoint
 

@@ -20,6 +20,7 @@ from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import FlowError
 from mmdet_flow.files import sha256_of, write_if_changed
+from mmdet_flow.imports import import_mmdet
 from mmdet_flow.model.export import add_cfg_options, load_config
 from mmdet_flow.model.processes import (
     LAUNCHERS,
@@ -131,6 +132,7 @@ def _use_threads(threads: int) -> None:
 
 
 def _run(cfg: "Config", precision: str, weights: Path | None, **loop_options) -> None:
+    import_mmdet(training=True)
     from mmdet_flow.model.checkpoint import allow_training_state
     from mmdet_flow.model.preflight import preflight
     from mmdet_flow.model.runner import build_runner

@@ -1,11 +1,11 @@
-"""The import of mmdet for prediction, in processes of their own."""
+"""The import of mmdet, in processes of their own."""
 
 import subprocess
 import sys
 
 import pytest
 
-IMPORT = "from mmdet_flow.inference.imports import import_mmdet; import_mmdet(); "
+IMPORT = "from mmdet_flow.imports import import_mmdet; import_mmdet(); "
 ASSIGNER = "mmdet.models.task_modules.assigners.hungarian_assigner"
 
 
@@ -43,6 +43,13 @@ def test_what_is_slow_and_not_needed_is_not_imported():
 )
 def test_the_real_thing_is_there_when_it_is_used(code, expected):
     assert run(IMPORT + code) == expected
+
+
+def test_a_training_may_be_sharded():
+    code = "import_mmdet(training=True); from mmengine.optim import optimizer as o; "
+    check = "print(o.ZeroRedundancyOptimizer.__mro__[1].__module__)"
+    found = run(IMPORT.replace("import_mmdet(); ", code) + check)
+    assert found == "torch.distributed.optim.zero_redundancy_optimizer"
 
 
 def test_what_was_imported_before_stays():

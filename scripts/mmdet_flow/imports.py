@@ -1,8 +1,8 @@
-"""The import of mmdet, without what prediction needs nothing of.
+"""The import of mmdet, without what is needed for nothing that is done here.
 
 Importing mmdet imports matplotlib, scipy and the sharded training of torch, which takes
-longer than all the rest and is for plots, training and tracking. Stand-ins take their
-place meanwhile: what is taken from them imports the real thing when it is called.
+longer than all the rest and serves plots, tracking and other machines. Stand-ins take
+their place meanwhile: what is taken from them imports the real thing when it is called.
 """
 
 import importlib
@@ -11,13 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-DEFERRED = (
+RARE = (
     *("matplotlib", "matplotlib.patches", "matplotlib.pyplot"),
     *("scipy", "scipy.linalg", "scipy.optimize", "scipy.sparse"),
-    *("scipy.sparse.csgraph", "torch.distributed.optim", "torch.distributed.fsdp"),
+    "scipy.sparse.csgraph",
+)
+SHARDED = (
+    *("torch.distributed.optim", "torch.distributed.fsdp"),
     "torch.distributed.fsdp.api",
     "torch.distributed.fsdp.fully_sharded_data_parallel",
 )
+"""Of these a training could be asked to derive its own; a prediction cannot."""
 
 
 class StandIn(ModuleType):
@@ -50,10 +54,10 @@ def deferred(names: tuple[str, ...]) -> Iterator[None]:
             del sys.modules[name]
 
 
-def import_mmdet() -> None:
+def import_mmdet(training: bool = False) -> None:
     """Import all that building and running a model of mmdet takes."""
     import torch  # noqa: F401  its own parts are not to be deferred
 
-    with deferred(DEFERRED):
+    with deferred(RARE if training else RARE + SHARDED):
         import mmdet.datasets.transforms
         import mmdet.models  # noqa: F401
