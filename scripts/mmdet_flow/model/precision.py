@@ -6,8 +6,9 @@ loss scaling bfloat16 does not need.
 """
 
 import copy
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -15,6 +16,8 @@ from torch.utils._pytree import tree_map_only
 
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError
+from mmdet_flow.files import write_if_changed
+from mmdet_flow.inference.engines.cache import default_cache
 from mmdet_flow.model.preflight import learn
 from mmdet_flow.model.speed import uses_mmcv_operators
 
@@ -84,6 +87,29 @@ def _in_bf16(function: Callable, model: nn.Module) -> Callable:
 
 def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def measured_once(work: Iterable[object], measure: Callable[[], str]) -> str:
+    """Return the precision that this machine was found to be faster in, or measure it.
+
+    ``work`` tells what is computed, and by what. Measuring again could end otherwise,
+    and a training that is repeated would not give the same bytes.
+    """
+    name = hashlib.sha256("\n".join(map(str, work)).encode()).hexdigest()
+    file = default_cache() / "precision" / f"{name}.txt"
+    try:
+        known = file.read_text().strip()
+    except OSError:
+        known = ""
+    if known in ("fp32", "bf16"):
+        cli.log.info("precision %s, as measured before: %s", known, file)
+        return known
+    choice = measure()
+    try:
+        write_if_changed(file, f"{choice}\n")
+    except OSError as error:
+        cli.log.warning("%s: %s; it is measured again", file, error.strerror)
+    return choice
 
 
 def faster_precision(model: nn.Module, batch: dict) -> str:

@@ -14,7 +14,7 @@ from mmdet_flow.model.copies import use_copies
 from mmdet_flow.model.hooks import EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
-from mmdet_flow.model.precision import faster_precision, use_bf16
+from mmdet_flow.model.precision import faster_precision, measured_once, use_bf16
 from mmdet_flow.model.preflight import take_batch
 from mmdet_flow.model.processes import on_main
 from mmdet_flow.model.speed import use_channels_last, use_fast_parts
@@ -43,7 +43,8 @@ class TrainingRunner(Runner):
     def choose_precision(self, precision: str) -> None:
         """Compute steps in "fp32", "bf16" or, for "auto", in the faster of them.
 
-        A resumed training keeps what was measured when it began.
+        A resumed training keeps what it began with, and another one of such a model on
+        this machine takes what was measured for the first.
         """
         if precision == "auto":
             precision = on_main(self._decide_precision)
@@ -51,12 +52,20 @@ class TrainingRunner(Runner):
             use_bf16(self.bare_model)
 
     def _decide_precision(self) -> str:
-        def measure() -> str:
-            loader = self.train_dataloader
-            batch = take_batch(loader, loader.batch_sampler.batch_size)
-            return faster_precision(self.bare_model, batch)
+        work_dir = WorkDir(self.work_dir)
+        loader = self.train_dataloader
+        batch_size = loader.batch_sampler.batch_size
 
-        return WorkDir(self.work_dir).decide("precision", measure)
+        def measure() -> str:
+            return faster_precision(self.bare_model, take_batch(loader, batch_size))
+
+        def choose() -> str:
+            recipe, cfg = work_dir.recipe(), self.cfg
+            by = [recipe[key] for key in ("threads", "cpu", "versions")]
+            size = cfg.test_dataloader.dataset.pipeline
+            return measured_once([cfg.model, size, batch_size, *by], measure)
+
+        return work_dir.decide("precision", choose)
 
     def wrap_model(self, model_wrapper_cfg, model: nn.Module) -> nn.Module:
         use_channels_last(model)
