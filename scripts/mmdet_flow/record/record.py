@@ -97,12 +97,13 @@ def made_from(facts: Facts) -> dict:
 
 
 def _split(facts: Facts, name: str) -> dict:
-    coco = CocoFile.read(facts.run / "splits" / f"{name}.json")
+    path = facts.run / "splits" / f"{name}.json"
+    coco = CocoFile.read(path)
     folder = facts.run / "dataset" / "images"
     return {
         "images": len(coco.images),
         "objects": len(coco.annotations),
-        "annotations_sha256": facts.hashes[name],
+        "annotations_sha256": sha256_of(path),
         "images_sha256": images_sha256(
             folder, (image["file_name"] for image in coco.images)
         ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 SERVED = "mlflow-artifacts:/"
-"""Begins the places of files that a server keeps; the file's own are named alike."""
+"""Begins the places of files that a server keeps."""
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -27,6 +27,9 @@ DEFAULTS = {
     # A server that is down is told of at once.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    # In the SQLite file, places of files are as a server has them: `make ui` finds them
+    # where the folder is then.
+    "_MLFLOW_SERVER_ARTIFACT_ROOT": SERVED,
 }
 AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}
 """What a request may hold."""
@@ -162,13 +165,10 @@ class Tracker:
 
         self._client = MlflowClient(self._uri)
         found = self._client.get_experiment_by_name(self._name)
-        # Without a server the places of files are those that `make ui` serves, so the
-        # folder can be moved.
-        place = f"{SERVED}{self._name}" if self._folder else None
         self._experiment = (
             found.experiment_id
             if found
-            else self._client.create_experiment(self._name, place, KIND)
+            else self._client.create_experiment(self._name, tags=KIND)
         )
 
     @contextlib.contextmanager
