@@ -53,8 +53,9 @@ UI_PORT ?= 5000
 
 ui: setup ## show the runs that were tracked in results/tracking; docs/tracking.md
 	@[ -f results/tracking/mlflow.db ] || { echo "no run is tracked yet: run snakemake"; exit 1; }
-	@echo "http://127.0.0.1:$(UI_PORT) until Ctrl-C"
-	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(BIN)/mlflow server \
+	@echo "http://127.0.0.1:$(UI_PORT)/#/experiments?workflowType=machine_learning, until Ctrl-C"
+	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true \
+	  MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server \
 	  --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
 	  --backend-store-uri sqlite:///results/tracking/mlflow.db \
 	  --artifacts-destination results/tracking/artifacts

@@ -2,6 +2,8 @@ rule write_record:
     """Write down what the run was made from, how, and what it made."""
     input:
         lambda wildcards: made_files(wildcards.experiment),
+        splits=multiext("<results>/{experiment}/splits/", "train.json", "val.json"),
+        images="<results>/{experiment}/dataset/images",
     output:
         record="<results>/{experiment}/run.json",
         crate="<results>/{experiment}/ro-crate-metadata.json",
@@ -11,7 +13,6 @@ rule write_record:
         "<results>/{experiment}/logs/write_record.log",
     conda:
         "../envs/main.yaml"
-    threads: 2
     resources:
         mem_mb=growing(2000),
         runtime=growing(120),
@@ -29,8 +30,8 @@ rule write_record:
 rule track_run:
     """Export the record to the tracker; one that is down is tried again by the next run."""
     input:
+        lambda wildcards: made_files(wildcards.experiment),
         record="<results>/{experiment}/run.json",
-        times="<results>/{experiment}/benchmarks/jobs.json",
     output:
         "<results>/tracking/{experiment}.json",
     log:
