@@ -152,6 +152,18 @@ def test_a_long_training_is_thinned_and_keeps_its_end(recorded):
     assert steps == sorted(steps)
 
 
+def test_what_is_too_long_for_a_tracker_is_cut(run):
+    (run / "summary.txt").write_text("many words " * 2000)
+    classes = [f"class-{number}" for number in range(2000)]
+    write_record(run, config={"data": {"classes": classes}})
+    assert track.main([str(run)]) == 0
+    (tracked,) = runs_of(client())
+    assert tracked.data.params["data.classes"].startswith('["class-0", "class-1"')
+    assert json.loads((run / "run.json").read_text())["config"]["data"] == {
+        "classes": classes
+    }
+
+
 def test_a_tracker_that_is_down_is_one_line_and_a_later_call_catches_up(
     recorded, free_port, capsys
 ):

@@ -16,6 +16,9 @@ from mmdet_flow.record.params import flat
 POINTS = 1000
 """A curve of the training that is longer is thinned."""
 
+LONGEST = 5000
+"""A longer text, such as a list of thousands of classes, is cut; run.json has all."""
+
 FILES = (
     *("run.json", "ro-crate-metadata.json", "benchmarks/jobs.json", "summary.txt"),
     *("model/card.md", "model/config.py", "model/curves.png", "model/*.zip"),
@@ -76,7 +79,8 @@ class TrackedRun:
     @property
     def params(self) -> dict[str, str]:
         """The config of the experiment, such as model.seed."""
-        return dict(flat(self._record["config"] or {}))
+        config = self._record["config"] or {}
+        return {key: value[:LONGEST] for key, value in flat(config)}
 
     @property
     def tags(self) -> dict[str, str]:
@@ -103,7 +107,7 @@ class TrackedRun:
         """The summary of the run, as Markdown."""
         path = self.path / "summary.txt"
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        return "".join(f"    {line}\n" for line in text.splitlines())
+        return "".join(f"    {line}\n" for line in text.splitlines())[:LONGEST]
 
     def files(self) -> list[Path]:
         """Return what is kept beside the figures, by its path."""

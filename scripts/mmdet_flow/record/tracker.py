@@ -133,14 +133,15 @@ class Tracker:
                 part = {kind: items[at : at + AT_ONCE[kind]]}
                 self._client.log_batch(name, **part)
         for path in run.files():
-            self._put(target, path, path.relative_to(run.path).parent.as_posix())
+            folder = path.relative_to(run.path).parent.as_posix()
+            self._put(target, path, "" if folder == "." else folder)
         self._client.set_terminated(name, "FINISHED", ended)
 
     def _put(self, target: "Run", path: Path, folder: str) -> None:
         """Keep a file with a run: on the server, or beside the SQLite file."""
         place = target.info.artifact_uri
         if self._folder is None or not place.startswith(SERVED):
-            self._client.log_artifact(target.info.run_id, str(path), folder)
+            self._client.log_artifact(target.info.run_id, str(path), folder or None)
             return
         kept = self._folder / "artifacts" / place.removeprefix(SERVED).lstrip("/")
         (kept / folder).mkdir(parents=True, exist_ok=True)
