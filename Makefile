@@ -49,6 +49,17 @@ bccd: setup ## train on the blood cells in BCCD=FOLDER, with their official list
 	  --quiet progress rules -- results/bccd/model/checkpoint.pth results/bccd/summary.txt
 	@cat results/bccd/summary.txt
 
+UI_PORT ?= 5000
+
+ui: setup ## show the runs that were tracked in results/tracking; docs/tracking.md
+	@[ -f results/tracking/mlflow.db ] || { echo "no run is tracked yet: run snakemake"; exit 1; }
+	@echo "http://127.0.0.1:$(UI_PORT)/#/experiments?workflowType=machine_learning, until Ctrl-C"
+	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true \
+	  MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server \
+	  --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
+	  --backend-store-uri sqlite:///results/tracking/mlflow.db \
+	  --artifacts-destination results/tracking/artifacts
+
 storage: .venv/storage ## install what S3-like storage takes; docs/storage.md
 
 # Into the environment, so that a new one is without it.
@@ -73,6 +84,17 @@ test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
 
 test-storage: .venv/storage .venv/storage-test ## run the workflow on an S3 server of its own
 	@$(BIN)/python -m pytest -m storage tests/storage
+
+test-record: .venv/validator/ready ## check the RO-Crates with the validator of RO-Crate
+	@$(BIN)/python -m pytest -m crate tests/record
+
+.venv/validator/ready: envs/record-test.txt .venv/ready
+	@python3 -m venv --clear .venv/validator
+	@.venv/validator/bin/pip install --quiet --no-deps -r $< setuptools==80.10.2
+	@copy=$$(mktemp -d) && cp -r envs/stand-ins/enum-tools "$$copy" && \
+	  .venv/validator/bin/pip install --quiet --no-deps --no-build-isolation \
+	  "$$copy/enum-tools" && rm -r "$$copy"
+	@.venv/validator/bin/pip check && touch $@
 
 bundle: setup ## pack all for machines without a network; docs/offline.md
 	@$(BIN)/python envs/bundle.py
@@ -141,6 +163,7 @@ format: setup ## rewrite the sources in the project's style
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo report bccd storage bundle test test-slow test-slurm test-storage
+.PHONY: help setup demo report ui bccd storage bundle test test-slow test-slurm
+.PHONY: test-storage test-record
 .PHONY: matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-two-stage lint format clean

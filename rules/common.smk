@@ -1,4 +1,5 @@
 import contextlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -309,27 +310,59 @@ def round_trip_port(wildcards):
     return 16380 + list(config["experiments"]).index(wildcards.experiment)
 
 
+def campaign_option(wildcards):
+    """Return --campaign and the name, or nothing."""
+    campaign = CAMPAIGN_OF.get(wildcards.experiment)
+    return f"--campaign {campaign}" if campaign else ""
+
+
+def tracker_option(wildcards):
+    """Return --uri and that of the tracker, or nothing."""
+    uri = config["track"]["uri"]
+    return ["--uri", uri] if uri else []
+
+
+def tries_to_track(wildcards, output):
+    """Return how often the tracker was tried in vain before.
+
+    While it is down that number grows, and Snakemake runs the job again.
+    """
+    receipt = Path(output[0])
+    if not receipt.is_file():
+        return 0
+    content = json.loads(receipt.read_text())
+    return content["tries"] + (not content["tracked"])
+
+
+def made_files(name):
+    """Return what the stages of an experiment make, shards aside."""
+    files = (
+        *("dataset/annotations.json", "splits/test.json", "card/card.html"),
+        *("model/base.py", "model/config.py", "model/checkpoint.pth"),
+        *("model/card.md", f"model/{name}.zip"),
+        *("evaluation/metrics.json", "evaluation/gallery.html"),
+        *("predictions/images.csv", "predictions/objects.csv"),
+        *("predictions/manifest.csv", "predictions/overview.png", "summary.txt"),
+    )
+    if has_validation(name):
+        files += ("evaluation/thresholds.json",)
+    return [f"<results>/{name}/{file}" for file in files]
+
+
 def stage_files(wildcards):
     """Return what each stage of each experiment makes, shards aside.
 
     The last files alone would not do: when an earlier stage fails, the results of the
     run before are still there, and Snakemake would take them for finished.
     """
-    files = (
-        *("dataset/annotations.json", "splits/test.json", "card/card.html"),
-        *("model/base.py", "model/config.py", "model/checkpoint.pth"),
-        *("evaluation/metrics.json", "evaluation/gallery.html"),
-        *("model/card.md", "pages/model_card.html"),
-        "predictions/overview.png",
-        *("predictions/images.csv", "predictions/objects.csv", "summary.txt"),
-        "predictions/manifest.csv",
-    )
     targets = []
     for name in config["experiments"]:
-        targets += [f"<results>/{name}/{file}" for file in files]
-        targets.append(f"<results>/{name}/model/{name}.zip")
-        if has_validation(name):
-            targets.append(f"<results>/{name}/evaluation/thresholds.json")
+        targets += made_files(name)
+        targets += [
+            f"<results>/{name}/{file}" for file in ("run.json", "pages/model_card.html")
+        ]
+        if config["track"]["enabled"]:
+            targets.append(f"<results>/tracking/{name}.json")
     if len(config["experiments"]) > 1:
         targets.append("<results>/leaderboard.csv")
     return targets

@@ -54,8 +54,8 @@ rule build_pages:
     input:
         card="<results>/{experiment}/model/card.md",
         config="<results>/{experiment}/model/config.py",
-        # The last job whose speed is told.
-        predictions="<results>/{experiment}/predictions/images.csv",
+        # Is written after the last job whose speed is told.
+        record="<results>/{experiment}/run.json",
     output:
         report(
             "<results>/{experiment}/pages/data_set.html",
@@ -84,6 +84,13 @@ rule build_pages:
             category="{experiment}",
             subcategory="Speed",
             labels={"what": "training and prediction"},
+        ),
+        report(
+            "<results>/{experiment}/pages/provenance.html",
+            caption="../report/provenance.rst",
+            category="{experiment}",
+            subcategory="Provenance",
+            labels={"what": "sources, data, jobs and hashes"},
         ),
         card=report(
             "<results>/{experiment}/pages/model_card.html",

@@ -6,7 +6,7 @@
     ├── UsageError        exit code 2   options or config.yaml
     ├── DataError         exit code 3   annotations, images, class lists
     ├── ModelError        exit code 4   model configs, checkpoints, training
-    ├── ServiceError      exit code 5   Redis
+    ├── ServiceError      exit code 5   Redis, the tracker
     └── Interrupted       exit code 75  stopped on purpose, and can go on
 
 Each message says what is wrong, where, and what to do, in one line. Anything

@@ -27,6 +27,7 @@ SHOWN = {
     },
     "Model": {"changes of the base config", "model card", "training curves"},
     "Predictions": {"predictions on their images"},
+    "Provenance": {"sources, data, jobs and hashes"},
     "Speed": {"training and prediction"},
 }
 KNOWN = ("cdn.tailwindcss.com should not be used in production", "Vega-Lite v3")

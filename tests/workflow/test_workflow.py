@@ -72,6 +72,7 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
     again = snakemake(tmp_path)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stderr
+    check_record(tmp_path)
     answered = snakemake(tmp_path, "results/example/serving/round_trip.txt")
     assert answered.returncode == 0, answered.stderr[-3000:]
     report = (results / "serving/round_trip.txt").read_text()
@@ -82,6 +83,35 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
     after_failure = snakemake(tmp_path, "-n")
     assert "rule train_model" in after_failure.stdout + after_failure.stderr
     assert "rule predict_images" in after_failure.stdout + after_failure.stderr
+
+
+def check_record(folder) -> None:
+    """Check the record of a finished workflow, and what a tracker that is down does."""
+    record = json.loads((folder / "results/example/run.json").read_text())
+    assert record["config"]["model"]["image_size"] == 96
+    steps = record["steps"]
+    assert steps["train_model"]["outputs"] == [
+        "model/checkpoint.pth",
+        "model/curves.png",
+    ]
+    assert "dataset/images" in steps["convert_annotations"]["outputs"]
+    assert steps["predict_images-1"]["command"].startswith("mmdet_predict --checkpoint")
+    assert (folder / "results/example/ro-crate-metadata.json").is_file()
+    receipt = folder / "results/tracking/example.json"
+    assert json.loads(receipt.read_text()) == {"tracked": True, "tries": 0}
+
+    write_config(folder, SMALL | {"track": {"uri": "http://127.0.0.1:9"}})
+    down = snakemake(folder)
+    assert down.returncode == 0, down.stderr[-3000:]
+    assert "WARNING not tracked: http://127.0.0.1:9: cannot be reached" in down.stderr
+    assert json.loads(receipt.read_text())["tracked"] is False
+    tried_again = snakemake(folder, "-n")
+    assert "rule track_run" in tried_again.stdout + tried_again.stderr
+    write_config(folder, SMALL)
+    up = snakemake(folder)
+    assert up.returncode == 0 and "is there already" in up.stderr
+    assert json.loads(receipt.read_text())["tracked"] is True
+    assert "Nothing to be done" in snakemake(folder).stderr
 
 
 @pytest.mark.parametrize(
@@ -95,6 +125,10 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
         (
             lambda c: c["experiments"]["example"]["data"].update(format="vco"),
             "config, at experiments.example.data.format: 'vco' is not one of",
+        ),
+        (
+            lambda c: c["experiments"].update(tracking=c["experiments"]["example"]),
+            "config, at experiments: 'tracking' should not be valid",
         ),
         (
             lambda c: c.pop("experiments"),
@@ -172,7 +206,7 @@ def test_every_command_and_config_key_is_described():
 
 
 def test_the_lock_pins_everything_exactly():
-    for name in ("main", "dev", "reference", "wai-annotations"):
+    for name in ("main", "dev", "record-test", "reference", "wai-annotations"):
         for line in (ROOT / f"envs/{name}.txt").read_text().splitlines():
             if line and not line.startswith("#"):
                 assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^\s;]*", line), line

@@ -118,6 +118,16 @@ class Facts:
         """The speed of the training."""
         return self._json("training/estimate.json")
 
+    @cached_property
+    def record(self) -> dict | None:
+        """What mmdet_record wrote: hashes, config, versions and commands."""
+        return self._json("run.json")
+
+    @cached_property
+    def times(self) -> dict:
+        """Machine and times of the jobs; empty if they are not known."""
+        return self._json("benchmarks/jobs.json") or {}
+
     def _json(self, name: str) -> dict | None:
         path = self.run / name
         return read_json(path) if path.is_file() else None

@@ -1,7 +1,8 @@
 """Write pages of an experiment for Snakemake's report, which shows no CSV and no JSON.
 
 One HTML page each for the data set, what was changed in the base config, the metrics,
-the speed, and the model card. RUN is the results folder of the experiment.
+the speed, the provenance, and the model card. RUN is the results folder of the
+experiment.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from mmdet_flow.files import write_if_changed
 from mmdet_flow.handover.facts import SPLITS, Facts, read_table
 from mmdet_flow.handover.markdown import Code, plain, table, to_page
 from mmdet_flow.handover.model_card import KINDS, analyses, speed
+from mmdet_flow.record.provenance import provenance
 
 BOX_SIZES = {"box_sizes": "as annotated", "box_sizes_seen": "in the network"}
 
@@ -121,6 +123,7 @@ PAGES = {
     "changes": ("Changes of the config", changes),
     "metrics": ("Metrics on the test split", metrics),
     "speed": ("Speed", timing),
+    "provenance": ("Provenance", provenance),
     "model_card": ("", card),
 }
 """Title and content of each page, by the name of its file."""

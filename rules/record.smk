@@ -1,0 +1,52 @@
+rule write_record:
+    """Write down what the run was made from, how, and what it made."""
+    input:
+        lambda wildcards: made_files(wildcards.experiment),
+        splits=multiext("<results>/{experiment}/splits/", "train.json", "val.json"),
+        images="<results>/{experiment}/dataset/images",
+    output:
+        record="<results>/{experiment}/run.json",
+        crate="<results>/{experiment}/ro-crate-metadata.json",
+        times="<results>/{experiment}/benchmarks/jobs.json",
+        sources=directory("<results>/{experiment}/source"),
+    log:
+        "<results>/{experiment}/logs/write_record.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+    params:
+        folder=subpath(output.record, parent=True),
+        config=lambda wildcards: json.dumps(
+            config["experiments"][wildcards.experiment], sort_keys=True
+        ),
+        campaign=campaign_option,
+    shell:
+        "mmdet_record {params.folder} --config {params.config:q} {params.campaign}"
+        " 2> {log}"
+
+
+rule track_run:
+    """Export the record to the tracker; one that is down is tried again by the next run."""
+    input:
+        lambda wildcards: made_files(wildcards.experiment),
+        record="<results>/{experiment}/run.json",
+    output:
+        "<results>/tracking/{experiment}.json",
+    log:
+        "<results>/{experiment}/logs/track_run.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        folder=subpath(input.record, parent=True),
+        experiment=lookup(dpath="track/experiment", within=config),
+        uri=tracker_option,
+        tries=tries_to_track,
+    # The log is shown too: it says whether the tracker was there.
+    shell:
+        "mmdet_track {params.folder} --experiment {params.experiment:q} {params.uri:q}"
+        " --receipt {output} --tries {params.tries} 2> >(tee {log} >&2)"

@@ -1,0 +1,213 @@
+"""Write the record of a run: what it was made from, how, and what it made.
+
+RUN is the results folder of an experiment. ``run.json`` has hashes, config, seeds,
+versions and commands, and is the same for the same run; ``benchmarks/jobs.json`` has
+times and the machine; ``ro-crate-metadata.json`` describes the folder as a Workflow Run
+RO-Crate. Secrets, and names of machine and user, are in none of them.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.files import sha256_of, write_json
+from mmdet_flow.handover.facts import SPLITS, Facts
+from mmdet_flow.record.crate import make_crate, write_sources
+from mmdet_flow.record.jobs import Job, find_jobs, times
+from mmdet_flow.record.machine import machine, packages, workflow
+from mmdet_flow.record.scrub import Scrubber
+
+RECORD = "run.json"
+TIMES = "benchmarks/jobs.json"
+CRATE = "ro-crate-metadata.json"
+
+FOLDERS = ("dataset", "splits", "card", "model", "evaluation", "predictions")
+OTHERS = ("summary.txt", "training/metrics.jsonl", "training/recipe.json")
+"""What is recorded with its hash: the files of these folders, and these files."""
+
+PARTS = ("dataset/images", "predictions/lists", "predictions/shard-*/opex")
+"""Folders of many files, which jobs make as a whole."""
+
+
+def write_record(
+    run: Path,
+    config: dict | None = None,
+    campaign: str | None = None,
+    snakemake: Path = Path(".snakemake"),
+) -> None:
+    """Write the three files.
+
+    ``config`` is the experiment's section of the config, None if it is not known.
+    Raises DataError when the run is not finished.
+    """
+    outputs = output_files(run)
+    parts = [path for pattern in PARTS for path in sorted(run.glob(pattern))]
+    jobs = find_jobs([*outputs, *parts], snakemake)
+    scrub = Scrubber(snakemake.resolve().parent)
+    content = {
+        "name": run.resolve().name,
+        "campaign": campaign,
+        "workflow": workflow(),
+        "config": config,
+        "seeds": seeds(config),
+        **made_from(Facts(run)),
+        "outputs": {
+            path.relative_to(run).as_posix(): {
+                "sha256": sha256_of(path),
+                "bytes": path.stat().st_size,
+            }
+            for path in outputs
+        },
+        "steps": {job.name: _step(job, run, snakemake) for job in jobs},
+        "packages": packages(),
+    }
+    content = scrub(content)
+    measured = {"machine": machine(), "jobs": times(jobs, run)}
+    write_json(run / RECORD, content)
+    write_json(run / TIMES, measured)
+    write_sources(run)
+    write_json(run / CRATE, make_crate(run, content, measured["jobs"]))
+    cli.log.info("wrote %s, SHA-256 %s", run / RECORD, sha256_of(run / RECORD))
+
+
+def output_files(run: Path) -> list[Path]:
+    """Return the files that the run made, those of other records aside."""
+    found = [path for name in FOLDERS for path in (run / name).glob("*")]
+    found += [run / name for name in OTHERS]
+    return sorted(
+        path for path in found if path.is_file() and not path.name.startswith(".")
+    )
+
+
+def made_from(facts: Facts) -> dict:
+    """Return what is known of classes, data and training."""
+    classes = CocoFile.read(facts.run / "splits" / "test.json").classes
+    return {
+        "classes": {"names": list(classes), "sha256": classes_sha256(classes)},
+        "data": {name: _split(facts, name) for name in SPLITS},
+        "training": _training(facts.recipe),
+    }
+
+
+def _split(facts: Facts, name: str) -> dict:
+    path = facts.run / "splits" / f"{name}.json"
+    coco = CocoFile.read(path)
+    folder = facts.run / "dataset" / "images"
+    return {
+        "images": len(coco.images),
+        "objects": len(coco.annotations),
+        "annotations_sha256": sha256_of(path),
+        "images_sha256": images_sha256(
+            folder, (image["file_name"] for image in coco.images)
+        ),
+    }
+
+
+def images_sha256(folder: Path, names: Iterable[str]) -> str:
+    """Hash what ``sha256sum`` would print of these images, in the order of the names.
+
+    Raises DataError where an image is missing.
+    """
+    names = sorted(names)
+    try:
+        with ThreadPoolExecutor(cli.available_threads()) as pool:
+            hashes = pool.map(lambda name: sha256_of(folder / name), names)
+            both = zip(hashes, names, strict=True)
+            lines = "".join(f"{one}  {name}\n" for one, name in both)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename}: {error.strerror}; make the data set again"
+        ) from None
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _training(recipe: dict | None) -> dict | None:
+    """Return what the weights were trained with, and no place of this machine."""
+    if recipe is None:
+        return None
+    known = {key: value for key, value in recipe.items() if key != "load_from"}
+    return {**known, "first_weights": _first_weights(recipe.get("load_from"))}
+
+
+def _first_weights(path: str | None) -> dict | None:
+    if path is None:
+        return None
+    file = Path(path)
+    return {"name": file.name, "sha256": sha256_of(file) if file.is_file() else None}
+
+
+def seeds(config: dict | None) -> dict[str, int | None]:
+    """Return the seed of each section that has one."""
+    sections = (config or {}).items()
+    return {name: own["seed"] for name, own in sections if "seed" in own}
+
+
+def _step(job: Job, run: Path, snakemake: Path) -> dict:
+    """Return what a job did; of its inputs and outputs, those in the run's folder."""
+    home = run.resolve()
+    base = snakemake.resolve().parent
+
+    def inside(paths: Iterable[str]) -> list[str]:
+        whole = (base / path for path in paths)
+        return sorted(
+            path.relative_to(home).as_posix()
+            for path in whole
+            if path.is_relative_to(home)
+        )
+
+    return {
+        "rule": job.rule,
+        "command": job.command,
+        "inputs": inside(job.inputs),
+        "outputs": inside(job.outputs),
+    }
+
+
+def parse_config(text: str) -> dict:
+    """Read the option --config."""
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--config: not valid JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise UsageError("--config: is no section; give it as a JSON object")
+    return config
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_record", __doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
+    parser.add_argument(
+        "--config",
+        metavar="JSON",
+        help="the experiment's section of config.yaml, with all defaults, as JSON",
+    )
+    parser.add_argument(
+        "--campaign", metavar="NAME", help="the campaign that the experiment is of"
+    )
+    parser.add_argument(
+        "--snakemake",
+        type=Path,
+        default=Path(".snakemake"),
+        metavar="FOLDER",
+        help="where Snakemake keeps what it knows of its jobs (default: .snakemake)",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    config = parse_config(args.config) if args.config else None
+    write_record(args.run, config, args.campaign, args.snakemake)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: run(args), args)

@@ -1,0 +1,177 @@
+"""What of a run goes to a tracker: parameters, metrics, tags and files."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_json, sha256_of
+from mmdet_flow.record.crate_actions import end_of
+from mmdet_flow.record.params import flat
+
+POINTS = 1000
+"""A curve of the training that is longer is thinned."""
+
+LONGEST = 5000
+"""A longer text, such as a list of thousands of classes, is cut; run.json has all."""
+
+FILES = (
+    *("run.json", "ro-crate-metadata.json", "benchmarks/jobs.json", "summary.txt"),
+    *("model/card.md", "model/config.py", "model/curves.png", "model/*.zip"),
+    *("evaluation/metrics.*", "evaluation/*.png", "evaluation/gallery.html"),
+    *("predictions/overview.png", "card/card.png", "card/samples.png"),
+)
+PLACES = {"iter", "epoch", "kind"}
+"""Say where a line of the training is, and are no metrics."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value of a metric after ``step`` iterations; those of the end have step 0."""
+
+    name: str
+    value: float
+    step: int
+
+
+class TrackedRun:
+    """The results folder ``path`` of a run with a record.
+
+    Raises DataError when there is no record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path / "run.json"
+        if not self._file.is_file():
+            raise DataError(f"{path}: has no run.json; make it with mmdet_record")
+        self._record = read_json(self._file)
+
+    @property
+    def name(self) -> str:
+        return self._record["name"]
+
+    @property
+    def campaign(self) -> str | None:
+        return self._record["campaign"]
+
+    @cached_property
+    def sha256(self) -> str:
+        """What tells this run from others of the same name: that of its record."""
+        return sha256_of(self._file)
+
+    @cached_property
+    def times(self) -> tuple[int, int]:
+        """Begin and end in milliseconds since 1970; of the record, if not known."""
+        path = self.path / "benchmarks" / "jobs.json"
+        jobs = read_json(path)["jobs"].values() if path.is_file() else ()
+        known = [job for job in jobs if job["started"]]
+        if not known:
+            return (int(1000 * self._file.stat().st_mtime),) * 2
+        return min(_milliseconds(job["started"]) for job in known), max(
+            _milliseconds(end_of(job)) for job in known
+        )
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The config of the experiment, such as model.seed."""
+        config = self._record["config"] or {}
+        return {key: value[:LONGEST] for key, value in flat(config)}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Hashes, versions and the machine."""
+        record, workflow = self._record, self._record["workflow"]
+        git = workflow["git"] or {}
+        checkpoint = record["outputs"].get("model/checkpoint.pth", {})
+        tags = {
+            "sha256.record": self.sha256,
+            "sha256.checkpoint": checkpoint.get("sha256"),
+            "sha256.classes": record["classes"]["sha256"],
+            "sha256.recipe": (record["training"] or {}).get("sha256"),
+            "version.mmdet-flow": workflow["version"],
+            "git.commit": git.get("commit"),
+            "git.dirty": str(git["dirty"]).lower() if git else None,
+        }
+        for name, own in record["data"].items():
+            tags[f"sha256.{name}.annotations"] = own["annotations_sha256"]
+            tags[f"sha256.{name}.images"] = own["images_sha256"]
+        return {name: value for name, value in tags.items() if value}
+
+    @property
+    def description(self) -> str:
+        """The summary of the run, as Markdown."""
+        path = self.path / "summary.txt"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        return "".join(f"    {line}\n" for line in text.splitlines())[:LONGEST]
+
+    def files(self) -> list[Path]:
+        """Return what is kept beside the figures, by its path."""
+        return sorted(path for one in FILES for path in self.path.glob(one))
+
+    def points(self) -> list[Point]:
+        """Return all metrics: of training, validation and test, and of speed."""
+        from mmdet_flow.model.metrics import LINES, read_metrics
+
+        lines = read_metrics(self.path / "training" / LINES)
+        train = [line for line in lines if line["kind"] == "train"]
+        val = [_without_unknown(line) for line in lines if line["kind"] == "val"]
+        every = [
+            *_points("train", _thin(train)),
+            *_points("validation", val),
+            # Of the step 0 alone, MLflow draws bars.
+            *_points("", [{"iter": 0, **self._final()}]),
+        ]
+        return [point for point in every if math.isfinite(point.value)]
+
+    def _final(self) -> dict[str, float | None]:
+        """Return the figures of the finished run."""
+        from mmdet_flow.comparison.experiment import Experiment
+        from mmdet_flow.evaluation.metrics import METRICS
+
+        run = Experiment(self.path)
+        figures = {}
+        for kind in run.metrics["metrics"]:
+            for name in METRICS:
+                figures[f"test/{kind}_{name}"] = run.figure(kind, name)
+            for name, value in run.per_class(kind).items():
+                figures[f"test {kind} by class/{name}"] = value
+        kept = run.metrics["at_scores"]["all"]
+        for name in ("precision", "recall", "f1"):
+            figures[f"test/{name}"] = kept[name]
+        figures["cost/train_minutes"] = run.train_minutes
+        figures["cost/images_per_second"] = run.images_per_second
+        figures["cost/checkpoint_mb"] = run.checkpoint_mb
+        return figures
+
+
+def _points(group: str, lines: Iterable[dict]) -> Iterator[Point]:
+    for line in lines:
+        for key, value in line.items():
+            if key not in PLACES and value is not None:
+                name = f"{group}/{key}" if group else key
+                yield Point(_allowed(name), float(value), line["iter"])
+
+
+def _without_unknown(line: dict) -> dict:
+    """Return a validation without what mmdet cannot tell, for which it writes -1."""
+    return {key: value for key, value in line.items() if value != -1}
+
+
+def _thin(lines: list[dict]) -> list[dict]:
+    """Return at most POINTS of the lines, evenly, and always the last."""
+    every = math.ceil(len(lines) / POINTS) or 1
+    return lines[::-1][::every][::-1]
+
+
+def _allowed(name: str) -> str:
+    """Return a name of a metric that MLflow takes."""
+    return re.sub(r"[^\w./ -]", "_", name)
+
+
+def _milliseconds(time: str) -> int:
+    return round(1000 * datetime.fromisoformat(time).timestamp())
