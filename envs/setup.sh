@@ -124,10 +124,10 @@ install_torch() {
   if [ -z "$bundle" ] && [ -n "${TORCH_INDEX:-}" ]; then
     extra=(--extra-index-url "$TORCH_INDEX")
   fi
+  printf '%s\n' "${extra[@]}" >"$logs/torch-index.txt" # make bundle looks there too
   "$main/bin/pip" install -q "${extra[@]}" --constraint "$here/main.txt" \
     "$(pinned torch)" "$(pinned setuptools)" "$(pinned wheel)" "$(pinned ninja)" \
     "$(pinned psutil)"
-  printf '%s\n' "${extra[@]}" >"$logs/torch-index.txt" # make bundle looks there too
 }
 
 note_gpu_build() {
