@@ -96,6 +96,28 @@ test-record: .venv/validator/ready ## check the RO-Crates with the validator of 
 	  "$$copy/enum-tools" && rm -r "$$copy"
 	@.venv/validator/bin/pip check && touch $@
 
+ENGINE ?= $(if $(shell command -v podman),podman,docker)
+IMAGE ?= mmdet-flow
+SOURCE ?=
+BUILD_OPTIONS ?=
+TAG ?= $(VERSION)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' scripts/mmdet_flow/__init__.py)
+
+image: ## build the container image IMAGE with ENGINE; docs/container.md
+	@$(ENGINE) build --tag "$(IMAGE)" --build-arg VERSION="$(VERSION)" \
+	  --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)" \
+	  --build-arg SOURCE="$(SOURCE)" --build-arg TORCH_INDEX="$${TORCH_INDEX:-}" \
+	  $(BUILD_OPTIONS) .
+
+publish: ## send the image to REGISTRY, as mmdet-flow:TAG
+	@: "$${REGISTRY:?name the registry, e.g. REGISTRY=registry.example.org/vision}"
+	@$(ENGINE) tag "$(IMAGE)" "$(REGISTRY)/mmdet-flow:$(TAG)"
+	@$(ENGINE) push "$(REGISTRY)/mmdet-flow:$(TAG)"
+
+test-image: setup ## build the image and run the workflow in it; as root, on Debian
+	@tests/image/install.sh
+	@$(BIN)/python -m pytest -m image tests/image
+
 bundle: setup ## pack all for machines without a network; docs/offline.md
 	@$(BIN)/python envs/bundle.py
 
@@ -165,5 +187,6 @@ clean: ## remove results and the generated example, not the environments
 
 .PHONY: help setup demo report ui bccd storage bundle test test-slow test-slurm
 .PHONY: test-storage test-record
+.PHONY: image publish test-image
 .PHONY: matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-two-stage lint format clean

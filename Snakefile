@@ -14,6 +14,12 @@ pathvars:
 
 
 include: "rules/common.smk"
+
+
+# For --sdm apptainer alone; docs/container.md.
+container: config["container"]
+
+
 include: "rules/resources.smk"
 include: "rules/dataset.smk"
 include: "rules/model.smk"

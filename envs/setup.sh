@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # Build .venv (the main environment) and .venv-wai (wai.annotations) in the checkout.
 #
-#   envs/setup.sh [--bundle WHEELS] [FOLDER]
+#   envs/setup.sh [--bundle WHEELS] [--no-dev] [FOLDER]
 #
 # With --bundle all packages come from the folder that make bundle made: no network, no
-# compiler. The lines that install are the same; pip is told where to look.
+# compiler. The lines that install are the same; pip is told where to look. With --no-dev
+# tests and linters are left out.
+#
+# TORCH_INDEX is the address of an index that has the CPU build of torch; PyTorch's own
+# page "Get started" names one. Without it torch is what pip finds where it looks, which
+# may be a build for GPUs, of some gigabytes.
 #
 # What can overlap does: while mmcv compiles, the other packages are downloaded and
 # the second environment is built. Logs are in .venv/setup/.
@@ -12,15 +17,19 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bundle=
-if [ "${1:-}" = --bundle ]; then
-  bundle=${2:?"name the folder of wheels after --bundle"}
-  shift 2
-fi
+dev=(-r "$here/dev.txt")
+while [[ ${1:-} == --* ]]; do
+  case $1 in
+    --bundle) bundle=${2:?"name the folder of wheels after --bundle"} && shift ;;
+    --no-dev) dev=() ;;
+    *) echo "error: unknown option $1" >&2 && exit 2 ;;
+  esac
+  shift
+done
 root=${1:-$(dirname "$here")}
 main=$root/.venv
 wai=$root/.venv-wai
 logs=$main/setup
-cpu_index=https://download.pytorch.org/whl/cpu
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
 
 # Bytecode is made for what is imported, not for all of 13,000 files.
@@ -112,15 +121,19 @@ install_stand_ins() { # ENVIRONMENT NAME...
 
 install_torch() {
   local extra=()
-  # Machines that reach it get the CPU build from there; others are not kept waiting.
-  if [ -z "$bundle" ] && "$python" -c "import urllib.request as r; r.urlopen('$cpu_index/', timeout=3)" \
-    2>/dev/null; then
-    extra=(--extra-index-url "$cpu_index")
+  if [ -z "$bundle" ] && [ -n "${TORCH_INDEX:-}" ]; then
+    extra=(--extra-index-url "$TORCH_INDEX")
   fi
+  printf '%s\n' "${extra[@]}" >"$logs/torch-index.txt" # make bundle looks there too
   "$main/bin/pip" install -q "${extra[@]}" --constraint "$here/main.txt" \
     "$(pinned torch)" "$(pinned setuptools)" "$(pinned wheel)" "$(pinned ninja)" \
     "$(pinned psutil)"
-  printf '%s\n' "${extra[@]}" >"$logs/torch-index.txt" # make bundle looks there too
+}
+
+note_gpu_build() {
+  "$main/bin/python" -W ignore -c \
+    'import sys, torch; sys.exit(not torch.version.cuda)' || return 0
+  say "note: this torch is a build for GPUs; TORCH_INDEX gives the smaller one for CPUs"
 }
 
 precompile_torch_headers() { # FOLDER
@@ -182,12 +195,13 @@ mkdir -p "$logs"
 build_wai_environment >"$logs/wai.log" 2>&1 &
 wai_job=$!
 install_torch >"$logs/torch.log" 2>&1 || fail "torch failed; see $logs/torch.log"
+note_gpu_build
 say "installed torch; next is mmcv, and the rest meanwhile"
 build_mmcv >"$logs/mmcv.log" 2>&1 &
 mmcv_job=$!
 grep -vE '^(torch|mmcv)==' "$here/main.txt" >"$logs/rest.txt"
 "$main/bin/pip" install -q --no-deps --no-build-isolation -r "$logs/rest.txt" \
-  -r "$here/dev.txt" >"$logs/rest.log" 2>&1 || fail "pip failed; see $logs/rest.log"
+  "${dev[@]}" >"$logs/rest.log" 2>&1 || fail "pip failed; see $logs/rest.log"
 install_stand_ins "$main" opencv-python openvino-telemetry >>"$logs/rest.log" 2>&1
 say "installed the packages"
 "$main/bin/python" -c 'import cv2, matplotlib.pyplot, openvino, pandas, snakemake.cli,

@@ -206,7 +206,8 @@ def test_every_command_and_config_key_is_described():
 
 
 def test_the_lock_pins_everything_exactly():
-    for name in ("main", "dev", "record-test", "reference", "wai-annotations"):
+    locks = ("main", "dev", "record-test", "reference", "sbom", "wai-annotations")
+    for name in locks:
         for line in (ROOT / f"envs/{name}.txt").read_text().splitlines():
             if line and not line.startswith("#"):
                 assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^\s;]*", line), line
