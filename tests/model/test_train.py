@@ -141,6 +141,28 @@ def test_a_recipe_that_mixes_earlier_images_goes_on_from_the_end_of_an_epoch(
     assert published[0] == published[1]
 
 
+@pytest.mark.slow
+def test_a_recipe_that_changes_the_size_of_batches_goes_on_with_the_last_one(
+    dataset, tmp_path
+):
+    """Also: YOLOX, whose batches have a size that depends on the iteration."""
+    base = "yolox_tiny_8xb8-300e_coco"
+    config = patched_config(dataset, tmp_path / "config.py", 1, base=base)
+    every_second = "model.data_preprocessor.batch_augments.0.interval=2"
+    options = ("--cfg-options", every_second)
+    whole, work = tmp_path / "whole", tmp_path / "work"
+    assert run_command(*train_command(config, whole), *options).returncode == 0
+    for _ in range(2):
+        stopped = run_command(
+            *train_command(config, work, "--max-hours", "0.00001"), *options
+        )
+        assert stopped.returncode == 75, stopped.stderr[-2000:]
+    assert max(map(state_number, work.glob("iter_*.pth"))) == 2
+    assert run_command(*train_command(config, work), *options).returncode == 0
+    published = [path.with_suffix(".pth").read_bytes() for path in (whole, work)]
+    assert published[0] == published[1]
+
+
 def test_a_training_without_progress_ends_early(dataset, tmp_path):
     config = patched_config(dataset, tmp_path / "config.py", 10, val_interval=1)
     run = run_command(

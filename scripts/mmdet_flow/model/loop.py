@@ -21,6 +21,9 @@ from mmdet_flow.model.work_dir import WorkDir
 VALIDATIONS = "validations"
 """Key of the message hub, and so of the states: [epoch, score] of each validation."""
 
+BATCH_SIZES = "batch_sizes"
+"""Key of the message hub: the size that each BatchSyncRandomResize gives batches."""
+
 
 @LOOPS.register_module()
 class ResumableTrainLoop(EpochBasedTrainLoop):
@@ -91,13 +94,23 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         memories = [one for one in transforms if hasattr(one, "results_cache")]
         for transform in memories:
             transform.results_cache = []
+        hub, resizers = self.runner.message_hub, self._resizers()
+        sizes = hub.runtime_info.get(BATCH_SIZES, [None] * len(resizers))
+        for resizer, size in zip(resizers, sizes, strict=True):
+            resizer._input_size = size
         for number, batch in enumerate(self._batches(start), start):
             _seed_all(self.runner.seed, self._iter, get_rank())
             self.run_iter(number, batch)
+            hub.update_info(BATCH_SIZES, [one._input_size for one in resizers])
             if number + 1 < len(self.dataloader) and not memories:
                 self._save_if_due()
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
+
+    def _resizers(self) -> list[torch.nn.Module]:
+        """Return the augmentations that keep a size for some batches."""
+        parts = self.runner.bare_model.data_preprocessor.modules()
+        return [part for part in parts if hasattr(part, "_input_size")]
 
     def _batches(self, start: int) -> Iterator[dict]:
         """Yield the batches of this epoch from number ``start`` on."""

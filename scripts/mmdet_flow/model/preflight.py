@@ -27,7 +27,8 @@ def preflight(runner: Runner) -> None:
         runner._train_dataloader, seed=runner.seed
     )
     model = copy.deepcopy(getattr(runner.model, "module", runner.model))
-    runner.message_hub.update_info("epoch", 0)  # some losses change with the epoch
+    for counter in ("epoch", "iter"):  # which some losses and augmentations ask for
+        runner.message_hub.update_info(counter, 0)
     _try(
         "training",
         lambda: learn(model, take_batch(runner.train_dataloader, IMAGES)),
