@@ -322,12 +322,14 @@ def tracker_option(wildcards):
     return ["--uri", uri] if uri else []
 
 
-def tries_to_track(wildcards, output):
+def tries_to_track(wildcards):
     """Return how often the tracker was tried in vain before.
 
-    While it is down that number grows, and Snakemake runs the job again.
+    While it is down that number grows, and Snakemake runs the job again. It would not for
+    a function of the output, so this one finds the receipt by itself.
     """
-    receipt = Path(output[0])
+    results = Path(workflow.pathvars.items["results"])
+    receipt = results / "tracking" / f"{wildcards.experiment}.json"
     if not receipt.is_file():
         return 0
     content = json.loads(receipt.read_text())

@@ -25,13 +25,13 @@ from mmdet_flow.record.scrub import Scrubber
         # Places.
         ("mmdet_check /home/alice/data", "mmdet_check .../data"),
         ("--images=/scratch/bob/my/x.png", "--images=.../x.png"),
-        ("/work/flow/results/a/run.json", "results/a/run.json"),
+        ("/srv/flow/results/a/run.json", "results/a/run.json"),
         ("a/b c/d 2> logs/x.log", "a/b c/d 2> logs/x.log"),
         ("the value xyzzyx-17 of a variable", "the value *** of a variable"),
     ],
 )  # fmt: skip
 def test_secrets_and_places_are_taken_out(text, expected):
-    scrub = Scrubber(Path("/work/flow"), {"MY_TOKEN": "xyzzyx-17", "PASSWORD": "ab"})
+    scrub = Scrubber(Path("/srv/flow"), {"MY_TOKEN": "xyzzyx-17", "PASSWORD": "ab"})
     assert scrub(text) == expected
     assert scrub({"a": [text]}) == {"a": [expected]}
 

@@ -1,6 +1,6 @@
 """The page that says what a run was made from, and how, from its record."""
 
-from mmdet_flow.handover.facts import Facts
+from mmdet_flow.handover.facts import SPLITS, Facts
 from mmdet_flow.handover.markdown import UNKNOWN, Code, table
 
 
@@ -52,9 +52,10 @@ def _both(left, right) -> str | None:
 
 def data(facts: Facts) -> str:
     """Return the hashes of the splits and of the class list."""
+    splits = facts.record["data"]
     rows = [
         (name, own["images"], own["objects"], *map(Code, _hashes(own)))
-        for name, own in facts.record["data"].items()
+        for name, own in ((name, splits[name]) for name in SPLITS)
     ]
     header = ("split", "images", "objects", "SHA-256 of annotations", "of images")
     classes = facts.record["classes"]["sha256"]
