@@ -8,6 +8,7 @@ import tempfile
 import pytest
 import torch
 
+from mmdet_flow.inference.engines.cache import VARIABLE
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.metrics import read_metrics
 from mmdet_flow.model.work_dir import WorkDir
@@ -109,6 +110,16 @@ def test_two_processes_have_the_gradients_of_one_with_twice_the_batch(
     for key, weights in alone.items():
         if weights.is_floating_point() and "running" not in key:
             assert torch.allclose(weights, two[key], rtol=0, atol=1e-5), key
+
+
+def test_two_processes_measure_a_precision_together(dataset, tmp_path, monkeypatch):
+    """With losses that wait for those of the other process."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    arguments = [*one_step(dataset, tmp_path / "two", 2), "--precision=auto"]
+    code, said = start_two("pytorch", *arguments).end()
+    assert code == 1, said[-3000:]  # that of torchrun
+    assert said.count("INFO precision ") == 1
+    assert "stopped by the time limit after iteration 1 of" in said
 
 
 def training(config, work, *options) -> list:

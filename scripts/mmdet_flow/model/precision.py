@@ -19,6 +19,7 @@ from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.inference.engines.cache import default_cache
 from mmdet_flow.model.preflight import learn
+from mmdet_flow.model.processes import any_process
 from mmdet_flow.model.speed import uses_mmcv_operators
 
 WORTH_IT = 1.1
@@ -89,35 +90,44 @@ def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def measured_once(work: Iterable[object], measure: Callable[[], str]) -> str:
-    """Return the precision that this machine was found to be faster in, or measure it.
+class Note:
+    """The precision that this machine was found to be faster in, in the cache.
 
     ``work`` tells what is computed, and by what. Measuring again could end otherwise,
     and a training that is repeated would not give the same bytes.
     """
-    name = hashlib.sha256("\n".join(map(str, work)).encode()).hexdigest()
-    file = default_cache() / "precision" / f"{name}.txt"
-    try:
-        known = file.read_text().strip()
-    except OSError:
-        known = ""
-    if known in ("fp32", "bf16"):
-        cli.log.info("precision %s, as measured before: %s", known, file)
+
+    def __init__(self, work: Iterable[object]) -> None:
+        name = hashlib.sha256("\n".join(map(str, work)).encode()).hexdigest()
+        self._file = default_cache() / "precision" / f"{name}.txt"
+
+    def read(self) -> str | None:
+        """Return what was noted, if anything was."""
+        try:
+            known = self._file.read_text().strip()
+        except OSError:
+            return None
+        if known not in ("fp32", "bf16"):
+            return None
+        cli.log.info("precision %s, as measured before: %s", known, self._file)
         return known
-    choice = measure()
-    try:
-        write_if_changed(file, f"{choice}\n")
-    except OSError as error:
-        cli.log.warning("%s: %s; it is measured again", file, error.strerror)
-    return choice
+
+    def write(self, choice: str) -> None:
+        try:
+            write_if_changed(self._file, f"{choice}\n")
+        except OSError as error:
+            reason = f"{error.strerror}; it is measured again"
+            cli.log.warning("%s: %s", self._file, reason)
 
 
 def faster_precision(model: nn.Module, batch: dict) -> str:
     """Return "bf16" or "fp32" by measuring steps of both on a batch of the loader.
 
-    The model stays as it is. What was measured is logged.
+    The model stays as it is. What was measured is logged. All processes of a training
+    do this together, since their losses wait for each other.
     """
-    if not can_use_bf16(model) or not torch.cpu._is_avx512_bf16_supported():
+    unable = not can_use_bf16(model) or not torch.cpu._is_avx512_bf16_supported()
+    if any_process(unable):
         cli.log.info("precision fp32: this model or this CPU has no bf16")
         return "fp32"
     exact = copy.deepcopy(model)

@@ -14,7 +14,7 @@ from mmdet_flow.model.copies import use_copies
 from mmdet_flow.model.hooks import EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
-from mmdet_flow.model.precision import faster_precision, measured_once, use_bf16
+from mmdet_flow.model.precision import Note, faster_precision, use_bf16
 from mmdet_flow.model.preflight import take_batch
 from mmdet_flow.model.processes import on_main
 from mmdet_flow.model.speed import use_channels_last, use_fast_parts
@@ -47,25 +47,32 @@ class TrainingRunner(Runner):
         this machine takes what was measured for the first.
         """
         if precision == "auto":
-            precision = on_main(self._decide_precision)
+            precision = self._faster_precision()
         if precision == "bf16":
             use_bf16(self.bare_model)
 
-    def _decide_precision(self) -> str:
-        work_dir = WorkDir(self.work_dir)
-        loader = self.train_dataloader
+    def _faster_precision(self) -> str:
+        work_dir, loader, cfg = WorkDir(self.work_dir), self.train_dataloader, self.cfg
         batch_size = loader.batch_sampler.batch_size
 
-        def measure() -> str:
-            return faster_precision(self.bare_model, take_batch(loader, batch_size))
-
-        def choose() -> str:
-            recipe, cfg = work_dir.recipe(), self.cfg
-            by = [recipe[key] for key in ("threads", "cpu", "versions")]
+        def find() -> tuple[str | None, Note]:
+            recipe = work_dir.recipe()
+            by = [recipe[key] for key in ("threads", "processes", "cpu", "versions")]
             size = cfg.test_dataloader.dataset.pipeline
-            return measured_once([cfg.model, size, batch_size, *by], measure)
+            note = Note([cfg.model, size, batch_size, *by])
+            return recipe.get("precision") or note.read(), note
 
-        return work_dir.decide("precision", choose)
+        known, note = on_main(find)
+        choice = known or faster_precision(
+            self.bare_model, take_batch(loader, batch_size)
+        )
+
+        def keep() -> str:
+            if not known:
+                note.write(choice)
+            return work_dir.decide("precision", choice)
+
+        return on_main(keep)
 
     def wrap_model(self, model_wrapper_cfg, model: nn.Module) -> nn.Module:
         use_channels_last(model)

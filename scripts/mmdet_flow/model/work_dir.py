@@ -5,7 +5,6 @@ were trained with. ``iter_N.pth`` is all that a training needs to go on after it
 N, and ``best.pth`` holds the weights with the best validation.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -66,11 +65,11 @@ class WorkDir:
         """Return what the training was begun with; DataError if that is not there."""
         return read_json(self._recipe)
 
-    def decide(self, what: str, choose: Callable[[], str]) -> str:
-        """Return what was chosen when the training began, or choose now."""
+    def decide(self, what: str, choice: str) -> str:
+        """Return what was chosen when the training began; now, if nothing was."""
         recipe = self.recipe()
         if what not in recipe:
-            recipe[what] = choose()
+            recipe[what] = choice
             write_json(self._recipe, recipe)
         return recipe[what]
 
