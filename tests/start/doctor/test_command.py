@@ -1,6 +1,7 @@
 """mmdet_doctor as a user runs it: a line for each check, and an exit code."""
 
 import io
+from subprocess import TimeoutExpired
 
 import pytest
 import yaml
@@ -32,8 +33,9 @@ def test_a_machine_that_is_ready(tmp_path):
     run = run_command("mmdet_doctor", cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "mend" not in states(run).values()
-    assert {"mmcv", "readers", "config", "annotations"} <= states(run).keys()
+    assert {"mmcv", "readers", "plan", "annotations"} <= states(run).keys()
     assert "3 images, 3 annotated with 3 objects of 2 classes" in run.stdout
+    assert "1 to run, of cells" in run.stdout
     assert "snakemake -n plans" in run.stdout
     assert "\033" not in run.stdout
     assert sorted(tmp_path.rglob("*")) == before
@@ -43,7 +45,7 @@ def test_quick_leaves_out_what_takes_seconds(tmp_path):
     (tmp_path / "config.yaml").write_bytes((ROOT / "config.yaml").read_bytes())
     run = run_command("mmdet_doctor", "--quick", cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert not {"mmcv", "readers", "config", "annotations"} & states(run).keys()
+    assert not {"mmcv", "readers", "plan", "annotations"} & states(run).keys()
 
 
 def test_the_first_thing_to_mend_decides_the_exit_code(tmp_path):
@@ -69,6 +71,18 @@ def test_a_missing_config_says_what_makes_one(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_works_where_torch_does_not(tmp_path):
+    (tmp_path / "config.yaml").write_bytes((ROOT / "config.yaml").read_bytes())
+    torch = tmp_path / "elsewhere/torch/__init__.py"
+    torch.parent.mkdir(parents=True)
+    torch.write_text("raise ImportError('undefined symbol')")
+    elsewhere = str(tmp_path / "elsewhere")
+    run = run_command("mmdet_doctor", "--quick", cwd=tmp_path, PYTHONPATH=elsewhere)
+    assert run.returncode == 1
+    assert f"torch comes from {torch}" in run.stdout
+    assert states(run)["locale"] == "ok"
+
+
 def raising(error):
     def answer():
         raise error
@@ -85,6 +99,7 @@ def raising(error):
         # What is not installed, or may not be read, is no bug of ours.
         (raising(ImportError("no", name="redis")), "mend", "redis cannot be imported"),
         (raising(PermissionError(13, "denied", "a")), "mend", "denied: 'a'; mend it"),
+        (raising(TimeoutExpired("sinfo", 20)), "mend", "no answer in 20 s"),
     ],
 )
 def test_what_a_check_says_becomes_a_line(answer, state, text):

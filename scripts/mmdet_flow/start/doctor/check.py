@@ -1,5 +1,6 @@
 """What a check is, and what comes of it."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,18 +41,23 @@ class Line:
 
 
 def look(check: Check) -> Line:
-    """Run a check; what it cannot import, or may not read, has to be mended too."""
+    """Run a check; what is missing, silent or forbidden has to be mended too."""
     try:
         text = check.look()
     except FlowError as error:
         return Line(MEND, check.subject, str(error), error)
-    except ImportError as error:
-        broken = FlowError(f"{error.name} cannot be imported: {error}; run make setup")
+    except (ImportError, OSError, subprocess.TimeoutExpired) as error:
+        broken = FlowError(_what_to_do(error))
         return Line(MEND, check.subject, str(broken), broken)
-    except OSError as error:
-        unreadable = FlowError(f"{error}; mend it, or its permissions")
-        return Line(MEND, check.subject, str(unreadable), unreadable)
     return Line(NOTE if isinstance(text, Note) else OK, check.subject, text)
+
+
+def _what_to_do(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"{error.name} cannot be imported: {error}; run make setup"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"no answer in {error.timeout:.0f} s; try again when less is running"
+    return f"{error}; mend it, or its permissions"
 
 
 def nearest_folder(path: Path) -> Path:

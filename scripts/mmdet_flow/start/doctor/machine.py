@@ -128,7 +128,7 @@ def newest_file(root: Path) -> float:
 def clock(now: float, newest: float, results: Path) -> str:
     """Refuse a clock that Snakemake, which compares times of files, cannot use."""
     said = datetime.fromtimestamp(now).isoformat(" ", "minutes")
-    if now < newest:
+    if now + SKEW < newest:
         when = datetime.fromtimestamp(newest).isoformat(" ", "minutes")
         raise FlowError(
             f"it is {said}, before the newest file of the checkout ({when}); set the "

@@ -38,8 +38,12 @@ def checks(root: Path, config_file: Path, config: dict) -> list[Check]:
     here = Path.cwd()
     found = [
         Check("profile", lambda: profile(here, os.environ)),
-        Check("config", partial(dry_run, root, config_file, here), slow=True),
+        Check("config", lambda: what_it_holds(read_config(config_file))),
     ]
+    if config:
+        found.append(
+            Check("plan", partial(dry_run, root, config_file, here), slow=True)
+        )
     for place, data in data_sections(config):
         found.append(Check("folders", partial(folders, place, data)))
         if local(data) and data["format"] in FORMATS:
@@ -67,9 +71,14 @@ def read_config(path: Path) -> dict:
     return content
 
 
+def what_it_holds(config: dict) -> str:
+    """Say how many experiments a config has, and of which names."""
+    names = [*section(config, "experiments"), *section(config, "campaigns")]
+    return f"{experiments(config)} to run, of {', '.join(map(str, names))}"
+
+
 def dry_run(root: Path, config_file: Path, here: Path) -> str:
     """Have Snakemake check the config and plan the jobs, as the user would."""
-    read_config(config_file)
     options = ["--snakefile", str(root / "Snakefile"), "--dry-run", "--quiet", "all"]
     if config_file.absolute() != (here / "config.yaml").absolute():
         options += ["--configfile", str(config_file.absolute())]
@@ -85,7 +94,7 @@ def dry_run(root: Path, config_file: Path, here: Path) -> str:
     if run.returncode:
         raise UsageError(one_line(run.stderr + run.stdout))
     jobs = re.search(r"^total +(\d+)$", run.stdout + run.stderr, re.MULTILINE)
-    return f"{config_file}: snakemake -n plans {jobs[1] if jobs else 'no'} jobs"
+    return f"snakemake -n plans {jobs[1] if jobs else 'no'} jobs"
 
 
 @contextlib.contextmanager

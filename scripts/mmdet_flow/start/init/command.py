@@ -120,7 +120,7 @@ def config_of(proposal: Proposal, splits: dict, output: Path) -> str:
         "val_interval": plan.val_interval,
     }
     labels = shown(source.labels, output) if source.labels else None
-    return config_text(values, labels, proposal.policy)
+    return config_text(values, source.pattern, labels, proposal.policy)
 
 
 def hours(text: str) -> float:

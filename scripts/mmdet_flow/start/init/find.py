@@ -1,6 +1,7 @@
 """Find out in which format the annotations of a folder are, and where."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import ImageIndex, Source
@@ -90,4 +91,20 @@ def _narrowed(found: Survey) -> Survey:
         images if images.is_dir() else images.parent,
         labels=found.source.labels if found.format == "yolo" else None,
     )
-    return survey(found.format, source, ImageIndex(source.images))
+    narrowed = survey(found.format, source, ImageIndex(source.images))
+    return _without_strangers(narrowed) if narrowed.problems else narrowed
+
+
+def _without_strangers(found: Survey) -> Survey:
+    """Read only files in folders of one name, if that loses none and helps.
+
+    YOLO has README.txt and lists above train/labels and valid/labels, for instance.
+    """
+    files = {one.annotation for one in found.images}
+    patterns = {f"{path.parent.name}/*{path.suffix}" for path in files}
+    if len(patterns) > 1:
+        return found
+    source = replace(found.source, pattern=patterns.pop())
+    chosen = survey(found.format, source, ImageIndex(source.images))
+    helps = len(chosen.problems) < len(found.problems)
+    return chosen if helps and len(chosen.images) == len(found.images) else found

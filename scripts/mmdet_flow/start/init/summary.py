@@ -48,7 +48,7 @@ def notes(proposal: Proposal) -> Iterator[str]:
     if proposal.plan.warning:
         yield proposal.plan.warning
     if found.problems:
-        yield f"{kinds(found.problems)}: mmdet_check lists them"
+        yield f"{kinds(found.problems)}: mend them first; mmdet_check lists them"
     unused = len(ImageIndex(found.source.images).paths) - len(found.images)
     if unused > 0:
         yield f"{unused} more images have no annotation, and are not used"

@@ -18,7 +18,7 @@ experiments:
       format: {format}
       annotations: {annotations}
       images: {images}
-{labels}\
+{glob}{labels}\
 {counts}
       # The numbers of the labels follow this order.
       classes: {classes}
@@ -48,6 +48,10 @@ experiments:
       score: 0.3
 """
 
+GLOB = """\
+      # Which files of the folder are annotations.
+      glob: {}
+"""
 LABELS = """\
       # The file with the names of the numbered classes.
       labels: {}
@@ -63,7 +67,10 @@ COMMENTS = {"found": 0, "counts": 6, "division": 4, "estimate": 6}
 
 
 def config_text(
-    values: Mapping[str, object], labels: str | None, policy: Mapping[str, str]
+    values: Mapping[str, object],
+    glob: str | None,
+    labels: str | None,
+    policy: Mapping[str, str],
 ) -> str:
     """Fill in the config; what is left out has no line."""
     filled = {
@@ -72,6 +79,7 @@ def config_text(
     }
     return CONFIG.format(
         **filled,
+        glob=GLOB.format(in_yaml(glob)) if glob else "",
         labels=LABELS.format(in_yaml(labels)) if labels else "",
         policy=POLICY.format(in_yaml(dict(policy))) if policy else "",
     )
