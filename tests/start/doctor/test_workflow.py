@@ -1,12 +1,10 @@
-"""The config, the profiles and the data that a config names."""
+"""The plan of Snakemake, and the profiles that it takes."""
 
 import pytest
 
-from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.errors import UsageError
 from mmdet_flow.start.doctor import workflow
-from mmdet_flow.start.doctor.check import Note
 from tests.conftest import ROOT
-from tests.dataset.voc_data import make_voc
 
 
 @pytest.mark.parametrize(
@@ -37,16 +35,6 @@ def test_a_key_that_the_schema_does_not_know(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [("a:\n  b: [\n", "line 3: "), ("", "holds no keys"), ("- a\n", "holds no keys")],
-)
-def test_a_file_that_is_no_config(tmp_path, text, reason):
-    (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(UsageError, match=reason):
-        workflow.read_config(tmp_path / "config.yaml")
-
-
 def test_only_what_a_dry_run_made_is_removed(tmp_path):
     mine = tmp_path / ".snakemake"
     with workflow.without_trace(mine):
@@ -70,53 +58,8 @@ def test_profiles_that_snakemake_would_stumble_over(tmp_path):
         workflow.profile(tmp_path, {"SNAKEMAKE_PROFILE": "site"}, [tmp_path / "home"])
     (tmp_path / "home/site").mkdir(parents=True)
     (tmp_path / "home/site/profile.yaml").write_text("jobs: 1\n")
-    said = workflow.profile(
-        tmp_path, {"SNAKEMAKE_PROFILE": "site"}, [tmp_path / "home"]
-    )
-    assert said == "SNAKEMAKE_PROFILE=site"
-
-
-def test_data_of_experiments_and_campaigns_is_found():
-    data = {"format": "voc", "annotations": "a", "images": "b"}
-    config = {
-        "experiments": {"one": {"data": data}},
-        "campaigns": {
-            "many": {
-                "base": {"data": data},
-                "grid": {"model.seed": [0, 1, 2], "size": {"s": {}, "l": {}}},
-            }
-        },
-    }
-    places = [place for place, _ in workflow.data_sections(config)]
-    assert places == ["experiments.one.data", "campaigns.many.base.data"]
-    assert workflow.experiments(config) == 1 + 3 * 2
-    assert workflow.experiments({"experiments": ["wrong"], "campaigns": {"x": 3}}) == 0
-
-
-def test_images_and_annotations_are_counted(tmp_path):
-    root = make_voc(tmp_path)
-    data = {"format": "voc", "annotations": root / "xml", "images": root / "images"}
-    said = workflow.count("cells", data)
-    assert said == "cells: 3 images, 3 annotated with 3 objects of 2 classes"
-    (root / "images/c.jpg").unlink()
-    (root / "xml/d.xml").write_text("<annotation>")
-    said = workflow.count("cells", data)
-    assert isinstance(said, Note)
-    assert "2 images, 2 annotated" in said and "1 broken-annotation" in said
-    with pytest.raises(DataError, match="no annotations in adams; correct format"):
-        workflow.count("cells", data | {"format": "adams"})
-
-
-def test_folders_elsewhere_and_those_to_be_drawn(tmp_path):
-    data = {"annotations": "s3://bucket/a", "images": "s3://bucket/a"}
-    assert isinstance(workflow.folders("cells", data), Note)
-    drawn = {"annotations": "data/example", "images": "data/example"}
-    assert "the workflow draws" in workflow.folders("example", drawn)
-
-
-def test_results_take_what_images_and_trainings_take(tmp_path):
-    root = make_voc(tmp_path)
-    data = {"format": "voc", "annotations": root / "xml", "images": root / "images"}
-    config = {"experiments": {"a": {"data": data}, "b": {"data": data}}}
-    images = sum(path.stat().st_size for path in (root / "images").iterdir())
-    assert workflow.needed_gb(config) == pytest.approx(images / 1e9 + 2)
+    variables, home = {"SNAKEMAKE_PROFILE": "site"}, [tmp_path / "home"]
+    assert workflow.profile(tmp_path, variables, home) == "SNAKEMAKE_PROFILE=site"
+    (tmp_path / "home/site/profile.yaml").write_text("executor: slurm\n")
+    with pytest.raises(UsageError, match="sends jobs to Slurm, and there is no sbatch"):
+        workflow.profile(tmp_path, variables, home, search=str(tmp_path))

@@ -89,6 +89,10 @@ def test_the_divisions_that_data_come_with(tmp_path):
     assert init(tmp_path, "data", "--force").returncode == 0
     assert config_in(tmp_path)["data"]["splits"]["val"] == "data-splits/val.txt"
     assert (tmp_path / "data-splits/val.txt").read_text() == "b [1].jpg\n"
+    (tmp_path / "data-splits/val.txt").write_text("edited")
+    message = the_error(init(tmp_path, "data", "--output", "other.yaml"))
+    assert "data-splits/train.txt: is there already; replace it with" in message
+    assert (tmp_path / "data-splits/val.txt").read_text() == "edited"
     planned = snakemake(tmp_path, "-n")
     assert planned.returncode == 0, planned.stderr[-2000:]
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import mmdet_flow
 from mmdet_flow import cli
 from mmdet_flow.errors import UsageError
-from mmdet_flow.start.doctor import environment, machine, services, workflow
+from mmdet_flow.start.doctor import data, environment, machine, services, workflow
 from mmdet_flow.start.doctor.check import MEND, NOTE, OK, Check, Line, look
+from mmdet_flow.start.doctor.config import read_config
 
 ROOT = Path(mmdet_flow.__file__).resolve().parents[2]
 """The checkout, in which the package stays when it is installed."""
@@ -29,14 +30,15 @@ def all_checks(root: Path, config_file: Path) -> list[Check]:
     if not (root / "Snakefile").is_file():
         raise UsageError(f"{root}: is no checkout of mmdet-flow; run make setup in one")
     try:
-        config = workflow.read_config(config_file)
+        config = read_config(config_file)
     except UsageError:
         config = {}  # the check of the config says it
     return [
         *environment.checks(root),
         *workflow.checks(root, config_file, config),
+        *data.checks(config),
         *services.checks(config),
-        *machine.checks(root, Path("results"), lambda: workflow.needed_gb(config)),
+        *machine.checks(root, Path("results"), lambda: data.needed_gb(config)),
     ]
 
 

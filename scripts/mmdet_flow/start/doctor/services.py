@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.errors import ServiceError, UsageError
 from mmdet_flow.start.doctor.check import Check, Note, last_line
-from mmdet_flow.start.doctor.workflow import section
+from mmdet_flow.start.doctor.config import section
 
 DEFAULT_OPTIONS = "--embedded_redis --redis_port 16379"
 """What the schema says where the config says nothing."""

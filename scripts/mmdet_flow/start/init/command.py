@@ -8,6 +8,7 @@ reads them; images are not decoded, which mmdet_check does.
 
 import argparse
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -20,29 +21,28 @@ from mmdet_flow.start.init.choices import (
     policy_for,
     preset_for,
 )
+from mmdet_flow.start.init.config import SHARES, config_of, lists_of
 from mmdet_flow.start.init.find import find
 from mmdet_flow.start.init.plan import measure, plan_for
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.start.init.splits import Division, find_division
 from mmdet_flow.start.init.summary import summary
-from mmdet_flow.start.init.text import config_text
 from mmdet_flow.start.survey import Survey
-
-SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
 def run_init(args: argparse.Namespace) -> None:
     """Look at the data, write the config, and say what was found and is proposed."""
     name = experiment_name(args.folder, args.name)
-    if args.output.exists() and not args.force:
-        raise UsageError(
-            f"{args.output}: is there already; replace it with --force, or name "
-            "another file with --output"
-        )
+    if not args.force:
+        require_free([args.output], "name another file with --output")
     found = find(args.folder, args.images or args.folder, args.format, args.labels)
     proposal = propose(name, found, args)
-    splits = splits_of(proposal, args.output)
-    write_if_changed(args.output, config_of(proposal, splits, args.output))
+    lists = lists_of(proposal, args.output)
+    if not args.force:
+        require_free(lists, "choose another --name")
+    for path, names in lists.items():
+        write_if_changed(path, "\n".join(names) + "\n")
+    write_if_changed(args.output, config_of(proposal, args.output))
     for line in summary(proposal):
         print(line)
     print(f"wrote {args.output}; snakemake -n shows what would be done")
@@ -72,55 +72,13 @@ def train_and_val(found: Survey, division: Division | None) -> tuple[int, int]:
     return max(1, round(SHARES["train"] * total)), round(SHARES["val"] * total)
 
 
-def splits_of(proposal: Proposal, output: Path) -> dict[str, str | float]:
-    """Return shares, or the lists, which are written beside the config if need be."""
-    division = proposal.division
-    if division is None:
-        return SHARES
-    files = division.files
-    if not files:
-        folder = output.parent / f"{proposal.name}-splits"
-        files = {split: folder / f"{split}.txt" for split in division.names}
-        for split, names in division.names.items():
-            write_if_changed(files[split], "\n".join(names) + "\n")
-    return {split: shown(path, output) for split, path in files.items()}
-
-
-def shown(path: Path, output: Path) -> str:
-    """Return a path as the config has it: as given where it is used in this folder.
-
-    A config that lies elsewhere may be used from there too, and has absolute paths.
-    """
-    here = output.parent.resolve() == Path.cwd()
-    return str(path if here else path.absolute())
-
-
-def config_of(proposal: Proposal, splits: dict, output: Path) -> str:
-    """Return the text of the config."""
-    found, division, plan = proposal.found, proposal.division, proposal.plan
-    source = found.source
-    values = {
-        "found": f"Made by mmdet_init: {len(found.images)} annotated images, "
-        f"{len(found.objects)} objects, {len(found.classes)} classes.",
-        "name": proposal.name,
-        "format": found.format,
-        "annotations": shown(source.annotations, output),
-        "images": shown(source.images, output),
-        "counts": f"Objects of each class: {proposal.counts}.",
-        "classes": list(proposal.classes),
-        "division": f"From {division.how}: {division.sizes}."
-        if division
-        else "Shares of the images, or list files with one image name a line.",
-        **splits,
-        "preset": plan.preset,
-        "image_size": plan.image_size,
-        "estimate": "More epochs are better, up to a point. These take about "
-        f"{plan.duration}, estimated by {plan.basis}.",
-        "epochs": plan.epochs,
-        "val_interval": plan.val_interval,
-    }
-    labels = shown(source.labels, output) if source.labels else None
-    return config_text(values, source.pattern, labels, proposal.policy)
+def require_free(paths: Iterable[Path], otherwise: str) -> None:
+    """Refuse to replace what is there."""
+    for path in paths:
+        if path.exists():
+            raise UsageError(
+                f"{path}: is there already; replace it with --force, or {otherwise}"
+            )
 
 
 def hours(text: str) -> float:
