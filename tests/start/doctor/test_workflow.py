@@ -60,6 +60,8 @@ def test_profiles_that_snakemake_would_stumble_over(tmp_path):
     (tmp_path / "home/site/profile.yaml").write_text("jobs: 1\n")
     variables, home = {"SNAKEMAKE_PROFILE": "site"}, [tmp_path / "home"]
     assert workflow.profile(tmp_path, variables, home) == "SNAKEMAKE_PROFILE=site"
+    path = str(tmp_path / "home/site")  # as in the image
+    assert path in workflow.profile(tmp_path, {"SNAKEMAKE_PROFILE": path}, [])
     (tmp_path / "home/site/profile.yaml").write_text("executor: slurm\n")
     with pytest.raises(UsageError, match="sends jobs to Slurm, and there is no sbatch"):
         workflow.profile(tmp_path, variables, home, search=str(tmp_path))
