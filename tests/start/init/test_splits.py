@@ -42,6 +42,13 @@ def test_lists_of_paths_are_written_anew(tmp_path):
     assert found.files == {}
 
 
+def test_lists_name_images_as_they_will_be_called(tmp_path):
+    write_lists(tmp_path, train="a.tif\n", val="b.jpg\n", test="c.webp\n")
+    found = find_division(tmp_path, images(tmp_path, "a.tif", "b.jpg", "c.webp"))
+    assert found.names == {"train": ["a.png"], "val": ["b.jpg"], "test": ["c.png"]}
+    assert found.files == {}
+
+
 @pytest.mark.parametrize(
     "lists",
     [

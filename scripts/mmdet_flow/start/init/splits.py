@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import AnnotatedImage
+from mmdet_flow.dataset.annotations import OTHER_IMAGE_SUFFIXES, AnnotatedImage
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.start.survey import common_place
 
@@ -58,7 +58,7 @@ def find_division(folder: Path, images: Sequence[AnnotatedImage]) -> Division | 
 
 def _by_lists(folder: Path, images: Sequence[AnnotatedImage]) -> Division | None:
     """Look for train.txt and its like, such as ImageSets/Main of Pascal VOC."""
-    known = {one.image.stem: one.image.name for one in images}
+    known = {one.image.stem: _name(one.image) for one in images}
     exact = known.keys() | set(known.values())
     by_folder: dict[Path, dict[str, Path]] = {}
     for path in sorted(folder.rglob("*.txt")):
@@ -79,6 +79,12 @@ def _by_lists(folder: Path, images: Sequence[AnnotatedImage]) -> Division | None
         how = f"the lists in {place}"
         return Division(_completed(names), how, files if complete else {})
     return None
+
+
+def _name(image: Path) -> str:
+    """Return the name that an image has in the data set; TIFF and WebP become PNG."""
+    is_converted = image.suffix.lower() in OTHER_IMAGE_SUFFIXES
+    return f"{image.stem}.png" if is_converted else image.name
 
 
 def _lines(path: Path) -> list[str]:
@@ -103,7 +109,7 @@ def _by_folders(images: Sequence[AnnotatedImage]) -> Division | None:
         split = next(filter(None, map(_split_called, parts)), None)
         if split is None:
             return None
-        names.setdefault(split, []).append(one.image.name)
+        names.setdefault(split, []).append(_name(one.image))
     if not _is_division(names):
         return None
     return Division(_completed(names), "what folders or files are called")
