@@ -35,6 +35,11 @@ def test_a_name_is_made_of_that_of_the_folder(tmp_path, folder, name):
     assert experiment_name(tmp_path / folder, None) == name
 
 
+def test_a_single_file_gives_its_name_without_suffix(tmp_path):
+    (tmp_path / "cells.json").touch()
+    assert experiment_name(tmp_path / "cells.json", None) == "cells"
+
+
 def test_a_name_that_the_schema_refuses():
     with pytest.raises(UsageError, match="--name a/b: begin with a letter or digit"):
         experiment_name(Path("x"), "a/b")

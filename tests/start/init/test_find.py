@@ -34,6 +34,8 @@ def test_nothing_fits(tmp_path):
         find(tmp_path / "nowhere", tmp_path)
     with pytest.raises(DataError, match="holds no images; name their folder with"):
         find(tmp_path, tmp_path)
+    with pytest.raises(DataError, match=r"--labels .*: there is no such file"):
+        find(tmp_path, tmp_path, labels=tmp_path / "names.txt")
     make_picture(tmp_path / "a.jpg", 1)
     (tmp_path / "a.doc").touch()
     with pytest.raises(

@@ -15,7 +15,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def experiment_name(folder: Path, name: str | None) -> str:
     """Return the name that was given, or one like that of the folder."""
     if name is None:
-        words = re.findall(r"[A-Za-z0-9._-]+", folder.resolve().name)
+        place = folder.resolve()
+        called = place.stem if place.is_file() else place.name
+        words = re.findall(r"[A-Za-z0-9._-]+", called)
         name = "-".join(words).lstrip("._-") or "data"
     if not NAME.fullmatch(name):
         raise UsageError(

@@ -20,6 +20,8 @@ def find(
     """
     if not folder.exists():
         raise DataError(f"{folder}: there is no such folder; check the path")
+    if labels and not labels.is_file():
+        raise DataError(f"--labels {labels}: there is no such file; check the path")
     index = ImageIndex(images)
     if not index.paths:
         raise DataError(f"{images}: holds no images; name their folder with --images")
