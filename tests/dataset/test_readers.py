@@ -61,6 +61,14 @@ def test_yolo_numbers_beyond_the_names_are_found(folder):
     assert "2 numbers are neither a box nor a polygon" in whats[1]
 
 
+def test_yolo_text_in_another_encoding_is_found(folder):
+    (folder / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    (folder / "b.txt").write_bytes(b"caf\xe9")
+    checked = read("yolo", folder)
+    assert "broken-annotation" in kinds_of(checked)
+    assert list(objects_of(checked)) == ["a.jpg"]
+
+
 def test_yolo_names_mixed_up_are_refused(folder):
     (folder / "labels.txt").write_text("cat,dog\nbird")
     (folder / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")

@@ -71,7 +71,7 @@ def test_the_page_names_options_and_metrics_that_exist():
     page = (ROOT / "docs/serving.md").read_text()
     parsers = (build_parser(), load.build_parser(), replay.build_parser())
     options = {name for parser in parsers for name in parser._option_string_actions}
-    of_others = {"--cores", "--reference"}
+    of_others = {"--cores"}
     assert set(re.findall(r"--[a-z_]{3,}", page)) - options == of_others
     families = {re.sub("_(bucket|sum|count)$", "", n) for n in exported_names()}
     ours = {n.removeprefix("mmdet_redis_") for n in families if "mmdet_redis_" in n}

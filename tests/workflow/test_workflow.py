@@ -30,6 +30,11 @@ SMALL = {
     }
 }
 
+SLOW_TO_IMPORT = {
+    *("torch", "mmdet", "mmcv", "mmengine", "openvino", "redis", "pandas"),
+    *("matplotlib", "scipy", "snakemake", "cv2", "pyarrow", "pycocotools", "shapely"),
+}
+
 
 def write_config(folder, config) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -184,8 +189,10 @@ def test_every_command_is_installed_and_answers_help():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for name in project["scripts"]:
         assert shutil.which(name, path=str(BIN)), f"{name} is not installed"
-        run = run_command(name, "--help")
+        run = run_command(name, "--help", PYTHONPROFILEIMPORTTIME="1")
         assert run.returncode == 0 and "--version" in run.stdout
+        imported = {line.split("|")[-1].strip() for line in run.stderr.splitlines()}
+        assert not imported & SLOW_TO_IMPORT, f"{name} --help waits for imports"
 
 
 def test_every_command_and_config_key_is_described():

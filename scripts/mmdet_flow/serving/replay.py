@@ -9,7 +9,6 @@ import argparse
 
 from mmdet_flow import cli
 from mmdet_flow.serving.connection import Connection, add_connection_options
-from mmdet_flow.serving.streams import dead_letters
 
 OURS = (b"error", b"deliveries", b"replayed")
 """Fields of a dead letter that were not in the request."""
@@ -20,6 +19,8 @@ def replay(connection: Connection, stream: str, entries: list[str]) -> list[str]
 
     Each is moved in one step: it is never in both streams, nor in none.
     """
+    from mmdet_flow.serving.streams import dead_letters
+
     redis, dead = connection.client, dead_letters(stream)
     moved = []
     for entry, fields in redis.xrange(dead):
@@ -38,6 +39,8 @@ def replay(connection: Connection, stream: str, entries: list[str]) -> list[str]
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    from mmdet_flow.serving.streams import dead_letters
+
     connection = Connection.from_options(args)
     connection.check()
     if args.list:

@@ -16,9 +16,9 @@ import socket
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import redis
 
 from mmdet_flow import cli
 from mmdet_flow.errors import ServiceError
@@ -39,8 +39,10 @@ from mmdet_flow.serving.health import health_server
 from mmdet_flow.serving.inbox import POLICIES, Inbox
 from mmdet_flow.serving.metrics import Metrics
 from mmdet_flow.serving.pubsub import PubSubFront
-from mmdet_flow.serving.streams import StreamsFront
 from mmdet_flow.serving.worker import Limits, Worker
+
+if TYPE_CHECKING:
+    from mmdet_flow.serving.streams import StreamsFront
 
 
 class Service:
@@ -65,6 +67,8 @@ class Service:
 
     def why_not_ready(self) -> str:
         """Return "" when the service takes requests and Redis answers."""
+        import redis
+
         if self._stop.is_set():
             return "the service stops"
         if not self._ready.is_set():
@@ -77,6 +81,8 @@ class Service:
 
     def run(self, predictor: Predictor) -> int:
         """Serve until ``stop`` or one of the limits; return the number of answers."""
+        import redis
+
         args = self._args
         over_streams = args.redis_front == "streams"
         limits = Limits(
@@ -131,7 +137,9 @@ class Service:
             args.redis_timeout,
         )
 
-    def _streams(self) -> StreamsFront:
+    def _streams(self) -> "StreamsFront":
+        from mmdet_flow.serving.streams import StreamsFront
+
         args = self._args
         return StreamsFront(
             self.connection,

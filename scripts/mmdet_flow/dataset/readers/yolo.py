@@ -31,6 +31,11 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
     for path in source.files("*.txt"):
         if path.name in LABEL_FILES or path == source.labels:
             continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            yield Problem("broken-annotation", path, "", f"broken text: {error}")
+            continue
         image = index.find(path, path.stem)
         size = None
         if not isinstance(image, Problem):
@@ -39,7 +44,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
                     size = opened.size
             except Exception as error:
                 image = Problem("unreadable-image", image, "", f"no image: {error}")
-        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        lines = [line for line in text.splitlines() if line.strip()]
         objects = read_objects(path, lines, _line_reader(names, size or (1, 1)), "line")
         yield from image_or_problems(path, image, None, objects)
 

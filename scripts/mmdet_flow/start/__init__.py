@@ -1,0 +1,1 @@
+"""Before the first run: is this machine ready, and what config suits the data."""

@@ -1,0 +1,1 @@
+"""What has to be right before anything runs: a module for each group of checks."""

@@ -1,0 +1,97 @@
+"""Look whether all is ready for a run: environment, config, data, services, machine.
+
+Each line says ok, or note for what is good to know, or mend with what to do. Nothing is
+changed. The exit code is 0, or that of the first thing that has to be mended: 1 for the
+machine and the environment, 2 the config, 3 the data, 5 Redis.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mmdet_flow
+from mmdet_flow import cli
+from mmdet_flow.errors import UsageError
+from mmdet_flow.start.doctor import data, environment, machine, services, workflow
+from mmdet_flow.start.doctor.check import MEND, NOTE, OK, Check, Line, look
+from mmdet_flow.start.doctor.config import read_config
+
+ROOT = Path(mmdet_flow.__file__).resolve().parents[2]
+"""The checkout, in which the package stays when it is installed."""
+
+COLOURS = {OK: 32, NOTE: 33, MEND: 31}
+
+
+def all_checks(root: Path, config_file: Path) -> list[Check]:
+    """Return all checks, in the order in which things are to be mended."""
+    if not (root / "Snakefile").is_file():
+        raise UsageError(f"{root}: is no checkout of mmdet-flow; run make setup in one")
+    try:
+        config = read_config(config_file)
+    except UsageError:
+        config = {}  # the check of the config says it
+    return [
+        *environment.checks(root),
+        *workflow.checks(root, config_file, config),
+        *data.checks(config),
+        *services.checks(config),
+        *machine.checks(root, Path("results"), lambda: data.needed_gb(config)),
+    ]
+
+
+def diagnose(checks: Sequence[Check], colours: bool) -> None:
+    """Print a line for each check as it comes; raise what has to be mended first."""
+    lines = []
+    with ThreadPoolExecutor(cli.available_threads()) as pool:
+        for line in pool.map(look, checks):
+            print(as_text(line, colours), flush=True)
+            lines.append(line)
+    errors = [line.error for line in lines if line.error]
+    if errors:
+        count = "one thing has" if len(errors) == 1 else f"{len(errors)} things have"
+        raise type(errors[0])(f"{count} to be mended, listed above")
+
+
+def as_text(line: Line, colours: bool) -> str:
+    """Return a line for the screen, its first word coloured or not."""
+    state = f"{line.state:<4}"
+    if colours:
+        state = f"\033[{COLOURS[line.state]}m{state}\033[0m"
+    return f"{state}  {line.subject:<11}  {' '.join(line.text.split())}"
+
+
+def wants_colours(stream, variables: os._Environ) -> bool:
+    """Whether to colour what goes to a stream: a terminal, and no NO_COLOR."""
+    return stream.isatty() and not variables.get("NO_COLOR")
+
+
+def run_doctor(config_file: Path, quick: bool) -> None:
+    """Run the checks, without those that take seconds if it is to be quick."""
+    checks = all_checks(ROOT, config_file)
+    chosen: Iterable[Check] = (one for one in checks if not (quick and one.slow))
+    diagnose(list(chosen), wants_colours(sys.stdout, os.environ))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = cli.new_parser("mmdet_doctor", __doc__)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("config.yaml"),
+        metavar="FILE",
+        help="default: config.yaml in this folder",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="without what takes seconds: imports, the dry run, counting objects",
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return cli.run(lambda: run_doctor(args.config, args.quick), args)

@@ -1,0 +1,65 @@
+"""The config of a proposal, and the lists that go with it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_flow.start.init.proposal import Proposal
+from mmdet_flow.start.init.text import config_text
+
+SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+
+
+def lists_of(proposal: Proposal, output: Path) -> dict[Path, Sequence[str]]:
+    """Return the lists that have to be written beside the config, with their names."""
+    division = proposal.division
+    if division is None or division.files:
+        return {}
+    folder = output.parent / f"{proposal.name}-splits"
+    return {folder / f"{split}.txt": names for split, names in division.names.items()}
+
+
+def splits_of(proposal: Proposal, output: Path) -> dict[str, str | float]:
+    """Return shares, or the lists: those of the data, or those beside the config."""
+    if proposal.division is None:
+        return SHARES
+    files = proposal.division.files or {
+        path.stem: path for path in lists_of(proposal, output)
+    }
+    return {split: shown(path, output) for split, path in files.items()}
+
+
+def shown(path: Path, output: Path) -> str:
+    """Return a path as the config has it: as given where it is used in this folder.
+
+    A config that lies elsewhere may be used from there too, and has absolute paths.
+    """
+    here = output.parent.resolve() == Path.cwd()
+    return str(path if here else path.absolute())
+
+
+def config_of(proposal: Proposal, output: Path) -> str:
+    """Return the text of the config."""
+    found, division, plan = proposal.found, proposal.division, proposal.plan
+    source = found.source
+    values = {
+        "found": f"Made by mmdet_init: {len(found.images)} annotated images, "
+        f"{len(found.objects)} objects, {len(found.classes)} classes.",
+        "name": proposal.name,
+        "format": found.format,
+        "annotations": shown(source.annotations, output),
+        "images": shown(source.images, output),
+        "counts": f"Objects of each class: {proposal.counts}.",
+        "classes": list(proposal.classes),
+        "division": f"From {division.how}: {division.sizes}."
+        if division
+        else "Shares of the images, or list files with one image name a line.",
+        **splits_of(proposal, output),
+        "preset": plan.preset,
+        "image_size": plan.image_size,
+        "estimate": "More epochs are better, up to a point. These take about "
+        f"{plan.duration}, estimated by {plan.basis}.",
+        "epochs": plan.epochs,
+        "val_interval": plan.val_interval,
+    }
+    labels = shown(source.labels, output) if source.labels else None
+    return config_text(values, source.pattern, labels, proposal.policy)

@@ -1,0 +1,180 @@
+"""Propose image size and epochs for the data, this machine, and a time budget."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from mmdet_flow.dataset.annotations import AnnotatedImage
+from mmdet_flow.errors import DataError
+
+SPEED = {"small-boxes": 11.7, "small-masks": 7.5}
+"""Images a second in a training on 2 cores in fp32, of 320 by 240 pixels.
+
+The first is in docs/performance.md; the second is that of the embedded example, of 24
+images of 192 by 128 pixels a second.
+"""
+
+SPEED_AREA = 320 * 240
+SPEED_CORES = 2
+MOST_CORES = 8
+"""Cores beyond these add little to a batch of 4."""
+
+PREDICTED = 3.0
+"""Times as fast as in training an image is in a validation."""
+
+START = 60.0
+"""Seconds for the imports, the trial step, and the choice of the precision."""
+
+SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
+GOOD_PIXELS, LEAST_PIXELS = 16, 8
+"""Of an object's shorter side in the network: two cells of its finest map, and one."""
+
+FEWEST_EPOCHS, MOST_EPOCHS, ZOO_EPOCHS = 24, 100, 300
+"""Those of the presets, those that suit hundreds of images, those of the model zoo."""
+
+SEEN = 12_000
+"""Images that a training should see at least, one after the other: 3000 steps."""
+
+VALIDATIONS = 4
+SAMPLE = 2000
+"""Images whose size is looked at."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large images and objects are.
+
+    Attributes:
+        image: the (width, height) of an image in the middle of all.
+        smallest: the shorter side of an object in the middle of the class with the
+            smallest ones, as a share of the longer side of its image.
+        label: that class.
+    """
+
+    image: tuple[int, int]
+    smallest: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is proposed; ``warning`` says where it is less than what should be."""
+
+    preset: str
+    image_size: int
+    epochs: int
+    val_interval: int
+    minutes: float
+    speed: float
+    cores: int
+    warning: str = ""
+
+    @property
+    def duration(self) -> str:
+        """Return how long the training may take, as text."""
+        minutes = max(1, round(self.minutes))
+        if minutes < 120:
+            return f"{minutes} minutes"
+        return f"{minutes / 60:.1f} hours"
+
+    @property
+    def basis(self) -> str:
+        """Return what the duration is estimated by."""
+        return (
+            f"{self.speed:.2g} images a second on {self.cores} CPUs: "
+            f"{SPEED[self.preset]} measured at 320x240 pixels on {SPEED_CORES}, scaled "
+            "by area and CPUs"
+        )
+
+
+def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
+    """Measure images, and objects of some classes; of many images a sample."""
+    measured = []
+    shares: dict[str, list[float]] = {}
+    for one in images[:: max(1, len(images) // SAMPLE)]:
+        size = _image_size(one.image) or one.size
+        if size is None:
+            continue
+        measured.append(size)
+        for item in one.objects:
+            if item.label in classes:
+                share = min(item.bbox[2:]) / max(size)
+                shares.setdefault(item.label, []).append(share)
+    if not shares:
+        raise DataError(
+            f"{images[0].image.parent}: no image with an object can be opened; "
+            "mmdet_check says why"
+        )
+    by_class = {label: median(values) for label, values in shares.items()}
+    label = min(by_class, key=by_class.get)
+    measured.sort(key=math.prod)
+    return Sizes(measured[len(measured) // 2], by_class[label], label)
+
+
+def _image_size(path: Path) -> tuple[int, int] | None:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except Exception:  # mmdet_check says what is wrong with it
+        return None
+
+
+def plan_for(
+    preset: str, sizes: Sizes, train: int, val: int, minutes: float, cores: int
+) -> Plan:
+    """Choose the largest useful image size that has time for a fair number of epochs.
+
+    Useful is a size at which objects of the smallest class are well seen, and none
+    above that of the images. Where the time is short, images shrink until those objects
+    are barely seen, and then epochs become fewer.
+    """
+    longest = max(sizes.image)
+    allowed = [size for size in SIZES if size < longest] or [SIZES[0]]
+    if longest > allowed[-1] and len(allowed) < len(SIZES):
+        allowed.append(SIZES[len(allowed)])
+    good = _first(allowed, lambda size: size * sizes.smallest >= GOOD_PIXELS)
+    least = _first(allowed, lambda size: size * sizes.smallest >= LEAST_PIXELS)
+    candidates = [size for size in allowed if least <= size <= good]
+
+    def epochs_at(size: int) -> float:
+        speed = images_per_second(preset, size, sizes.image, cores)
+        validations = VALIDATIONS * val / (PREDICTED * speed)
+        return (60 * minutes - START - validations) * speed / train
+
+    fitting = [size for size in candidates if epochs_at(size) >= FEWEST_EPOCHS]
+    size = max(fitting, default=candidates[0])
+    most = min(ZOO_EPOCHS, max(MOST_EPOCHS, SEEN // train))
+    epochs = max(1, min(most, math.floor(epochs_at(size))))
+    speed = images_per_second(preset, size, sizes.image, cores)
+    seconds = START + (epochs * train + VALIDATIONS * val / PREDICTED) / speed
+    return Plan(
+        *(preset, size, epochs, max(1, epochs // VALIDATIONS), seconds / 60),
+        *(speed, cores, _warning(sizes, size, good, epochs)),
+    )
+
+
+def _first(sizes: Sequence[int], fits) -> int:
+    return next((size for size in sizes if fits(size)), sizes[-1])
+
+
+def _warning(sizes: Sizes, size: int, good: int, epochs: int) -> str:
+    pixels = size * sizes.smallest
+    if epochs < FEWEST_EPOCHS:
+        return f"{epochs} epochs are few; {FEWEST_EPOCHS} or more take more --hours"
+    if size < good:
+        return f"with more --hours images of {good} pixels would show more"
+    if pixels < LEAST_PIXELS:
+        return f"{sizes.label} has about {pixels:.0f} pixels; cut images into tiles"
+    return ""
+
+
+def images_per_second(
+    preset: str, size: int, image: tuple[int, int], cores: int
+) -> float:
+    """Estimate the speed of training: as measured, by area and cores."""
+    area = size * size * min(image) / max(image)
+    return SPEED[preset] * SPEED_AREA / area * min(cores, MOST_CORES) / SPEED_CORES

@@ -1,0 +1,67 @@
+"""What mmdet_init says: what was found, what is proposed, and what to look at."""
+
+from collections.abc import Iterator
+
+from mmdet_flow.dataset.annotations import ImageIndex
+from mmdet_flow.dataset.object_checks import labels_by_likeness
+from mmdet_flow.start.init.proposal import Proposal
+from mmdet_flow.start.survey import kinds
+
+
+def summary(proposal: Proposal) -> Iterator[str]:
+    """Yield a line for each thing that was found, is proposed, or needs a look."""
+    found, sizes, plan = proposal.found, proposal.sizes, proposal.plan
+    width, height = sizes.image
+    pixels = sizes.smallest * max(sizes.image)
+    yield _line(
+        "data",
+        f"{len(found.images)} images in {found.source.images}, annotated as "
+        f"{found.format} in {found.source.annotations}",
+    )
+    yield _line("classes", proposal.counts)
+    yield _line(
+        "sizes",
+        f"images of {width}x{height} pixels; {sizes.label}, the smallest objects, of "
+        f"about {pixels:.0f}",
+    )
+    division = proposal.division
+    yield _line(
+        "splits",
+        f"{division.how}: {division.sizes}" if division else "shares, by class",
+    )
+    yield _line(
+        "model",
+        f"{plan.preset}, {plan.image_size} pixels, {plan.epochs} epochs: about "
+        f"{plan.duration}",
+    )
+    yield _line("estimated", f"by {plan.basis}; mmdet_train measures it")
+    if proposal.policy:
+        said = ", ".join(": ".join(one) for one in proposal.policy.items())
+        yield _line("policy", said)
+    for text in notes(proposal):
+        yield _line("note", text)
+
+
+def notes(proposal: Proposal) -> Iterator[str]:
+    """Yield what the user should look at before a run."""
+    found = proposal.found
+    if proposal.plan.warning:
+        yield proposal.plan.warning
+    if found.problems:
+        yield f"{kinds(found.problems)}: mend them first; mmdet_check lists them"
+    unused = len(ImageIndex(found.source.images).paths) - len(found.images)
+    if unused > 0:
+        yield f"{unused} more images have no annotation, and are not used"
+    for names in labels_by_likeness(list(found.classes.elements())):
+        yield f"{' and '.join(names)} may be one class; docs/data.md, similar-classes"
+    if found.format == "yolo" and found.source.labels is None:
+        yield "no file names the classes; write labels.txt, or name it with --labels"
+    if found.without_mask and found.outlines:
+        yield (
+            f"{found.outlines} objects have outlines and {found.without_mask} have no "
+            "polygon; masks need all"
+        )
+
+
+def _line(subject: str, text: str) -> str:
+    return f"{subject:<10} {text}"

@@ -1,0 +1,105 @@
+"""The text of a config, with comments that say what was found and when to change it."""
+
+import textwrap
+from collections.abc import Mapping
+
+WIDTH = 88
+
+CONFIG = """\
+{found}
+# Each key is described in schemas/config.schema.yaml; what is left out has the default
+# that stands there. `snakemake -n` shows what would be done, `snakemake --cores all`
+# does it.
+
+experiments:
+  # The name is part of every path: results/{name}/...
+  {name}:
+    data:
+      format: {format}
+      annotations: {annotations}
+      images: {images}
+{glob}{labels}\
+{counts}
+      # The numbers of the labels follow this order.
+      classes: {classes}
+{policy}
+{division}
+    splits:
+      train: {train}
+      val: {val}
+      test: {test}
+
+    model:
+      # small-boxes, small-masks, which learns outlines and needs polygons, or zoo, the
+      # recipe of the model zoo, for large data and days.
+      preset: {preset}
+      # The longer side in pixels: smaller is faster, larger sees smaller objects.
+      image_size: {image_size}
+{estimate}
+      epochs: {epochs}
+      # Validate every so many epochs; the best validated checkpoint is published.
+      val_interval: {val_interval}
+
+    predict:
+      # A folder of images; leave it out for the images of the test split.
+      # images: data/new
+      # Objects with a lower score are left out; auto takes the best score of each
+      # class, by the validation split.
+      score: 0.3
+"""
+
+GLOB = """\
+      # Which files of the folder are annotations.
+      glob: {}
+"""
+LABELS = """\
+      # The file with the names of the numbered classes.
+      labels: {}
+"""
+POLICY = """\
+      # What to do about findings; docs/data.md has all.
+      policy: {}
+"""
+
+
+COMMENTS = {"found": 0, "counts": 6, "division": 4, "estimate": 6}
+"""Values that become comments, and how far they are moved in."""
+
+
+def config_text(
+    values: Mapping[str, object],
+    glob: str | None,
+    labels: str | None,
+    policy: Mapping[str, str],
+) -> str:
+    """Fill in the config; what is left out has no line."""
+    filled = {
+        key: comment(str(value), COMMENTS[key]) if key in COMMENTS else in_yaml(value)
+        for key, value in values.items()
+    }
+    return CONFIG.format(
+        **filled,
+        glob=GLOB.format(in_yaml(glob)) if glob else "",
+        labels=LABELS.format(in_yaml(labels)) if labels else "",
+        policy=POLICY.format(in_yaml(dict(policy))) if policy else "",
+    )
+
+
+def in_yaml(value: object) -> str:
+    """Return a value as YAML on one line, quoted where it has to be."""
+    import yaml
+
+    text = yaml.safe_dump(
+        value,
+        default_flow_style=True,
+        width=float("inf"),
+        allow_unicode=True,
+        sort_keys=False,
+    )
+    return text.removesuffix("...\n").strip()
+
+
+def comment(text: str, indent: int) -> str:
+    """Return a comment of as many lines as it takes."""
+    prefix = f"{' ' * indent}# "
+    return textwrap.fill(text, WIDTH, initial_indent=prefix, subsequent_indent=prefix)

@@ -1,0 +1,107 @@
+"""What the readers find in a folder: images, objects, and what they cannot read."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from mmdet_flow.dataset.annotations import (
+    AnnotatedImage,
+    AnnotatedObject,
+    ImageIndex,
+    Problem,
+    Source,
+)
+from mmdet_flow.dataset.readers import FORMATS
+
+FILLED = 0.98
+"""A polygon that fills so much of its box is taken for the box."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a reader finds.
+
+    Attributes:
+        format: the name of the reader.
+        images: what it can read.
+        problems: what it cannot.
+    """
+
+    format: str
+    source: Source
+    images: list[AnnotatedImage]
+    problems: list[Problem]
+
+    @property
+    def objects(self) -> list[AnnotatedObject]:
+        return [item for one in self.images for item in one.objects]
+
+    @property
+    def classes(self) -> Counter[str]:
+        """Return the number of objects of each class, the most frequent first."""
+        counts = Counter(item.label for item in self.objects if item.label)
+        return Counter(dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))))
+
+    @property
+    def outlines(self) -> int:
+        """Return how many objects have an outline, not just a box."""
+        return sum(map(has_outline, self.objects))
+
+    @property
+    def without_mask(self) -> int:
+        """Return how many objects have a box alone, and no polygon either."""
+        return sum(not has_mask(item) for item in self.objects)
+
+
+def survey(
+    name: str, source: Source, index: ImageIndex, limit: int | None = None
+) -> Survey:
+    """Read a source in a format, all of it or up to a number of images."""
+    items = list(islice(FORMATS[name].read(source, index), limit))
+    images = [item for item in items if isinstance(item, AnnotatedImage)]
+    problems = [item for item in items if isinstance(item, Problem)]
+    return Survey(name, source, images, problems)
+
+
+def has_mask(item: AnnotatedObject) -> bool:
+    """Whether an object has a polygon, or another mask of COCO."""
+    return bool(item.polygon or (item.coco and item.coco.get("segmentation")))
+
+
+def has_outline(item: AnnotatedObject) -> bool:
+    """Whether an object has a mask that is not simply its box."""
+    if has_mask(item) and not item.polygon:
+        return True  # RLE, or several polygons
+    columns, rows = item.polygon[0::2], item.polygon[1::2]
+    if len(columns) < 3:
+        return False
+    inside = (max(columns) - min(columns)) * (max(rows) - min(rows))
+    return _area(columns, rows) < FILLED * inside
+
+
+def _area(columns: tuple[float, ...], rows: tuple[float, ...]) -> float:
+    """Return the area of a polygon by the shoelace formula."""
+    following = zip(columns[1:] + columns[:1], rows[1:] + rows[:1], strict=True)
+    pairs = zip(columns, rows, following, strict=True)
+    return abs(sum(x * below - right * y for x, y, (right, below) in pairs)) / 2
+
+
+def kinds(problems: Iterable[Problem]) -> str:
+    """Return how many problems there are of each kind, as text."""
+    counts = Counter(problem.kind for problem in problems)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+
+
+def common_place(files: Iterable[Path]) -> Path:
+    """Return the deepest folder that holds all files, or the only file."""
+    places = set(files)
+    if len(places) == 1:
+        return places.pop()
+    folders = [place.parent for place in places]
+    return next(
+        one
+        for one in (folders[0], *folders[0].parents)
+        if all(folder.is_relative_to(one) for folder in folders)
+    )

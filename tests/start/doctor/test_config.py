@@ -1,0 +1,33 @@
+"""The config as it stands in its file."""
+
+import pytest
+
+from mmdet_flow.errors import UsageError
+from mmdet_flow.start.doctor import config as configs
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("a:\n  b: [\n", "line 3: "), ("", "holds no keys"), ("- a\n", "holds no keys")],
+)
+def test_a_file_that_is_no_config(tmp_path, text, reason):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UsageError, match=reason):
+        configs.read_config(tmp_path / "config.yaml")
+
+
+def test_data_of_experiments_and_campaigns_is_found():
+    data = {"format": "voc", "annotations": "a", "images": "b"}
+    config = {
+        "experiments": {"one": {"data": data}},
+        "campaigns": {
+            "many": {
+                "base": {"data": data},
+                "grid": {"model.seed": [0, 1, 2], "size": {"s": {}, "l": {}}},
+            }
+        },
+    }
+    places = [place for place, _ in configs.data_sections(config)]
+    assert places == ["experiments.one.data", "campaigns.many.base.data"]
+    assert configs.experiments(config) == 1 + 3 * 2
+    assert configs.experiments({"experiments": ["wrong"], "campaigns": {"x": 3}}) == 0

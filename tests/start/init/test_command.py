@@ -1,0 +1,126 @@
+"""mmdet_init as a user runs it, on the example in each format."""
+
+import shutil
+
+import jsonschema
+import pytest
+import yaml
+
+from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.start.init.command import hours
+from tests.conftest import ROOT, run_command, the_error
+from tests.dataset.voc_data import make_voc
+from tests.start.init.example_data import make_data
+from tests.workflow.test_workflow import snakemake
+
+SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
+
+
+def init(folder, *options):
+    return run_command("mmdet_init", *options, cwd=folder)
+
+
+def config_in(folder, name="config.yaml") -> dict:
+    config = yaml.safe_load((folder / name).read_text())
+    jsonschema.validate(config, SCHEMA)
+    return config["experiments"]
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_each_format_is_found(tmp_path, name):
+    make_data(tmp_path / "data/ground", name)
+    run = init(tmp_path, "data/ground")
+    assert run.returncode == 0, run.stderr
+    data = config_in(tmp_path)["ground"]["data"]
+    assert data["format"] == name
+    assert sorted(data["classes"]) == ["leaf", "pebble", "shell"]
+    assert data["images"] == "data/ground"
+    expected = "data/ground/annotations.json" if name in ("coco", "vgg") else None
+    assert data["annotations"] == (expected or "data/ground")
+    preset = "small-boxes" if name == "voc" else "small-masks"
+    assert f"{preset}, 192 pixels" in run.stdout
+    assert config_in(tmp_path)["ground"]["model"]["preset"] == preset
+
+
+def test_what_is_written_is_what_snakemake_takes(tmp_path):
+    folder = make_data(tmp_path / "data/my cells", "voc")
+    for name in ("labels", "photos"):
+        (folder / name / "first").mkdir(parents=True)
+    for path in folder.glob("*.*"):
+        place = "labels" if path.suffix == ".xml" else "photos"
+        path.rename(folder / place / "first" / path.name)
+    run = init(tmp_path, "data/my cells", "--hours", "30m")
+    assert run.returncode == 0, run.stderr
+    data = config_in(tmp_path)["my-cells"]["data"]
+    assert data["annotations"] == "data/my cells/labels/first"
+    assert data["images"] == "data/my cells/photos/first"
+    planned = snakemake(tmp_path, "-n")
+    assert planned.returncode == 0, planned.stderr[-2000:]
+    assert "results/my-cells/model/checkpoint.pth" in planned.stdout + planned.stderr
+
+
+def test_a_config_is_not_lost(tmp_path):
+    make_voc(tmp_path / "data")
+    (tmp_path / "config.yaml").write_text("mine")
+    message = the_error(init(tmp_path, "data"))
+    assert "config.yaml: is there already; replace it with --force" in message
+    assert (tmp_path / "config.yaml").read_text() == "mine"
+    assert init(tmp_path, "data", "--output", "new/other.yaml").returncode == 0
+    # One in another folder may be used from there too.
+    data = config_in(tmp_path, "new/other.yaml")["data"]["data"]
+    assert data["annotations"] == str(tmp_path / "data/xml")
+    assert init(tmp_path, "data", "--force", "--name", "mine").returncode == 0
+    assert list(config_in(tmp_path)) == ["mine"]
+
+
+def test_the_divisions_that_data_come_with(tmp_path):
+    root = make_voc(tmp_path / "data")
+    lists = root / "ImageSets/Main"
+    lists.mkdir(parents=True)
+    for split, stem in (("train", "a"), ("val", "b [1]"), ("test", "c")):
+        (lists / f"{split}.txt").write_text(f"{stem}\n")
+    assert "train 1, val 1, test 1" in init(tmp_path, "data").stdout
+    splits = config_in(tmp_path)["data"]["splits"]
+    assert splits["val"] == "data/ImageSets/Main/val.txt"
+    shutil.rmtree(root / "ImageSets")
+    for split, stem in (("train", "a"), ("valid", "b [1]"), ("test", "c")):
+        (root / "images" / split).mkdir()
+        (root / f"images/{stem}.jpg").rename(root / f"images/{split}/{stem}.jpg")
+    assert init(tmp_path, "data", "--force").returncode == 0
+    assert config_in(tmp_path)["data"]["splits"]["val"] == "data-splits/val.txt"
+    assert (tmp_path / "data-splits/val.txt").read_text() == "b [1].jpg\n"
+    (tmp_path / "data-splits/val.txt").write_text("edited")
+    message = the_error(init(tmp_path, "data", "--output", "other.yaml"))
+    assert "data-splits/train.txt: is there already; replace it with" in message
+    assert (tmp_path / "data-splits/val.txt").read_text() == "edited"
+    planned = snakemake(tmp_path, "-n")
+    assert planned.returncode == 0, planned.stderr[-2000:]
+
+
+def test_answers_come_as_options(tmp_path):
+    make_data(tmp_path / "ground", "opex")
+    run = init(tmp_path, "ground", "--boxes", "--classes", "shell", "leaf")
+    assert run.returncode == 0, run.stderr
+    experiment = config_in(tmp_path)["ground"]
+    assert experiment["data"]["classes"] == ["shell", "leaf"]
+    assert experiment["data"]["policy"] == {"unknown-class": "drop"}
+    assert experiment["model"]["preset"] == "small-boxes"
+    message = the_error(init(tmp_path, "ground", "--force", "--classes", "lief"))
+    assert "--classes lief: no object is called that; did you mean leaf?" in message
+    make_voc(tmp_path / "voc")
+    message = the_error(init(tmp_path, "voc", "--force", "--masks"))
+    assert "--masks: 3 of 3 objects have no polygon; draw them" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2", 2), ("2h", 2), ("30m", 0.5), ("1h30m", 1.5), ("0.5", 0.5)]
+)
+def test_times(text, value):
+    assert hours(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "soon", "1d", "-1", "h", "1.2.3"])
+def test_what_is_no_time(tmp_path, text):
+    run = init(tmp_path, "nowhere", f"--hours={text}")
+    assert run.returncode == 2
+    assert f"{text} is no time; write it as 2h or 30m" in run.stderr

@@ -1,0 +1,76 @@
+"""Image size and epochs, by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from mmdet_flow.errors import DataError
+from mmdet_flow.start.init.find import find
+from mmdet_flow.start.init.plan import Sizes, images_per_second, measure, plan_for
+from tests.dataset.voc_data import make_voc
+
+CELLS = Sizes((640, 480), 38 / 640, "Platelets")
+
+
+def plan(sizes=CELLS, minutes=60.0, train=205, val=87, cores=2, preset="small-boxes"):
+    return plan_for(preset, sizes, train, val, minutes, cores)
+
+
+def test_speed_goes_with_area_and_cores():
+    assert images_per_second("small-boxes", 320, (640, 480), 2) == 11.7
+    assert images_per_second("small-boxes", 640, (640, 480), 2) == 11.7 / 4
+    assert images_per_second("small-boxes", 320, (480, 640), 4) == 11.7 * 2
+    assert images_per_second("small-masks", 320, (320, 160), 2) == 7.5 * 1.5
+    # A batch of 4 keeps no more than these busy.
+    many = images_per_second("small-boxes", 320, (640, 480), 64)
+    assert many == images_per_second("small-boxes", 320, (640, 480), 8)
+
+
+def test_the_size_at_which_half_of_the_smallest_have_two_cells():
+    assert plan().image_size == 320  # 38 of 640 pixels are 19; at 256 they are 15
+    assert plan(Sizes((640, 480), 0.5, "WBC")).image_size == 192
+    assert plan(Sizes((200, 100), 0.02, "dot")).image_size == 256  # just above theirs
+    assert plan(Sizes((150, 100), 0.02, "dot")).image_size == 192
+
+
+def test_epochs_fill_the_time_and_no_more():
+    half = plan(minutes=15)
+    assert 24 <= half.epochs < 100 and 14 < half.minutes <= 15
+    assert half.val_interval == half.epochs // 4
+    full = plan(minutes=600)
+    assert full.epochs == 100 and full.minutes < 60 and not full.warning
+    # Few images are seen more often, as often as in the zoo at most.
+    assert plan(train=60, minutes=600).epochs == 200
+    assert plan(train=8, minutes=600).epochs == 300
+
+
+def test_little_time_makes_images_small_before_epochs_few():
+    short = plan(minutes=6)
+    assert (short.image_size, short.epochs >= 24) == (256, True)
+    assert "images of 320 pixels would show more" in short.warning
+    shorter = plan(minutes=2)
+    assert shorter.image_size == 192 and shorter.epochs < 24
+    assert f"{shorter.epochs} epochs are few" in shorter.warning
+    assert plan(minutes=0.1).epochs == 1
+
+
+def test_objects_that_stay_too_small_are_named():
+    tiny = plan(Sizes((4000, 3000), 0.002, "dot"), minutes=6000)
+    assert tiny.image_size == 1024
+    assert tiny.warning == "dot has about 2 pixels; cut images into tiles"
+
+
+def test_images_and_objects_are_measured(tmp_path):
+    root = make_voc(tmp_path)
+    images = find(root, root).images
+    sizes = measure(images, ["cat", "dog"])
+    # The cats are of 26x36 and 1x1 pixels, the dog of 20x20; images are 64 pixels wide.
+    assert sizes == Sizes((64, 48), pytest.approx(13.5 / 64), "cat")
+    assert measure(images, ["dog"]).label == "dog"
+    for path in (root / "images").iterdir():
+        path.write_bytes(b"no image")
+    # The annotations say how large they are.
+    assert measure(images, ["cat", "dog"]) == sizes
+    unsized = [replace(one, size=None) for one in images]
+    with pytest.raises(DataError, match="no image with an object can be opened"):
+        measure(unsized, ["cat", "dog"])
