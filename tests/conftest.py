@@ -146,11 +146,16 @@ def predictor(trained):
     return Predictor(Detector(trained.checkpoint, threads=2), LOW_SCORE, Outlines())
 
 
-@pytest.fixture
-def free_port() -> int:
+def unused_port() -> int:
+    """Return a port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def free_port() -> int:
+    return unused_port()
 
 
 @pytest.fixture
