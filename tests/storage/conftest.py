@@ -25,7 +25,10 @@ LEFT_BY_MACHINE = ("logs", "benchmarks", "source", "training", "pages", "trackin
 """Folders of results with times, places or the name of the working directory."""
 
 RECORDS = (
-    *("run.json", "ro-crate-metadata.json", "leaderboard.csv", "leaderboard.html")
+    "run.json",
+    "ro-crate-metadata.json",
+    "leaderboard.csv",
+    "leaderboard.html",
 )
 """Files with the same."""
 
