@@ -301,8 +301,11 @@ def license_option(wildcards, input):
 
 
 def license_if_any(wildcards):
-    """Return the file with the terms of the data, or nothing."""
-    return config["experiments"][wildcards.experiment]["data"]["license"] or []
+    """Return the file with the terms of the data, here or by URL, or nothing."""
+    path = config["experiments"][wildcards.experiment]["data"]["license"]
+    if not path:
+        return []
+    return stored(path) if "://" in path else local(path)
 
 
 def round_trip_port(wildcards):
