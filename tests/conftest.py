@@ -24,7 +24,7 @@ LOW_SCORE = 0.001
 
 
 def run_command(
-    name: str, *args, cwd: Path | None = None, **variables
+    name: str, *args, cwd: Path | None = None, timeout: int = 600, **variables
 ) -> subprocess.CompletedProcess:
     """Run a command of the project the way a user does."""
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
@@ -35,7 +35,7 @@ def run_command(
         env=environment | variables,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=timeout,
     )
 
 

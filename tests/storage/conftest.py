@@ -148,6 +148,7 @@ class Project:
             *("snakemake", "--snakefile", ROOT / "Snakefile", "--cores", "2"),
             *(*self.options, *options),
             cwd=self.folder,
+            timeout=1800,
             **self.variables,
         )
 

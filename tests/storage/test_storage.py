@@ -157,7 +157,7 @@ def test_a_result_that_is_taken_away_is_made_again(in_bucket, server):
     before = server.read(key)
     server.client.delete_object(Bucket=BUCKET, Key=key)
     said = in_bucket.run("-n")
-    assert "draw_predictions" in said and "train_model" not in said
+    assert "rule draw_predictions:" in said and "rule train_model:" not in said
     in_bucket.run("results/example/predictions/overview.png")
     assert server.read(key) == before
 
