@@ -301,8 +301,11 @@ def license_option(wildcards, input):
 
 
 def license_if_any(wildcards):
-    """Return the file with the terms of the data, or nothing."""
-    return config["experiments"][wildcards.experiment]["data"]["license"] or []
+    """Return the file with the terms of the data, here or by URL, or nothing."""
+    path = config["experiments"][wildcards.experiment]["data"]["license"]
+    if not path:
+        return []
+    return stored(path) if "://" in path else local(path)
 
 
 def round_trip_port(wildcards):
@@ -317,9 +320,25 @@ def campaign_option(wildcards):
 
 
 def tracker_option(wildcards):
-    """Return --uri and that of the tracker, or nothing."""
+    """Return --uri and that of the tracker, or nothing.
+
+    With results on remote storage the file of the tracker stays on this machine, where
+    it would be with results on this machine.
+    """
     uri = config["track"]["uri"]
+    remote = workflow.storage_settings.default_storage_provider
+    if remote and not uri and not os.environ.get("MLFLOW_TRACKING_URI"):
+        uri = f"sqlite:///{workflow.pathvars.items['results']}/tracking/mlflow.db"
     return ["--uri", uri] if uri else []
+
+
+def place_of_results(wildcards):
+    """Return where the results of the experiment are, as a user finds them."""
+    folder = f"{workflow.pathvars.items['results']}/{wildcards.experiment}"
+    settings = workflow.storage_settings
+    if settings.default_storage_provider:
+        return f"{settings.default_storage_prefix.rstrip('/')}/{folder}"
+    return folder
 
 
 def tries_to_track(wildcards):
@@ -349,6 +368,50 @@ def made_files(name):
     if has_validation(name):
         files += ("evaluation/thresholds.json",)
     return [f"<results>/{name}/{file}" for file in files]
+
+
+def recorded_files(wildcards):
+    """Return all that the record, the pages and the tracker read of an experiment.
+
+    Files of folders: on remote storage nothing is in a folder but what is an input. Of
+    the shards, what is measured and a table; OPEX would be too much to fetch.
+    """
+    name = wildcards.experiment
+    figures = [f"evaluation/{one}" for one in ("curves", "confusion", "errors")]
+    figures.append("evaluation/calibration")
+    files = (
+        *("dataset/classes.txt", "dataset/report.json", "dataset/report.csv"),
+        *(f"splits/{split}.json" for split in ("train", "val", "trainval")),
+        *(f"splits/{split}.txt" for split in ("train", "val", "test")),
+        *("card/card.json", "card/card.png", "card/samples.png", "model/curves.png"),
+        *(f"{figure}.{kind}" for figure in figures for kind in ("csv", "png")),
+        *("evaluation/metrics.csv", "evaluation/images.csv", "evaluation/worst.html"),
+        *("evaluation/label_errors.csv", "evaluation/detections.json"),
+        *("predictions/lists", "benchmarks/train_model.tsv"),
+    )
+    shards = [
+        f"<results>/{name}/{file}"
+        for shard in shards_of(name)
+        for file in (
+            f"predictions/shard-{shard}/images.csv",
+            f"benchmarks/predict_images-{shard}.json",
+            f"benchmarks/predict_images-{shard}.tsv",
+        )
+    ]
+    return [*made_files(name), *(f"<results>/{name}/{file}" for file in files), *shards]
+
+
+def measured_speeds():
+    """Return functions for what was measured of each experiment's jobs."""
+
+    def measured(name):
+        folder = f"<results>/{name}/benchmarks"
+        return lambda wildcards: [
+            f"{folder}/train_model.tsv",
+            *(f"{folder}/predict_images-{shard}.json" for shard in shards_of(name)),
+        ]
+
+    return [measured(name) for name in config["experiments"]]
 
 
 def stage_files(wildcards):

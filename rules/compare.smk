@@ -13,6 +13,7 @@ rule rank_experiments:
             experiment=config["experiments"],
             file=[*COMPARED, "predictions/images.csv"],
         ),
+        *measured_speeds(),
     output:
         csv=report(
             "<results>/leaderboard.csv",

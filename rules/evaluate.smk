@@ -176,5 +176,6 @@ rule summarize:
         runtime=growing(30),
     params:
         folder=subpath(output[0], parent=True),
+        place=place_of_results,
     shell:
-        "mmdet_summary {params.folder} --output {output} 2> {log}"
+        "mmdet_summary {params.folder} --place {params.place:q} --output {output} 2> {log}"

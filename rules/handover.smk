@@ -52,10 +52,10 @@ rule pack_model:
 rule build_pages:
     """Build the pages that the report shows beside pictures."""
     input:
-        card="<results>/{experiment}/model/card.md",
-        config="<results>/{experiment}/model/config.py",
+        recorded_files,
         # Is written after the last job whose speed is told.
         record="<results>/{experiment}/run.json",
+        times="<results>/{experiment}/benchmarks/jobs.json",
     output:
         report(
             "<results>/{experiment}/pages/data_set.html",

@@ -1,8 +1,7 @@
 rule write_record:
     """Write down what the run was made from, how, and what it made."""
     input:
-        lambda wildcards: made_files(wildcards.experiment),
-        splits=multiext("<results>/{experiment}/splits/", "train.json", "val.json"),
+        recorded_files,
         images="<results>/{experiment}/dataset/images",
     output:
         record="<results>/{experiment}/run.json",
@@ -30,8 +29,10 @@ rule write_record:
 rule track_run:
     """Export the record to the tracker; one that is down is tried again by the next run."""
     input:
-        lambda wildcards: made_files(wildcards.experiment),
+        recorded_files,
         record="<results>/{experiment}/run.json",
+        crate="<results>/{experiment}/ro-crate-metadata.json",
+        times="<results>/{experiment}/benchmarks/jobs.json",
     output:
         "<results>/tracking/{experiment}.json",
     log:

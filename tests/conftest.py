@@ -24,7 +24,7 @@ LOW_SCORE = 0.001
 
 
 def run_command(
-    name: str, *args, cwd: Path | None = None, **variables
+    name: str, *args, cwd: Path | None = None, timeout: int = 600, **variables
 ) -> subprocess.CompletedProcess:
     """Run a command of the project the way a user does."""
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
@@ -35,7 +35,7 @@ def run_command(
         env=environment | variables,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=timeout,
     )
 
 
@@ -146,11 +146,16 @@ def predictor(trained):
     return Predictor(Detector(trained.checkpoint, threads=2), LOW_SCORE, Outlines())
 
 
-@pytest.fixture
-def free_port() -> int:
+def unused_port() -> int:
+    """Return a port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def free_port() -> int:
+    return unused_port()
 
 
 @pytest.fixture

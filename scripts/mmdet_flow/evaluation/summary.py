@@ -9,8 +9,11 @@ from mmdet_flow import cli
 from mmdet_flow.files import read_json, write_if_changed
 
 
-def summarize(folder: Path, output: Path) -> None:
-    """Write the summary of the results folder of one experiment."""
+def summarize(folder: Path, output: Path, place: str | None = None) -> None:
+    """Write the summary of the results folder of one experiment.
+
+    ``place`` is where a reader finds that folder, if that is elsewhere.
+    """
     dataset = read_json(folder / "dataset" / "report.json")
     measured = read_json(folder / "evaluation" / "metrics.json")
     with open(folder / "predictions" / "images.csv", newline="") as stream:
@@ -33,7 +36,7 @@ def summarize(folder: Path, output: Path) -> None:
         "  predictions  " + ", ".join(f"{n} {name}" for name, n in status.items()),
         "Where to look",
         *(
-            f"  {folder}/{name:<34} {what}"
+            f"  {place or folder}/{name:<34} {what}"
             for name, what in (
                 ("predictions/overview.png", "predictions drawn on their images"),
                 ("evaluation/gallery.html", "predictions over annotations"),
@@ -61,9 +64,13 @@ def build_parser() -> argparse.ArgumentParser:
         "folder", type=Path, metavar="FOLDER", help="results/EXPERIMENT"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--place",
+        help="where readers find FOLDER, if elsewhere, as s3://bucket/results/NAME",
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return cli.run(lambda: summarize(args.folder, args.output), args)
+    return cli.run(lambda: summarize(args.folder, args.output, args.place), args)

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from mmdet_flow.handover.facts import read_table
 
+COPIES, STORED = ".snakemake/storage/s3/", "s3://"
+"""Where Snakemake keeps local copies of what is stored elsewhere, under its URL."""
+
 NAME_MAX = 254
 """A longer name is divided; all parts but the last are folders."""
 
@@ -46,17 +49,27 @@ def find_jobs(outputs: Iterable[Path], snakemake: Path) -> list[Job]:
     jobs: dict[str, Job] = {}
     for output in outputs:
         path = os.path.relpath(output, snakemake.parent)
-        content = _read(snakemake / "metadata", path)
+        content = _read(snakemake / "metadata", as_noted(path))
         if not (content and content.get("shellcmd") and content.get("log")):
             continue
         name = Path(content["log"][0]).stem
         if name not in jobs:
-            command = " ".join(content["shellcmd"].split())
-            inputs = sorted(set(content["input"]))
+            command = " ".join(content["shellcmd"].split()).replace(COPIES, STORED)
+            inputs = sorted(set(map(as_copied, content["input"])))
             times = content["starttime"], content["endtime"]
             jobs[name] = Job(name, content["rule"], command, inputs, [], *times)
         jobs[name].outputs.append(path)
     return sorted(jobs.values(), key=lambda job: job.name)
+
+
+def as_noted(path: str) -> str:
+    """Return the name that Snakemake has for a file: for a local copy, the URL."""
+    return STORED + path.removeprefix(COPIES) if path.startswith(COPIES) else path
+
+
+def as_copied(name: str) -> str:
+    """Return the path of a file that Snakemake names: for a URL, of the local copy."""
+    return COPIES + name.removeprefix(STORED) if name.startswith(STORED) else name
 
 
 def _read(folder: Path, output: str) -> dict | None:

@@ -32,8 +32,11 @@ FOLDERS = ("dataset", "splits", "card", "model", "evaluation", "predictions")
 OTHERS = ("summary.txt", "training/metrics.jsonl", "training/recipe.json")
 """What is recorded with its hash: the files of these folders, and these files."""
 
-PARTS = ("dataset/images", "predictions/lists", "predictions/shard-*/opex")
-"""Folders of many files, which jobs make as a whole."""
+PARTS = (
+    *("dataset/images", "predictions/lists", "predictions/shard-*/opex"),
+    "predictions/shard-*/images.csv",
+)
+"""Folders of many files, which jobs make as a whole; and what tells of each shard."""
 
 
 def write_record(

@@ -1,0 +1,38 @@
+"""What README, docs and Makefile name is there."""
+
+import os
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("envs/*.txt")),
+    *sorted(ROOT.glob("rules/*.smk")),
+]
+PATH = re.compile(r"(?<![\w/.-])(?:docs|tests|envs|rules|profiles|schemas)/[\w./*-]*\w")
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
+
+
+def missing(text: str, folder) -> list[str]:
+    """Return the paths of the checkout, and the links, that lead nowhere."""
+    # What make matrix and the like write is named with the option that says where.
+    named = {ROOT / path for path in PATH.findall(text.replace("--output docs/", ""))}
+    named |= {folder / path for path in LINK.findall(text)}
+    patterns = {os.path.relpath(path, ROOT) for path in named}
+    return sorted(one for one in patterns if not any(ROOT.glob(one)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_is_there(page):
+    assert missing(page.read_text(), page.parent) == []
+
+
+def test_what_is_not_there_is_found():
+    text = "`docs/nothing.md`, docs/data.md, tests/none/*.py, [page](away.md#part)"
+    assert missing(text, ROOT / "docs") == [
+        *("docs/away.md", "docs/nothing.md", "tests/none/*.py")
+    ]
