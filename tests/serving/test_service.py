@@ -80,6 +80,15 @@ def test_no_server_is_one_line(tmp_path, free_port):
     assert f"localhost:{free_port} does not answer" in the_error(run)
 
 
+def test_an_embedded_server_on_a_port_that_is_taken_is_one_line(redis_port):
+    run = run_command(
+        *("mmdet_predict_redis", "--checkpoint", "any", "--embedded_redis"),
+        *("--redis_port", redis_port),
+    )
+    assert run.returncode == 5
+    assert f"did not start on port {redis_port}" in the_error(run)
+
+
 def test_a_wrong_model_is_one_line_and_not_exit_0(redis_port, tmp_path):
     run = run_command(
         *("mmdet_predict_redis", "--checkpoint", tmp_path / "no.pth"),

