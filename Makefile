@@ -79,7 +79,7 @@ matrix: setup ## try the detector families on this machine: 20 minutes
 	@$(BIN)/mmdet_matrix --output docs/matrix
 
 test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
-	@tests/cluster/install.sh
+	@tests/install.sh slurmctld slurmd slurm-client munge
 	@$(BIN)/python -m pytest -m slurm tests/cluster
 
 test-storage: .venv/storage .venv/storage-test ## run the workflow on an S3 server of its own
@@ -115,7 +115,7 @@ publish: ## send the image to REGISTRY, as mmdet-flow:TAG
 	@$(ENGINE) push "$(REGISTRY)/mmdet-flow:$(TAG)"
 
 test-image: setup ## build the image and run the workflow in it; as root, on Debian
-	@tests/image/install.sh
+	@tests/install.sh podman runc debootstrap docker-registry
 	@$(BIN)/python -m pytest -m image tests/image
 
 bundle: setup ## pack all for machines without a network; docs/offline.md
