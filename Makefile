@@ -182,11 +182,14 @@ format: setup ## rewrite the sources in the project's style
 	@$(BIN)/ruff format .
 	@$(BIN)/snakefmt Snakefile rules
 
+docs: setup ## write the pages that are made from schema and parsers
+	@$(BIN)/python docs/reference.py
+
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
 .PHONY: help setup demo report ui bccd storage bundle test test-slow test-slurm
 .PHONY: test-storage test-record
-.PHONY: image publish test-image
+.PHONY: image publish test-image docs
 .PHONY: matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-two-stage lint format clean

@@ -1,5 +1,6 @@
 """What README, docs and Makefile name is there."""
 
+import importlib.util
 import os
 import re
 
@@ -36,3 +37,13 @@ def test_what_is_not_there_is_found():
     assert missing(text, ROOT / "docs") == [
         *("docs/away.md", "docs/nothing.md", "tests/none/*.py")
     ]
+
+
+def test_the_generated_pages_are_up_to_date():
+    """``make docs`` writes them."""
+    path = ROOT / "docs/reference.py"
+    spec = importlib.util.spec_from_file_location("reference", path)
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    for name, page in reference.PAGES.items():
+        assert (ROOT / "docs" / name).read_text() == page(), f"{name}: run make docs"

@@ -3,8 +3,10 @@
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 
 from mmdet_flow import __version__
@@ -16,14 +18,26 @@ BUG_EXIT_CODE = 70
 """Exit code of an error that is ours (EX_SOFTWARE of sysexits.h)."""
 
 
-def new_parser(
-    prog: str, description: str, epilog: str = ""
-) -> argparse.ArgumentParser:
-    """Return a parser with the options that every command has."""
-    parser = argparse.ArgumentParser(
+class Parser(argparse.ArgumentParser):
+    """A parser that completes the words of a shell, when a shell asks it to."""
+
+    def parse_args(self, args=None, namespace=None):
+        if "_ARGCOMPLETE" in os.environ:
+            import argcomplete
+
+            argcomplete.autocomplete(self)
+        return super().parse_args(args, namespace)
+
+
+def new_parser(prog: str, description: str, *examples: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every command has.
+
+    ``examples`` are arguments of it that its help shows.
+    """
+    parser = Parser(
         prog=prog,
         description=description,
-        epilog=epilog,
+        epilog="examples:\n" + "\n".join(_folded(f"{prog} {one}") for one in examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -36,6 +50,13 @@ def new_parser(
         "--debug", action="store_true", help="show the traceback of an error"
     )
     return parser
+
+
+def _folded(command: str) -> str:
+    """Break a command line as a shell reads it, indented, with options unbroken."""
+    glued = re.sub(r"( --\w+) (?!-)", "\\1\0", f"  {command}")
+    lines = textwrap.wrap(glued, 76, break_on_hyphens=False, break_long_words=False)
+    return " \\\n      ".join(lines).replace("\0", " ")
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:

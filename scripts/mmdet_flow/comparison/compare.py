@@ -211,9 +211,15 @@ def _images_csv(pair: Pair | None) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_compare", __doc__)
+    parser = cli.new_parser(
+        "mmdet_compare",
+        __doc__,
+        "results/small results/large --output results/compared",
+    )
     for name in ("a", "b"):
-        parser.add_argument(name, type=Path, metavar=name.upper())
+        parser.add_argument(
+            name, type=Path, metavar=name.upper(), help="results/EXPERIMENT"
+        )
     parser.add_argument(
         "--bootstrap",
         type=cli.positive_int,
@@ -228,7 +234,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"show the N images with most flips (default: {PICTURES})",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="comparison.html and its tables",
+    )
     return parser
 
 

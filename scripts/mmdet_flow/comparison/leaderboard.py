@@ -192,9 +192,21 @@ def leaderboard(folders: Sequence[Path], csv_file: Path, page: Path | None) -> N
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_leaderboard", __doc__)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
-    parser.add_argument("--csv", type=Path, required=True, metavar="FILE")
+    parser = cli.new_parser(
+        "mmdet_leaderboard",
+        __doc__,
+        "results/small results/large --csv leaderboard.csv --html leaderboard.html",
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="results/EXPERIMENT, several",
+    )
+    parser.add_argument(
+        "--csv", type=Path, required=True, metavar="FILE", help="the table"
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="a page of it, too")
     return parser
 

@@ -198,18 +198,34 @@ def _picture(path: Path) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_card", __doc__)
+    parser = cli.new_parser(
+        "mmdet_card",
+        __doc__,
+        "train.json val.json test.json --images images --output card",
+    )
     parser.add_argument(
         "splits", nargs="+", type=Path, metavar="COCO", help="a file a split"
     )
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images that the files name",
+    )
     parser.add_argument(
         "--image-size",
         type=cli.positive_int,
         metavar="PIXELS",
         help="longer side that the network sees",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where all files go",
+    )
     return parser
 
 

@@ -339,11 +339,23 @@ def _class_list(kept: list[CheckedImage], rules: Rules, ledger: Ledger) -> list[
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to check, and against what."""
-    parser.add_argument("--format", choices=sorted(FORMATS), required=True)
     parser.add_argument(
-        "--annotations", type=Path, required=True, metavar="FOLDER|FILE"
+        "--format", choices=sorted(FORMATS), required=True, help="of the annotations"
     )
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="FOLDER|FILE",
+        help="a file, or a folder of them",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder of the images; folders inside it are searched too",
+    )
     parser.add_argument(
         "--glob", metavar="PATTERN", help="which annotation files (default: all)"
     )
@@ -418,7 +430,11 @@ def run_check(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_check", __doc__)
+    parser = cli.new_parser(
+        "mmdet_check",
+        __doc__,
+        "--format voc --annotations xml --images photos --report findings.json",
+    )
     add_check_options(parser)
     parser.add_argument(
         "--report",

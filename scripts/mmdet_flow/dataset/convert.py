@@ -193,9 +193,19 @@ def run_convert(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_convert", __doc__)
+    parser = cli.new_parser(
+        "mmdet_convert",
+        __doc__,
+        "--format voc --annotations xml --images photos --output dataset",
+    )
     add_check_options(parser)
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="annotations.json, images and the report",
+    )
     return parser
 
 

@@ -240,10 +240,18 @@ def _opex_object(label: str, mask: np.ndarray) -> dict:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_example", __doc__)
+    parser = cli.new_parser(
+        "mmdet_example",
+        __doc__,
+        "--output data/example --images 40",
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--images", type=cli.positive_int, default=160)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--images", type=cli.positive_int, default=160, help="how many (default: 160)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="other pictures (default: 1)"
+    )
     return parser
 
 

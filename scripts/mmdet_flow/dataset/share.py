@@ -36,9 +36,21 @@ def share(source: Path, output: Path) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_share", __doc__)
-    parser.add_argument("source", type=Path, metavar="FOLDER")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser = cli.new_parser(
+        "mmdet_share",
+        __doc__,
+        "results/cells/dataset --output results/cells2/dataset",
+    )
+    parser.add_argument(
+        "source", type=Path, metavar="FOLDER", help="a folder that mmdet_convert made"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where to have it too",
+    )
     return parser
 
 

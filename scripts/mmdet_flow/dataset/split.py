@@ -261,14 +261,28 @@ def split_from_options(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_split", __doc__)
-    parser.add_argument("annotations", type=Path, metavar="COCO")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser = cli.new_parser(
+        "mmdet_split",
+        __doc__,
+        "dataset/annotations.json --output splits --train 0.8 --val 0.1 --test 0.1",
+    )
+    parser.add_argument(
+        "annotations", type=Path, metavar="COCO", help="the file to divide"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="a COCO file and a list for each split",
+    )
     for name, share in zip(SPLITS, ("0.7", "0.15", "0.15"), strict=True):
         parser.add_argument(
             f"--{name}", default=share, metavar="SHARE|FILE", help=f"default {share}"
         )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another division into shares (default: 0)"
+    )
     parser.add_argument(
         "--group-pattern",
         metavar="REGEX",
@@ -280,7 +294,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CSV",
         help="images with one value in --group-column stay together",
     )
-    parser.add_argument("--group-column", default="group", metavar="NAME")
+    parser.add_argument(
+        "--group-column",
+        default="group",
+        metavar="NAME",
+        help="the column of --group-file (default: group)",
+    )
     parser.add_argument(
         "--report",
         type=Path,
@@ -293,7 +312,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="divide train and val anew into N parts, of which --fold becomes val",
     )
-    parser.add_argument("--fold", type=int, default=0, metavar="K")
+    parser.add_argument(
+        "--fold", type=int, default=0, metavar="K", help="from 0 (default: 0)"
+    )
     return parser
 
 

@@ -109,7 +109,17 @@ def add_detection_options(
         metavar="FILE",
         help="COCO results instead of a model",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE")
-    parser.add_argument("--annotations", type=Path, required=True, metavar="COCO")
-    parser.add_argument("--images", type=Path, required=images, metavar="FOLDER")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
+    )
+    parser.add_argument(
+        "--annotations", type=Path, required=True, metavar="COCO", help="the truth"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=images,
+        metavar="FOLDER",
+        help="the images of --annotations",
+    )
     cli.add_threads_option(parser)

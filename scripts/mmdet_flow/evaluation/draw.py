@@ -67,13 +67,34 @@ def _draw(image, objects: list[dict], labels: list[str], score: float, width: in
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_draw", __doc__)
+    parser = cli.new_parser(
+        "mmdet_draw",
+        __doc__,
+        "predicted --images photos --output sheet.jpg --score 0.5",
+    )
     parser.add_argument(
         "opex", nargs="+", type=Path, metavar="FOLDER", help="folders of OPEX files"
     )
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--output", type=Path, required=True, metavar="PICTURE")
-    parser.add_argument("--count", type=cli.positive_int, default=12)
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images that were predicted",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="PICTURE",
+        help="the sheet, as .jpg or .png",
+    )
+    parser.add_argument(
+        "--count",
+        type=cli.positive_int,
+        default=12,
+        help="of how many images (default: 12)",
+    )
     parser.add_argument("--score", type=float, default=0.3, help="lowest score to draw")
     return parser
 

@@ -233,7 +233,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_evaluate", __doc__)
+    parser = cli.new_parser(
+        "mmdet_evaluate",
+        __doc__,
+        "--checkpoint model.pth --annotations test.json --images images --output "
+        "evaluation",
+    )
     add_detection_options(parser)
     add_score_options(parser, default=SCORE)
     parser.add_argument(
@@ -244,7 +249,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="how often to resample the images for the intervals; 0 for none "
         f"(default: {SAMPLES})",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where all files go",
+    )
     return parser
 
 

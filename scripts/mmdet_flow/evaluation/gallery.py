@@ -82,7 +82,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_gallery", __doc__)
+    parser = cli.new_parser(
+        "mmdet_gallery",
+        __doc__,
+        "--detections evaluation/detections.json --annotations test.json --images "
+        "images --output gallery.html",
+    )
     add_detection_options(parser, images=True)
     add_score_options(parser, default=SCORE)
     parser.add_argument(
@@ -92,8 +97,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"show the N worst images alone (default: {LIMIT})",
     )
-    parser.add_argument("--title", default="Predictions against the truth")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--title", default="Predictions against the truth", help="of the page"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="the page, HTML"
+    )
     parser.add_argument(
         "--excerpt",
         type=Path,

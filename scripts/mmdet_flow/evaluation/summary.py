@@ -59,11 +59,21 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_summary", __doc__)
+    parser = cli.new_parser(
+        "mmdet_summary",
+        __doc__,
+        "results/cells --output results/cells/summary.txt",
+    )
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="results/EXPERIMENT"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the summary, as text",
+    )
     parser.add_argument(
         "--place",
         help="where readers find FOLDER, if elsewhere, as s3://bucket/results/NAME",

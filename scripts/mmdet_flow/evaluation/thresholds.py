@@ -101,7 +101,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_thresholds", __doc__)
+    parser = cli.new_parser(
+        "mmdet_thresholds",
+        __doc__,
+        "--checkpoint model.pth --annotations val.json --images images --output "
+        "thresholds.json",
+    )
     add_detection_options(parser)
     parser.add_argument(
         "--use",
@@ -117,7 +122,9 @@ def build_parser() -> argparse.ArgumentParser:
             metavar="SHARE",
             help=f"the {name} that is wanted (default: {WANTED})",
         )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="the scores, as JSON"
+    )
     return parser
 
 

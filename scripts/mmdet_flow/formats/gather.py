@@ -35,11 +35,26 @@ def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_gather", __doc__)
-    parser.add_argument("shards", nargs="+", type=Path, metavar="FOLDER")
+    parser = cli.new_parser(
+        "mmdet_gather",
+        __doc__,
+        "shard-0 shard-1 --objects objects.parquet --manifest manifest.csv",
+    )
+    parser.add_argument(
+        "shards",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="folders that mmdet_predict wrote tables to",
+    )
     parser.add_argument("--lists", type=Path, metavar="FOLDER", help="of mmdet_shard")
     for name in TABLES:
-        parser.add_argument(f"--{name}", type=Path, metavar="TABLE")
+        parser.add_argument(
+            f"--{name}",
+            type=Path,
+            metavar="TABLE",
+            help="write this table; Parquet if TABLE ends so",
+        )
     return parser
 
 

@@ -347,7 +347,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_model_card", __doc__)
+    parser = cli.new_parser(
+        "mmdet_model_card",
+        __doc__,
+        "results/cells",
+    )
     parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: RUN/model/card.md"

@@ -76,7 +76,11 @@ def _read(path: Path) -> bytes:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_package", __doc__)
+    parser = cli.new_parser(
+        "mmdet_package",
+        __doc__,
+        "results/cells --license data/cells/LICENSE",
+    )
     parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: RUN/model/EXPERIMENT.zip"

@@ -144,7 +144,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_pages", __doc__)
+    parser = cli.new_parser(
+        "mmdet_pages",
+        __doc__,
+        "results/cells",
+    )
     parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="default: RUN/pages"

@@ -126,9 +126,21 @@ def _measure(checkpoint, config, precision, threads, truth: CocoFile, pixels):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_export", __doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--config", type=Path, metavar="FILE")
+    parser = cli.new_parser(
+        "mmdet_export",
+        __doc__,
+        "--checkpoint model.pth --annotations val.json --images images",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="what mmdet_train published",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
+    )
     parser.add_argument(
         "--annotations",
         type=Path,
@@ -136,9 +148,19 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="COCO",
         help="of the validation split",
     )
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
     parser.add_argument(
-        "--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS)
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images of --annotations",
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=PRECISIONS,
+        default=list(PRECISIONS),
+        help="what to try (default: all that there are)",
     )
     parser.add_argument(
         "--max_map_drop",

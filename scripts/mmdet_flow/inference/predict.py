@@ -237,7 +237,12 @@ def _suffixes(args: argparse.Namespace) -> dict[str, str]:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_predict", __doc__)
+    parser = cli.new_parser(
+        "mmdet_predict",
+        __doc__,
+        "--checkpoint model.pth --prediction_in new --prediction_out done --score 0.3",
+        "--package cells.zip --prediction_in new --prediction_out done --continuous",
+    )
     add_model_options(parser)
     folder = {"type": Path, "metavar": "FOLDER"}
     parser.add_argument("--prediction_in", required=True, help="images", **folder)
@@ -246,7 +251,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--prediction_tmp", help="make results here, then move them", **folder
     )
     parser.add_argument(
-        "--prediction_format", choices=("opex", "rois", "both"), default="opex"
+        "--prediction_format",
+        choices=("opex", "rois", "both"),
+        default="opex",
+        help="OPEX JSON, ROI CSV, or both (default: opex)",
     )
     parser.add_argument(
         "--prediction_suffix",
@@ -260,17 +268,34 @@ def build_parser() -> argparse.ArgumentParser:
         ("overlay", "write NAME-overlay.jpg, the image with its objects"),
     ):
         parser.add_argument(f"--output_{name}", action="store_true", help=text)
-    parser.add_argument("--poll_wait", type=float, default=1.0, metavar="SECONDS")
+    parser.add_argument(
+        "--poll_wait",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="with --continuous, the pause between looks at the folder (default: 1)",
+    )
     parser.add_argument("--continuous", action="store_true", help="wait for images")
     parser.add_argument(
         "--use_watchdog", action="store_true", help="wait by file system events"
     )
     parser.add_argument(
-        "--watchdog_check_interval", type=float, default=10.0, metavar="SECONDS"
+        "--watchdog_check_interval",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="with --use_watchdog, look at the folder so often, too, since not all "
+        "file systems send events (default: 10)",
     )
     inputs = parser.add_mutually_exclusive_group()
-    inputs.add_argument("--delete_input", action="store_true")
-    inputs.add_argument("--keep_input", action="store_true")
+    inputs.add_argument(
+        "--delete_input", action="store_true", help="delete images that were predicted"
+    )
+    inputs.add_argument(
+        "--keep_input",
+        action="store_true",
+        help="leave the images where they are; a repeated run predicts what is new",
+    )
     parser.add_argument(
         "--image_list",
         type=Path,
@@ -293,7 +318,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"refuse larger images before they are unpacked (default: {MAX_PIXELS})",
     )
-    parser.add_argument("--batch_size", type=cli.positive_int, default=8)
+    parser.add_argument(
+        "--batch_size",
+        type=cli.positive_int,
+        default=8,
+        help="images in hand at a time; results do not depend on it (default: 8)",
+    )
     parser.add_argument(
         "--max_failures", type=int, default=0, help="more are an error (default: 0)"
     )

@@ -101,7 +101,12 @@ def use_package(args: argparse.Namespace) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that decide what is predicted, on every front."""
     model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--checkpoint", type=Path, metavar="FILE")
+    model.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="what mmdet_train published, or any checkpoint of mmdet",
+    )
     model.add_argument(
         "--package",
         type=Path,

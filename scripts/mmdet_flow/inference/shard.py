@@ -29,11 +29,28 @@ def shard(folder: Path, image_list: Path | None, size: int, output: Path) -> int
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_shard", __doc__)
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser = cli.new_parser(
+        "mmdet_shard",
+        __doc__,
+        "photos --size 5000 --output lists",
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder of the images"
+    )
     parser.add_argument("--image_list", type=Path, metavar="FILE", help="only these")
-    parser.add_argument("--size", type=cli.positive_int, default=2000)
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--size",
+        type=cli.positive_int,
+        default=2000,
+        help="images in a list (default: 2000)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where the lists go",
+    )
     return parser
 
 

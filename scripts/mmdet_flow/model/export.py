@@ -99,11 +99,18 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_config", __doc__)
+    parser = cli.new_parser(
+        "mmdet_config",
+        __doc__,
+        "--list 'mask-rcnn*'",
+        "rtmdet_tiny_8xb32-300e_coco --save-path base.py",
+    )
     parser.add_argument(
         "config", nargs="?", metavar="CONFIG", help="path or model-zoo name"
     )
-    parser.add_argument("--save-path", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--save-path", type=Path, metavar="FILE", help="where to write the config"
+    )
     parser.add_argument(
         "--list", nargs="?", const="*", metavar="PATTERN", help="show the model zoo"
     )

@@ -170,8 +170,17 @@ def _as_markdown(rows: Sequence[Row]) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_matrix", __doc__)
-    parser.add_argument("configs", nargs="*", metavar="CONFIG")
+    parser = cli.new_parser(
+        "mmdet_matrix",
+        __doc__,
+        "rtmdet_tiny_8xb32-300e_coco yolox_tiny_8xb8-300e_coco --output matrix",
+    )
+    parser.add_argument(
+        "configs",
+        nargs="*",
+        metavar="CONFIG",
+        help="names of the zoo (default: one of each family)",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -179,7 +188,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the tables, FILE.csv and FILE.md",
     )
-    parser.add_argument("--image-size", type=cli.positive_int, default=320)
+    parser.add_argument(
+        "--image-size",
+        type=cli.positive_int,
+        default=320,
+        help="longer side in pixels (default: 320)",
+    )
     cli.add_threads_option(parser)
     return parser
 

@@ -517,16 +517,39 @@ def set_runtime(cfg: "Config", recipe: Recipe) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_patch", __doc__)
+    parser = cli.new_parser(
+        "mmdet_patch",
+        __doc__,
+        "base.py --train train.json --val val.json --test test.json --images images"
+        " --epochs 30 --output config.py",
+    )
     parser.add_argument("config", metavar="CONFIG", help="path or model-zoo name")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="the fitted config"
+    )
     coco = {"type": Path, "metavar": "COCO"}
-    parser.add_argument("--train", required=True, **coco)
+    parser.add_argument("--train", required=True, help="training images", **coco)
     parser.add_argument("--val", help="none: no validation", **coco)
-    parser.add_argument("--test", required=True, **coco)
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--epochs", type=cli.positive_int, required=True)
-    parser.add_argument("--batch-size", type=cli.positive_int, default=8)
+    parser.add_argument("--test", required=True, help="test images", **coco)
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images of all splits",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=cli.positive_int,
+        required=True,
+        help="how often each training image is seen",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=cli.positive_int,
+        default=8,
+        help="images of a step; the learning rate is scaled to it (default: 8)",
+    )
     parser.add_argument(
         "--image-size", type=cli.positive_int, help="longer side in pixels"
     )
@@ -542,10 +565,30 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="keep the first N stages of the backbone as they are loaded",
     )
-    parser.add_argument("--augment", choices=("recipe", "light"), default="recipe")
-    parser.add_argument("--val-interval", type=cli.positive_int, default=1)
-    parser.add_argument("--keep-checkpoints", type=cli.positive_int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--augment",
+        choices=("recipe", "light"),
+        default="recipe",
+        help="that of the recipe, or a light one for short runs (default: recipe)",
+    )
+    parser.add_argument(
+        "--val-interval",
+        type=cli.positive_int,
+        default=1,
+        help="validate every so many epochs (default: 1)",
+    )
+    parser.add_argument(
+        "--keep-checkpoints",
+        type=cli.positive_int,
+        default=2,
+        help="states of a running training to keep (default: 2)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of weights, order and augmentation (default: 0)",
+    )
     parser.add_argument(
         "--processes",
         type=cli.positive_int,
@@ -553,7 +596,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="how many will train together, each with a batch of its own (default: 1)",
     )
-    parser.add_argument("--work-dir", default="work_dir", metavar="FOLDER")
+    parser.add_argument(
+        "--work-dir",
+        default="work_dir",
+        metavar="FOLDER",
+        help="where mmdet_train works (default: work_dir)",
+    )
     add_cfg_options(parser)
     return parser
 

@@ -237,9 +237,18 @@ def _scale_learning_rate(cfg: "Config") -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_train", __doc__)
+    parser = cli.new_parser(
+        "mmdet_train",
+        __doc__,
+        "config.py --work-dir work --resume auto --publish model.pth",
+    )
     parser.add_argument("config", metavar="CONFIG", help="path of a patched config")
-    parser.add_argument("--work-dir", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--work-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="states, metrics and logs (default: that of the config)",
+    )
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -280,7 +289,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE|NAME",
         help="weights to start from, a file or a name in the cache's folder weights/",
     )
-    parser.add_argument("--auto-scale-lr", action="store_true")
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate to the batch, where the config has auto_scale_lr",
+    )
     parser.add_argument(
         "--launcher",
         choices=("none", *LAUNCHERS),
@@ -288,7 +301,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="what started this process and others that train with it: torchrun, srun "
         "or mpirun (default: none, a single process)",
     )
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    parser.add_argument(
+        "--local_rank",
+        "--local-rank",
+        type=int,
+        default=0,
+        help="set by old launchers (default: the variable LOCAL_RANK, or 0)",
+    )
     parser.add_argument(
         "--publish", type=Path, metavar="FILE", help="write the final checkpoint here"
     )

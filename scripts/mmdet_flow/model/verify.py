@@ -79,8 +79,17 @@ def _explanation(before: dict, now: dict) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_verify", __doc__)
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser = cli.new_parser(
+        "mmdet_verify",
+        __doc__,
+        "results/cells/training --iterations 20",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="the work folder of a finished training",
+    )
     parser.add_argument(
         "--iterations",
         type=cli.positive_int,

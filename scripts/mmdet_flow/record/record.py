@@ -185,7 +185,11 @@ def parse_config(text: str) -> dict:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_record", __doc__)
+    parser = cli.new_parser(
+        "mmdet_record",
+        __doc__,
+        "results/cells",
+    )
     parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
     parser.add_argument(
         "--config",

@@ -50,7 +50,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_track", __doc__)
+    parser = cli.new_parser(
+        "mmdet_track",
+        __doc__,
+        "results/cells results/leaves --uri https://mlflow.example.org",
+    )
     parser.add_argument(
         "run", type=Path, nargs="+", metavar="RUN", help="results/EXPERIMENT"
     )

@@ -161,15 +161,31 @@ def add_front_options(parser) -> None:
         help="pubsub, as all clients know it, or streams, which lose nothing "
         "(default: pubsub)",
     )
-    parser.add_argument("--redis_in", default="images", metavar="NAME")
-    parser.add_argument("--redis_out", default="predictions", metavar="NAME")
+    parser.add_argument(
+        "--redis_in",
+        default="images",
+        metavar="NAME",
+        help="channel or stream of the images (default: images)",
+    )
+    parser.add_argument(
+        "--redis_out",
+        default="predictions",
+        metavar="NAME",
+        help="of the answers (default: predictions)",
+    )
 
 
 def add_connection_options(parser) -> None:
     """Add the options that say where Redis is and how to get in."""
-    parser.add_argument("--redis_host", default="localhost", metavar="HOST")
-    parser.add_argument("--redis_port", type=int, default=6379, metavar="PORT")
-    parser.add_argument("--redis_db", type=int, default=0, metavar="NUMBER")
+    parser.add_argument(
+        "--redis_host", default="localhost", metavar="HOST", help="default: localhost"
+    )
+    parser.add_argument(
+        "--redis_port", type=int, default=6379, metavar="PORT", help="default: 6379"
+    )
+    parser.add_argument(
+        "--redis_db", type=int, default=0, metavar="NUMBER", help="default: 0"
+    )
     parser.add_argument(
         "--redis_url",
         metavar="URL",

@@ -230,7 +230,11 @@ def _opex_in(folder: Path) -> list[Path]:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_redis_load", __doc__)
+    parser = cli.new_parser(
+        "mmdet_redis_load",
+        __doc__,
+        "--images photos --redis_port 16379 --rate 20 --seconds 60",
+    )
     parser.add_argument(
         "--images", type=Path, required=True, metavar="FOLDER", help="what to send"
     )

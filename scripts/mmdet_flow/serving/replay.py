@@ -54,7 +54,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_redis_replay", __doc__)
+    parser = cli.new_parser(
+        "mmdet_redis_replay",
+        __doc__,
+        "--redis_port 16379 --list",
+    )
     parser.add_argument(
         "entries", nargs="*", metavar="ENTRY", help="only these (default: all)"
     )

@@ -186,7 +186,12 @@ def _warm_predictor(args: argparse.Namespace) -> Predictor:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_predict_redis", __doc__)
+    parser = cli.new_parser(
+        "mmdet_predict_redis",
+        __doc__,
+        "--checkpoint model.pth --score 0.3 --redis_host redis.example.org",
+        "--package cells.zip --embedded_redis --redis_port 16379 --redis_front streams",
+    )
     add_model_options(parser)
     add_connection_options(parser.add_argument_group("Redis"))
     fronts = parser.add_argument_group("the two fronts")

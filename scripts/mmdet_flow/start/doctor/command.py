@@ -76,7 +76,11 @@ def run_doctor(config_file: Path, quick: bool) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_doctor", __doc__)
+    parser = cli.new_parser(
+        "mmdet_doctor",
+        __doc__,
+        "--config config.yaml",
+    )
     parser.add_argument(
         "--config",
         type=Path,

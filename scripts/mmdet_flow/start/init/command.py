@@ -94,7 +94,11 @@ def hours(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser("mmdet_init", __doc__)
+    parser = cli.new_parser(
+        "mmdet_init",
+        __doc__,
+        "data/cells --hours 2h",
+    )
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="annotations, and images with them"
     )
