@@ -27,6 +27,8 @@ CONFIG = {
                 "image_size": 128,
                 "epochs": 6,
                 "val_interval": 6,
+                # The default measures, and nodes that are busy come to another end.
+                "precision": "fp32",
                 # A state after each step, so that there is one when a job is killed.
                 "save_minutes": 0,
                 "keep_checkpoints": 4,
