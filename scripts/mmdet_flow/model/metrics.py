@@ -122,7 +122,7 @@ def draw_curves(lines: Path, output: Path) -> None:
         points = [(line["epoch"], line[name]) for line in val if name in line]
         if points:
             score_axis.plot(*zip(*points, strict=True), marker=".", label=name)
-    if val:
+    if score_axis.lines:
         score_axis.legend()
     score_axis.set(ylabel="validation", xlabel="epoch", ylim=(0, 1))
     save_figure(figure, output)
