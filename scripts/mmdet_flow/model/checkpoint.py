@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -103,11 +104,13 @@ def allow_training_state() -> None:
     import torch
     from mmengine.logging.history_buffer import HistoryBuffer
 
+    rebuild = (np._core.multiarray._reconstruct, np._core.multiarray.scalar)
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,
-            np._core.multiarray._reconstruct,
-            np._core.multiarray.scalar,
+            *rebuild,
+            # As they are called in checkpoints that were saved with numpy 1.
+            *((one, f"numpy.core.multiarray.{one.__name__}") for one in rebuild),
             np.ndarray,
             np.dtype,
             *{type(np.dtype(code)) for code in "?bhilBHILefd"},
@@ -128,8 +131,16 @@ def _load(source: Path | io.BytesIO, path: StoredFile) -> dict:
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such checkpoint") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = (str(error).splitlines() or ["it is empty or cut off"])[0]
-        raise ModelError(f"{path}: cannot be read as a checkpoint: {reason}") from error
+        raise ModelError(
+            f"{path}: cannot be read as a checkpoint: {_reason(str(error))}"
+        ) from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise ModelError(f"{path}: has no state_dict; it is not a checkpoint of mmdet")
     return content
+
+
+def _reason(text: str) -> str:
+    """Return in one line why torch does not load a file."""
+    if code := re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", text):
+        return f"it holds {code[1]}, which could run code; publish the weights alone"
+    return (text.splitlines() or ["it is empty or cut off"])[0]
