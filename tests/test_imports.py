@@ -18,7 +18,8 @@ def run(code: str) -> str:
 
 def test_what_is_slow_and_not_needed_is_not_imported():
     code = (
-        "import sys; names = ('matplotlib', 'scipy', 'torch.distributed.fsdp'); "
+        "import sys; "
+        "names = ('matplotlib', 'scipy', 'sklearn', 'torch.distributed.fsdp'); "
         "print([name for name in names if name in sys.modules])"
     )
     assert run(IMPORT + code) == "[]"

@@ -1,8 +1,9 @@
 """The import of mmdet, without what is needed for nothing that is done here.
 
-Importing mmdet imports matplotlib, scipy and the sharded training of torch, which takes
-longer than all the rest and serves plots, tracking and other machines. Stand-ins take
-their place meanwhile: what is taken from them imports the real thing when it is called.
+Importing mmdet imports matplotlib, scipy, scikit-learn and the sharded training of
+torch, which takes longer than all the rest and serves plots, tracking and other
+machines. Stand-ins take their place meanwhile: what is taken from them imports the real
+thing when it is called.
 """
 
 import importlib
@@ -15,6 +16,7 @@ RARE = (
     *("matplotlib", "matplotlib.patches", "matplotlib.pyplot"),
     *("scipy", "scipy.linalg", "scipy.optimize", "scipy.sparse"),
     "scipy.sparse.csgraph",
+    *("sklearn", "sklearn.gaussian_process", "sklearn.gaussian_process.kernels"),
 )
 SHARDED = (
     *("torch.distributed.optim", "torch.distributed.fsdp"),
