@@ -9,6 +9,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -58,13 +59,15 @@ SPEED = re.compile(r"([\d.]+) images/s with (\w+)")
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a config; seconds are those of an image."""
+    """What became of a config; seconds are those of an image, MB the most in use."""
 
     family: str
     config: str
     result: str
     train_seconds: float | None = None
+    train_mb: int | None = None
     predict_seconds: float | None = None
+    predict_mb: int | None = None
     engine: str = ""
 
 
@@ -109,11 +112,11 @@ def _try(family: str, config: str, folder: Path, image_size: int, threads: int) 
             *("--images", images, "--epochs", EPOCHS, "--batch-size", BATCH),
             *("--image-size", image_size, "--val-interval", EPOCHS),
         )
-        _run(
+        _, train_mb = _run(
             *("mmdet_train", work / "config.py", "--work-dir", work / "training"),
             *("--publish", checkpoint, "--threads", threads),
         )
-        said = _run(
+        said, predict_mb = _run(
             *("mmdet_predict", "--checkpoint", checkpoint, "--keep_input"),
             *("--prediction_in", images, "--prediction_out", work / "out"),
             *("--threads", threads, "--score", 0.3),
@@ -125,22 +128,30 @@ def _try(family: str, config: str, folder: Path, image_size: int, threads: int) 
     speed = SPEED.search(said)
     return Row(
         *(family, config, "works"),
-        round(estimate["seconds_per_iteration"] / BATCH, 3),
-        round(1 / float(speed[1]), 3),
+        *(round(estimate["seconds_per_iteration"] / BATCH, 3), train_mb),
+        *(round(1 / float(speed[1]), 3), predict_mb),
         speed[2],
     )
 
 
-def _run(command: str, *args) -> str:
-    """Run a command of ours; return what it logs, or raise what it ends with."""
+def _run(command: str, *args) -> tuple[str, int]:
+    """Run a command of ours; return what it logs, and the most memory that it had, MB.
+
+    ModelError has what it ends with, if that is an error.
+    """
     program = Path(sys.executable).parent / command
-    run = subprocess.run(
-        [program, *map(str, args)], capture_output=True, text=True, errors="replace"
-    )
-    if run.returncode:
-        last = (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1]
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        process = subprocess.Popen(
+            [program, *map(str, args)], stdout=subprocess.DEVNULL, stderr=log
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        said = log.read()
+    if code:
+        last = (said.strip().splitlines() or [f"exit code {code}"])[-1]
         raise ModelError(last.removeprefix("error: "))
-    return run.stderr
+    return said, usage.ru_maxrss // 1024
 
 
 def _require_opex(folder: Path) -> None:
@@ -160,8 +171,9 @@ def _as_csv(rows: Sequence[Row]) -> str:
 
 def _as_markdown(rows: Sequence[Row]) -> str:
     lines = [
-        "| family | config | result | training, s/image | prediction, s/image | with |",
-        "|---|---|---|---|---|---|",
+        "| family | config | result | training, s/image | MB | prediction, s/image "
+        "| MB | with |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         cells = ["" if cell is None else str(cell) for cell in asdict(row).values()]

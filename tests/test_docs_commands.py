@@ -1,0 +1,108 @@
+"""The commands that the pages show: all are right, and most of them are run."""
+
+import json
+import re
+import shlex
+import shutil
+import textwrap
+
+import pytest
+
+from tests.conftest import ROOT, run_command
+from tests.test_commands import PROJECT, parser_of
+
+GENERATED = {"commands.md", "config.md"}
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [page for page in PAGES if page.name not in GENERATED]
+COMMAND = re.compile(r"(?:^|[\s;/])(mmdet_\w+) (.+)")
+
+
+def blocks(text: str) -> list[str]:
+    """Return the code blocks of a page, with folded lines joined."""
+    found = re.findall(r"(?:^ {4,}.*\n|^\n(?= {4}))+", text, re.MULTILINE)
+    found += re.findall(r"^```(?:sh|text)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(r"\\\n\s*", "", textwrap.dedent(block)) for block in found]
+
+
+def commands(text: str) -> list[tuple[str, list[str]]]:
+    """Return the commands of ours on a page, each with its arguments."""
+    lines = [line for block in blocks(text) for line in block.splitlines()]
+    matches = filter(None, map(COMMAND.search, lines))
+    split = [(one[1], shlex.split(one[2], comments=True)) for one in matches]
+    return [one for one in split if one[0] in PROJECT["scripts"] and one[1]]
+
+
+def is_right(name: str, arguments: list[str]) -> bool:
+    parser = parser_of(name)
+    if "..." in arguments:  # a part of a command; what it names must be there
+        known = {option for one in parser._actions for option in one.option_strings}
+        return {one for one in arguments if one[:2] == "--"} <= known
+    try:
+        parser.parse_args(arguments)
+    except SystemExit:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_on_a_page_are_right(page):
+    if page.name == "architecture.md":
+        return  # its commands stand in a drawing
+    found = commands(page.read_text())
+    assert [one for one in found if not is_right(*one)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_targets_on_a_page_are_in_the_makefile(page):
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(
+        re.findall(r"(?:^    |`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    )
+    assert {one for one in named if f"\n{one}:" not in makefile} == set()
+
+
+def test_wrong_commands_are_found():
+    page = "text\n\n    $ .venv/bin/mmdet_shard photos --sise 3 \\\n      --output x\n"
+    assert commands(page) == [
+        ("mmdet_shard", ["photos", "--sise", "3", "--output", "x"])
+    ]
+    assert not is_right(*commands(page)[0])
+    assert not is_right("mmdet_shard", ["photos", "...", "--sise"])
+    assert is_right("mmdet_shard", ["photos", "..."])
+
+
+@pytest.fixture
+def desk(trained, dataset, finished, tmp_path):
+    """A folder with what the pages speak of, under the names that they give it."""
+    for name in ("model.pth", "epoch_12.pth"):
+        shutil.copy(trained.checkpoint, tmp_path / name)
+    shutil.copy(trained.config, tmp_path / "config.py")
+    for name in ("train", "val", "test"):
+        shutil.copy(dataset.splits / f"{name}.json", tmp_path)
+    for name in ("images", "new"):
+        shutil.copytree(dataset.images, tmp_path / name)
+    cells = shutil.copytree(finished, tmp_path / "results" / "cells")
+    shutil.copytree(dataset.images, cells / "dataset" / "images")
+    shutil.copy(cells / "evaluation" / "thresholds.json", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name", ["evaluation", "handover", "migration", "predicting", "tracking"]
+)
+def test_the_commands_on_a_page_do_what_it_says(name, desk):
+    """In their order, but for services and what is shown in part."""
+    page = (ROOT / f"docs/{name}.md").read_text()
+    # A model that has hardly learned may have none.
+    scores = json.loads((desk / "thresholds.json").read_text())["scores"]
+    for command, arguments in commands(page):
+        words = {command, *arguments}
+        if words & {"...", "mmdet_predict_redis", "--uri", "results/cells-*"}:
+            continue
+        if not any((desk / "new").iterdir()):
+            shutil.copytree(desk / "images", desk / "new", dirs_exist_ok=True)
+        run = run_command(command, *arguments, cwd=desk)
+        expected = 3 if "auto" in arguments and not scores else 0
+        assert run.returncode == expected, (command, arguments, run.stderr)
+        if "cells.zip" in " ".join(arguments) or command == "mmdet_package":
+            shutil.copy(desk / "results/cells/model/cells.zip", desk)
