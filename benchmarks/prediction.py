@@ -142,8 +142,8 @@ def report(sides: list[Side], images: int, base: Side) -> str:
         middle = statistics.median(side.seconds)
         memory = f"{side.memory[1]}, {side.memory[-1]}" if side.memory[0] else ""
         lines.append(
-            f"| {side.name} | {images / middle:.1f} | {min(speeds):.1f} to "
-            f"{max(speeds):.1f} | {reference / middle:.2f} | {side.objects or ''} | "
+            f"| {side.name} | {images / middle:.3g} | {min(speeds):.3g} to "
+            f"{max(speeds):.3g} | {reference / middle:.2f} | {side.objects or ''} | "
             f"{memory} |"
         )
     return "\n".join(lines)
@@ -182,7 +182,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--score", type=float, default=0.3)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--starts", type=int, default=3, help="starts of each side")
+    parser.add_argument("--starts", type=int, default=3, help="starts of each side; 0 for none")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--precision", default="fp32")
     parser.add_argument(
@@ -232,7 +232,8 @@ def main() -> None:
         count = take_images(args.images, args.count, images)
         take_images(args.images, 4, warm_up)
         take_images(args.images, 1, first)
-        measure_starts(starters, args.starts, first)
+        if args.starts:
+            measure_starts(starters, args.starts, first)
         sides = [starter() for starter in starters.values()]
         for side in sides:
             side.round(images if side.name == "limit" else warm_up)

@@ -18,7 +18,9 @@ class StopOnNonFiniteLoss(Hook):
     """End the training when a loss is NaN or infinite, before weights are saved."""
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        loss = float((outputs or {}).get("loss", 0.0))
+        if not outputs or "loss" not in outputs:
+            return
+        loss = outputs["loss"].item()
         if not math.isfinite(loss):
             images = ", ".join(one.img_path for one in data_batch["data_samples"])
             raise ModelError(
