@@ -182,7 +182,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--score", type=float, default=0.3)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--starts", type=int, default=3, help="starts of each side; 0 for none")
+    parser.add_argument("--starts", type=int, default=3, help="of each side; 0: none")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--precision", default="fp32")
     parser.add_argument(
