@@ -22,7 +22,8 @@ def test_images_and_annotations_are_counted(tmp_path):
         checks.count("cells", data | {"format": "adams"})
 
 
-def test_folders_elsewhere_and_those_to_be_drawn(tmp_path):
+def test_folders_elsewhere_and_those_to_be_drawn(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the checkout may have the example
     data = {"annotations": "s3://bucket/a", "images": "s3://bucket/a"}
     assert isinstance(checks.folders("cells", data), Note)
     drawn = {"annotations": "data/example", "images": "data/example"}
