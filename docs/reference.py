@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
 
@@ -29,7 +30,7 @@ model config, checkpoint or training; 5 Redis or the tracker; 70 a bug of ours
 (`--debug` shows where); 75 stopped on purpose, the same command goes on; 130
 interrupted.
 
-In bash and zsh, this completes options, choices and file names:
+In bash, this completes options, choices and file names:
 
     eval "$(.venv/bin/register-python-argcomplete $(cd .venv/bin; echo mmdet_*))"
 """
@@ -97,12 +98,12 @@ def _values(node: dict) -> str:
 
 def commands_page() -> str:
     """Return what each command says of itself."""
-    os.environ["COLUMNS"] = "88"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     page = COMMANDS_HEAD
     for name, place in project["scripts"].items():
         module = importlib.import_module(place.split(":")[0])
-        text = module.build_parser().format_help().rstrip()
+        with patch.dict(os.environ, COLUMNS="88"):
+            text = module.build_parser().format_help().rstrip()
         page += f"\n## {name}\n\n```text\n{text}\n```\n"
     return page
 

@@ -44,10 +44,12 @@ def is_right(name: str, arguments: list[str]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name != "architecture.md"],  # there in a drawing
+    ids=lambda page: page.name,
+)
 def test_the_commands_on_a_page_are_right(page):
-    if page.name == "architecture.md":
-        return  # its commands stand in a drawing
     found = commands(page.read_text())
     assert [one for one in found if not is_right(*one)] == []
 
