@@ -130,6 +130,10 @@ bench-training: setup ## compare training with the reference stack, after make b
 	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)
 	@$(BIN)/python benchmarks/training.py --config results/bccd/model/config.py \
 	  --reference $(REFERENCE)
+	@$(BIN)/snakemake --cores $(CORES) --configfile benchmarks/mask-rcnn.yaml \
+	  --quiet progress rules -- results/mask-rcnn-320/model/config.py
+	@$(BIN)/python benchmarks/training.py --config results/mask-rcnn-320/model/config.py \
+	  --reference $(REFERENCE) --batch-size 2 --steps 3
 
 bench-dag: setup ## measure the dry run for a million images
 	@$(BIN)/python benchmarks/dag.py

@@ -26,7 +26,10 @@ def compare(checkpoint: Path, images: list[Path], score: float) -> dict:
     """Return the report on one checkpoint."""
     import torch
 
+    from mmdet_flow import roi_align
+
     ours = Detector(checkpoint, score=score, backend="openvino")
+    roi_align.use_fast_roi_align = lambda model: None  # the other side has mmcv's
     torchs = Detector(checkpoint, backend="torch")
     report = {
         "checkpoint": checkpoint.name,

@@ -21,6 +21,7 @@ from mmdet_flow.model.speed import (
     use_channels_last,
     use_fast_parts,
 )
+from mmdet_flow.roi_align import use_fast_roi_align
 
 
 def build(name: str) -> torch.nn.Module:
@@ -67,15 +68,16 @@ def is_channels_last(part) -> list[bool]:
     "name",
     [
         "rtmdet_tiny_8xb32-300e_coco",
-        # RoIAlign, between parts that are fast.
+        # RoIAlign, which gets features in channels_last.
         "mask-rcnn_r50_fpn_1x_coco",
         # Deformable convolutions, called by a head whose own convolutions are fast.
         "tood_r50_fpn_1x_coco",
     ],
 )
-def test_the_layout_changes_speed_and_no_loss(name):
+def test_layout_and_roi_align_change_speed_and_no_loss(name):
     model = build(name)
     expected = losses_of(model)
+    use_fast_roi_align(model)
     use_channels_last(model)
     assert losses_of(model) == pytest.approx(expected, rel=1e-3)
     layouts = is_channels_last(model)

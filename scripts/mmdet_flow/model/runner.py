@@ -20,6 +20,7 @@ from mmdet_flow.model.processes import on_main
 from mmdet_flow.model.speed import use_channels_last, use_fast_parts
 from mmdet_flow.model.weights import load_weights
 from mmdet_flow.model.work_dir import WorkDir
+from mmdet_flow.roi_align import use_fast_roi_align
 
 
 class TrainingRunner(Runner):
@@ -75,6 +76,7 @@ class TrainingRunner(Runner):
         return on_main(keep)
 
     def wrap_model(self, model_wrapper_cfg, model: nn.Module) -> nn.Module:
+        use_fast_roi_align(model)
         use_channels_last(model)
         return super().wrap_model(model_wrapper_cfg, model)
 

@@ -85,9 +85,9 @@ def use_fast_parts(cfg: "Config") -> None:
 def use_channels_last(model: torch.nn.Module) -> None:
     """Lay weights out so that convolutions on CPU run about 1.5 times as fast.
 
-    Operators of mmcv (RoIAlign, deformable convolutions) read that layout in the wrong
-    order, without an error. Parts that use them keep the common one, and what comes
-    from the others is brought back to it before it reaches them.
+    Operators of mmcv (deformable convolutions, its RoIAlign) read that layout in the
+    wrong order, without an error. Parts that use them keep the common one, and what
+    comes from the others is brought back to it before it reaches them.
     """
     parts = list(_plain_parts(model))
     is_plain = not uses_mmcv_operators(model)

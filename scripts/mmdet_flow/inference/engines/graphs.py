@@ -2,35 +2,19 @@
 
 A one-stage detector is one graph: backbone, neck and dense head. A two-stage detector
 is a graph of backbone, neck and region proposal head, and one for each box and mask
-head with its RoIAlign. Of any other detector backbone and neck are the graph.
+head, with RoIAlign between them. Of any other detector backbone and neck are the graph.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from mmcv.ops import RoIAlign, roi_align
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
 from mmdet.models.roi_heads import CascadeRoIHead, StandardRoIHead
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from torch import Tensor, nn
 
-OPERATOR = "mmdet_flow::roi_align"
-
-
-@torch.library.custom_op(OPERATOR, mutates_args=())
-def _roi_align(
-    features: Tensor,
-    rois: Tensor,
-    height: int,
-    width: int,
-    scale: float,
-    sampling_ratio: int,
-    aligned: bool,
-) -> Tensor:
-    size = (height, width)
-    return roi_align(features, rois, size, scale, sampling_ratio, "avg", aligned)
+from mmdet_flow.roi_align import RoIAlign
 
 
 class Features(tuple):
@@ -42,7 +26,8 @@ class Features(tuple):
 class DenseGraph(nn.Module):
     """Backbone and neck, and the dense head if there is one.
 
-    Image (1, 3, height, width), normalised -> feature maps and the head's outputs.
+    Image (1, 3, height, width), normalised -> feature maps (1, height, width,
+    channels), and the head's outputs.
     """
 
     def __init__(self, model: nn.Module, head: nn.Module | None) -> None:
@@ -53,33 +38,8 @@ class DenseGraph(nn.Module):
     def forward(self, image: Tensor) -> tuple:
         features = tuple(self.model.extract_feat(image))
         dense = self.head(features) if self.head is not None else ()
-        return (features if self.needs_features else ()), dense
-
-
-class RegionGraph(nn.Module):
-    """RoIAlign on each feature map, and a box or mask head on all regions.
-
-    Inputs: the feature maps, then as many arrays of regions (n, 5) with the index of
-    the image, left, top, right, bottom; regions come out in the order of the arrays.
-    """
-
-    def __init__(self, extractor: SingleRoIExtractor, head: nn.Module) -> None:
-        super().__init__()
-        self.layers = list(extractor.roi_layers)
-        self.head = head
-
-    def forward(self, *inputs: Tensor):
-        count = len(self.layers)
-        regions = [
-            torch.ops.mmdet_flow.roi_align(
-                *(features, rois, *layer.output_size, layer.spatial_scale),
-                *(layer.sampling_ratio, layer.aligned),
-            )
-            for layer, features, rois in zip(
-                self.layers, inputs[:count], inputs[count:], strict=True
-            )
-        ]
-        return self.head(torch.cat(regions))
+        maps = features if self.needs_features else ()
+        return tuple(one.permute(0, 2, 3, 1) for one in maps), dense
 
 
 @dataclass(frozen=True)
@@ -130,8 +90,5 @@ def region_parts(model: nn.Module) -> list[RegionParts]:
 
 def _is_plain(extractor: nn.Module) -> bool:
     return type(extractor) is SingleRoIExtractor and all(
-        type(layer) is RoIAlign
-        and layer.pool_mode == "avg"
-        and not layer.use_torchvision
-        for layer in extractor.roi_layers
+        type(layer) is RoIAlign for layer in extractor.roi_layers
     )

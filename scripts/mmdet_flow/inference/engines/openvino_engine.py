@@ -10,7 +10,6 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import openvino
@@ -22,10 +21,8 @@ from mmdet_flow.errors import UsageError
 from mmdet_flow.files import write_json
 from mmdet_flow.inference.engines import CannotTrace, EngineOptions
 from mmdet_flow.inference.engines.graphs import (
-    OPERATOR,
     DenseGraph,
     Features,
-    RegionGraph,
     RegionParts,
     dense_head,
     region_parts,
@@ -137,17 +134,12 @@ def _graphs(
     head = dense_head(model)
     network = DenseGraph(model, head)
     folder = cache / "openvino" / identity
-    sizes = (EXAMPLE_SIZE, OTHER_SIZE)
-    probes = [_probe_image(*size) for size in sizes]
+    probes = [_probe_image(*size) for size in (EXAMPLE_SIZE, OTHER_SIZE)]
     dense = _load_or_trace(network, folder, "dense", probes, runtime)
     regions = []
     for part in region_parts(model):
-        probes = [
-            _probe_regions(part.extractor, size, count)
-            for size, count in zip(sizes, (7, 12), strict=True)
-        ]
-        module = RegionGraph(part.extractor, part.head)
-        graph = _load_or_trace(module, folder, part.name, probes, runtime)
+        probes = [_probe_regions(part.extractor, count) for count in (7, 12)]
+        graph = _load_or_trace(part.head, folder, part.name, probes, runtime)
         regions.append((part, graph))
     return dense, regions
 
@@ -172,16 +164,10 @@ def _trace(module: nn.Module, probes: list, runtime: _Runtime) -> tuple:
 
     Raises CannotTrace if that fails or if an output differs from torch's.
     """
-    from openvino.frontend.pytorch import ConversionExtension
-
     structure: list = []
     with torch.no_grad():
         try:
-            converted = openvino.convert_model(
-                _Flat(module),
-                example_input=probes[0],
-                extension=ConversionExtension(OPERATOR, _convert_roi_align),
-            )
+            converted = openvino.convert_model(_Flat(module), example_input=probes[0])
             compiled = runtime.compile(converted, exact=True)
             for probe in probes:
                 wanted: list[Tensor] = []
@@ -235,24 +221,6 @@ def _require_equal(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> None:
             raise CannotTrace(f"output {number} differs from that of torch")
 
 
-def _convert_roi_align(context):
-    """Translate our operator for the converter."""
-    from openvino import opset15 as opset
-
-    height, width, scale, sampling, aligned = (
-        context.get_values_from_const_input(index) for index in range(2, 7)
-    )
-    rois = context.get_input(1)
-    axis = opset.constant(1)
-    boxes = opset.gather(rois, opset.constant([1, 2, 3, 4]), axis)
-    images = opset.convert(opset.gather(rois, opset.constant(0), axis), "i32")
-    found = opset.roi_align(
-        *(context.get_input(0), boxes, images, height, width, sampling, scale, "avg"),
-        "half_pixel_for_nn" if aligned else "asymmetric",
-    )
-    return found.outputs()
-
-
 def _store(converted, path: Path, structure: list, structure_path: Path) -> None:
     """Write a graph to the cache; the nesting comes last and makes it valid."""
     try:
@@ -272,32 +240,22 @@ def _attach(
 ) -> None:
     """Let the model's own methods run the graphs."""
 
+    head = dense_head(model)
+    # Our RoIAlign wants channels_last, operators of mmcv misread it.
+    only_regions = bool(regions) and head is not None
+
     def extract_feat(image: Tensor) -> Features:
         maps, outputs = dense(image)
-        features = Features(maps)
+        maps = [one.permute(0, 3, 1, 2) for one in maps]
+        features = Features(maps if only_regions else [m.contiguous() for m in maps])
         features.dense = outputs
         return features
 
     model.extract_feat = extract_feat
-    if (head := dense_head(model)) is not None:
+    if head is not None:
         head.forward = lambda features: features.dense
     for part, graph in regions:
-        # The extractor passes on what it is given, and the head runs both.
-        part.extractor.forward = lambda features, rois: (features, rois)
-        part.head.forward = partial(_run_regions, part.extractor, graph)
-
-
-def _run_regions(extractor: nn.Module, graph: _Graph, inputs: tuple):
-    """Sort regions by feature map, run the graph, and restore their order."""
-    features, rois = inputs
-    levels = extractor.map_roi_levels(rois, len(features))
-    order = torch.argsort(levels, stable=True)
-    counts = torch.bincount(levels, minlength=len(features)).tolist()
-    outputs = graph(*features, *rois[order].split(counts))
-    back = torch.argsort(order)
-    if isinstance(outputs, tuple):
-        return tuple(None if out is None else out[back] for out in outputs)
-    return outputs[back]
+        part.head.forward = graph
 
 
 def _probe_image(height: int, width: int) -> tuple[Tensor]:
@@ -305,18 +263,8 @@ def _probe_image(height: int, width: int) -> tuple[Tensor]:
     return (torch.randn(1, 3, height, width, generator=generator),)
 
 
-def _probe_regions(
-    extractor: nn.Module, size: tuple[int, int], count: int
-) -> tuple[Tensor, ...]:
-    """Return feature maps of an image and ``count`` regions for each of them."""
+def _probe_regions(extractor: nn.Module, count: int) -> tuple[Tensor]:
+    """Return what RoIAlign could give for ``count`` regions."""
     generator = torch.Generator().manual_seed(0)
-    maps, regions = [], []
-    for stride in extractor.featmap_strides:
-        height, width = (-(-side // stride) for side in size)
-        shape = (1, extractor.out_channels, height, width)
-        maps.append(torch.randn(shape, generator=generator))
-        corners = torch.rand(2, count, 2, generator=generator)
-        corners *= torch.tensor([size[1], size[0]])
-        boxes = (corners.amin(0), corners.amax(0))
-        regions.append(torch.cat((torch.zeros(count, 1), *boxes), 1))
-    return *maps, *regions
+    shape = (count, extractor.out_channels, *extractor.roi_layers[0].output_size)
+    return (torch.randn(shape, generator=generator),)
