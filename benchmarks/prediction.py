@@ -92,7 +92,9 @@ def write_config(
     from mmengine.config import Config
 
     from mmdet_flow.model.checkpoint import load_checkpoint
-    from mmdet_flow.model.patch import drop_pretrained, set_image_size, walk
+    from mmdet_flow.model.fit.images import set_image_size
+    from mmdet_flow.model.fit.network import drop_pretrained
+    from mmdet_flow.model.fit.tree import walk
 
     config = Config.fromstring(load_checkpoint(checkpoint).config, file_format=".py")
     if size:

@@ -36,7 +36,7 @@ def random_checkpoint(name: str, path, **options) -> None:
     from mmengine.registry import init_default_scope
 
     from mmdet_flow.model.export import load_config
-    from mmdet_flow.model.patch import drop_pretrained, set_classes
+    from mmdet_flow.model.fit.network import drop_pretrained, set_classes
 
     cfg = load_config(name)
     cfg.merge_from_dict(options)

@@ -6,7 +6,9 @@ import pytest
 from mmdet_flow.errors import ModelError
 from mmdet_flow.model.changes import changes
 from mmdet_flow.model.export import load_config
-from mmdet_flow.model.patch import LOADERS, Recipe, patch, walk
+from mmdet_flow.model.fit.recipe import Recipe
+from mmdet_flow.model.fit.tree import LOADERS, walk
+from mmdet_flow.model.patch import patch
 from tests.conftest import run_command, the_error
 
 # One of each family: how class counts, wrappers, schedules and sizes are nested.

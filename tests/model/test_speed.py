@@ -14,7 +14,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
 from mmdet_flow.model.export import load_config
-from mmdet_flow.model.patch import train_from_scratch, use_single_process_norm
+from mmdet_flow.model.fit.network import train_from_scratch, use_single_process_norm
 from mmdet_flow.model.precision import use_bf16
 from mmdet_flow.model.speed import (
     ForeachExpMomentumEMA,

@@ -78,14 +78,14 @@ def details(facts: Facts) -> str:
 
 def task(facts: Facts) -> str:
     """Return what the model does."""
-    from mmdet_flow.model.patch import predicts_masks
+    from mmdet_flow.model.fit.tree import predicts_masks
 
     masks = predicts_masks(facts.config)
     return "instance segmentation (boxes and masks)" if masks else "object detection"
 
 
 def _image_size(cfg) -> str | None:
-    from mmdet_flow.model.patch import test_scale
+    from mmdet_flow.model.fit.tree import test_scale
 
     try:
         width, height = test_scale(cfg)
@@ -96,7 +96,7 @@ def _image_size(cfg) -> str | None:
 
 def _first_weights(facts: Facts) -> str:
     """Return what the training began with, by name."""
-    from mmdet_flow.model.patch import walk
+    from mmdet_flow.model.fit.tree import walk
 
     if facts.recipe is None:
         return UNKNOWN
@@ -219,7 +219,7 @@ def training_data(facts: Facts) -> str:
 
 
 def _annotations(cfg) -> str:
-    from mmdet_flow.model.patch import walk
+    from mmdet_flow.model.fit.tree import walk
 
     nodes = walk(cfg.train_dataloader.dataset)
     return next(node["ann_file"] for node in nodes if "ann_file" in node)

@@ -145,7 +145,7 @@ def _build_model(cfg, state_dict: dict, checkpoint: StoredFile):
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
 
-    from mmdet_flow.model.patch import drop_pretrained
+    from mmdet_flow.model.fit.network import drop_pretrained
     from mmdet_flow.roi_align import use_fast_roi_align
 
     logging.getLogger("mmengine").setLevel(logging.ERROR)

@@ -45,7 +45,7 @@ def describe(name: str) -> str:
     The model is built without memory for its weights, where its code allows that.
     """
     from mmdet_flow.model.export import load_config
-    from mmdet_flow.model.patch import predicts_masks
+    from mmdet_flow.model.fit.tree import predicts_masks
 
     try:
         cfg = load_config(name)
@@ -66,7 +66,7 @@ def count_weights(cfg) -> int:
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
 
-    from mmdet_flow.model.patch import drop_pretrained, use_single_process_norm
+    from mmdet_flow.model.fit.network import drop_pretrained, use_single_process_norm
 
     init_default_scope("mmdet")
     drop_pretrained(cfg.model)

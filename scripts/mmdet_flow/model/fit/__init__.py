@@ -1,0 +1,1 @@
+"""The places of a config that depend on data, machine and time."""

@@ -1,0 +1,112 @@
+"""The size of images in the network, and their augmentation."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.model.fit.tree import LOADERS, predicts_masks, test_scale, walk
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def set_image_size(cfg: "Config", size: int) -> None:
+    """Scale every size of pipelines and batch augmentations.
+
+    ``size`` becomes the longer side at test time; training sizes keep their ratio
+    to it. All results are multiples of 32, the largest stride of the zoo's networks.
+    """
+    base = test_scale(cfg)
+    keys = ("scale", "img_scale", "crop_size", "size", "scales", "border")
+    hooks = [hook for hook in cfg.get("custom_hooks", []) if "switch_pipeline" in hook]
+    loaders = [cfg[key] for key in LOADERS]
+    batch = cfg.model.get("data_preprocessor", {}).get("batch_augments") or []
+    for node in walk([loaders, hooks, batch]):
+        for key in keys:
+            if key in node:
+                node[key] = _scaled(node[key], size / min(base))
+        if "random_size_range" in node:
+            ratio = size / max(base)
+            node["random_size_range"] = tuple(
+                _multiple_of_32(side * ratio) for side in node["random_size_range"]
+            )
+
+
+def _scaled(value: Any, ratio: float) -> Any:
+    """Scale a side, a (width, height), or a list of them; a pair becomes square."""
+    if isinstance(value, int | float):
+        return _multiple_of_32(value * ratio)
+    if value and isinstance(value[0], list | tuple):
+        return [_scaled(pair, ratio) for pair in value]
+    side = _multiple_of_32(min(value, key=abs) * ratio)
+    return (side, side)
+
+
+def _multiple_of_32(side: float) -> int:
+    return int(math.copysign(max(32, round(abs(side) / 32) * 32), side))
+
+
+def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
+    """Replace the training pipeline by a plain one: resize, crop, flip, colours.
+
+    Heavy mixing of images pays over hundreds of epochs; short trainings on small
+    data learn more from the pictures as they are. Images are padded to the
+    size of the largest and not to a square, which saves computing the empty part.
+    """
+    side = max(test_scale(cfg))
+    masks = dict(with_mask=True, poly2mask=False) if predicts_masks(cfg) else {}
+    grey = dict(img=(114, 114, 114))
+    size = _largest_image(train, side)
+    pipeline = [
+        dict(type="LoadImageFromFile"),
+        dict(type="LoadAnnotations", with_bbox=True, **masks),
+        dict(
+            type="RandomResize",
+            scale=(side, side),
+            ratio_range=(0.7, 1.3),
+            keep_ratio=True,
+        ),
+        dict(
+            type="RandomCrop",
+            crop_size=size,
+            crop_type="absolute",
+            recompute_bbox=True,
+            allow_negative_crop=True,
+        ),
+        dict(type="FilterAnnotations", min_gt_bbox_wh=(1, 1), keep_empty=False),
+        dict(type="YOLOXHSVRandomAug"),
+        dict(
+            type="RandomFlip",
+            prob=0.75,
+            direction=["horizontal", "vertical", "diagonal"],
+        ),
+        dict(type="Pad", size=size, pad_val=grey),
+        dict(type="PackDetInputs"),
+    ]
+    dataset = cfg.train_dataloader.dataset
+    while "dataset" in dataset:
+        dataset = dataset.dataset
+    dataset.pipeline = pipeline
+    cfg.train_dataloader.dataset = dataset
+    for node in walk([cfg.val_dataloader, cfg.test_dataloader]):
+        if node.get("type") == "Pad":
+            node.pop("size", None)
+            node["size_divisor"] = 32
+    cfg.custom_hooks = [
+        hook
+        for hook in cfg.get("custom_hooks", [])
+        if "PipelineSwitch" not in hook.type and "ModeSwitch" not in hook.type
+    ]
+
+
+def _largest_image(train: CocoFile, side: int) -> tuple[int, int]:
+    """Return the (width, height) that holds every image with its longer side resized.
+
+    Rounded up to multiples of 32.
+    """
+    width = height = 32
+    for image in train.images:
+        scale = side / max(image["width"], image["height"])
+        width = max(width, math.ceil(image["width"] * scale / 32 - 0.01) * 32)
+        height = max(height, math.ceil(image["height"] * scale / 32 - 0.01) * 32)
+    return width, height

@@ -1,0 +1,34 @@
+"""What the user decides of a training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the user decides; everything else stays as the model zoo has it.
+
+    Without ``val`` there is no validation, and the last checkpoint counts.
+    """
+
+    train: Path
+    val: Path | None
+    test: Path
+    images: Path
+    epochs: int
+    batch_size: int
+    image_size: int | None = None
+    learning_rate: float | None = None
+    pretrained: bool = False
+    frozen_stages: int | None = None
+    augment: str = "recipe"
+    val_interval: int = 1
+    keep_checkpoints: int = 2
+    seed: int = 0
+    processes: int = 1
+    work_dir: str = "work_dir"
+
+    @property
+    def images_per_step(self) -> int:
+        """The batches of all processes together, which one update follows."""
+        return self.batch_size * self.processes

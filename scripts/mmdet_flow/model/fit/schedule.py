@@ -1,0 +1,116 @@
+"""Learning rate, schedule, and what surrounds the loop."""
+
+import math
+from typing import TYPE_CHECKING
+
+from mmdet_flow.model.fit.recipe import Recipe
+from mmdet_flow.model.fit.tree import walk
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+WARM_UP_SHARE = 0.1
+"""Warm-up takes at most this share of all iterations."""
+
+CLIP_NORM = 35.0
+"""Gradient norm to clip at where the recipe has no clipping (mmdet's own value)."""
+
+
+def set_optimizer(cfg: "Config", recipe: Recipe) -> None:
+    """Set the learning rate, scaled to the images of a step unless it is given.
+
+    Linear for SGD (Goyal et al. 2017), by the square root for the Adam family
+    (Malladi et al. 2022).
+    """
+    optimizer = cfg.optim_wrapper.optimizer
+    if recipe.learning_rate is not None:
+        ratio = recipe.learning_rate / optimizer.lr
+    else:
+        base = cfg.get("auto_scale_lr", {}).get("base_batch_size", 16)
+        ratio = recipe.images_per_step / base
+        if "Adam" in optimizer.type:
+            ratio = math.sqrt(ratio)
+    for scheduler in walk(cfg.get("param_scheduler") or []):
+        if "eta_min" in scheduler:
+            scheduler["eta_min"] = float(f"{scheduler['eta_min'] * ratio:.6g}")
+    optimizer.lr = float(f"{optimizer.lr * ratio:.6g}")
+    if not cfg.optim_wrapper.get("clip_grad"):
+        cfg.optim_wrapper.clip_grad = dict(max_norm=CLIP_NORM, norm_type=2)
+
+
+def set_schedule(cfg: "Config", epochs: int, iterations: int) -> None:
+    """Stretch schedulers and hooks from the recipe's length to ours.
+
+    ``iterations`` are those of one epoch. Warm-ups are counted in iterations and
+    shortened to a tenth of the training where they would take more.
+    """
+    old_epochs, old_iterations = _old_length(cfg, epochs, iterations)
+    warm_up = max(1, int(WARM_UP_SHARE * epochs * iterations))
+    schedulers = cfg.get("param_scheduler") or []
+    cfg.param_scheduler = schedulers = (
+        schedulers if isinstance(schedulers, list) else [schedulers]
+    )
+    for scheduler in schedulers:
+        by_epoch = scheduler.get("by_epoch", True)
+        if scheduler.type in ("LinearLR", "ConstantLR") and not by_epoch:
+            scheduler.begin = 0
+            scheduler.end = min(scheduler.end, warm_up)
+            continue
+        ratio = (
+            epochs / old_epochs if by_epoch else epochs * iterations / old_iterations
+        )
+        for key in ("begin", "end", "T_max"):
+            if scheduler.get(key):
+                scheduler[key] = max(1, round(scheduler[key] * ratio))
+        if scheduler.get("end") and scheduler.get("begin", 0) >= scheduler.end:
+            scheduler.begin = scheduler.end - 1  # a training of one epoch
+        if "milestones" in scheduler:
+            scheduler.milestones = [
+                max(1, round(stone * ratio)) for stone in scheduler.milestones
+            ]
+    for hook in cfg.get("custom_hooks") or []:
+        if "switch_epoch" in hook:
+            hook.switch_epoch = max(1, round(hook.switch_epoch * epochs / old_epochs))
+        if "num_last_epochs" in hook:
+            hook.num_last_epochs = round(hook.num_last_epochs * epochs / old_epochs)
+
+
+def _old_length(cfg: "Config", epochs: int, iterations: int) -> tuple[int, int]:
+    """Return the recipe's own epochs and iterations, each told from the other."""
+    loop = cfg.train_cfg
+    if "max_iters" in loop:
+        return max(1, loop.max_iters // iterations), loop.max_iters
+    old_epochs = loop.get("max_epochs", epochs)
+    return old_epochs, old_epochs * iterations
+
+
+def set_runtime(cfg: "Config", recipe: Recipe) -> None:
+    """Set loop, checkpoints, seed and folders."""
+    cfg.train_cfg = dict(
+        type="EpochBasedTrainLoop",
+        max_epochs=recipe.epochs,
+        val_interval=min(recipe.val_interval, recipe.epochs),
+    )
+    cfg.val_cfg = recipe.val and dict(type="ValLoop")
+    cfg.test_cfg = dict(type="TestLoop")
+    sampler = cfg.train_dataloader.get("sampler")
+    if sampler is None or sampler.type == "InfiniteSampler":
+        cfg.train_dataloader.sampler = dict(type="DefaultSampler", shuffle=True)
+    cfg.default_hooks.checkpoint = dict(
+        type="CheckpointHook",
+        interval=1,
+        by_epoch=True,
+        max_keep_ckpts=recipe.keep_checkpoints,
+        **(dict(save_best="coco/bbox_mAP", rule="greater") if recipe.val else {}),
+    )
+    cfg.default_hooks.logger = dict(type="LoggerHook", interval=10)
+    cfg.log_processor = dict(type="LogProcessor", window_size=10, by_epoch=True)
+    cfg.randomness = dict(seed=recipe.seed)
+    cfg.env_cfg = dict(
+        cudnn_benchmark=False,
+        mp_cfg=dict(mp_start_method="fork", opencv_num_threads=1),
+        dist_cfg=dict(backend="gloo"),
+    )
+    cfg.load_from = None
+    cfg.resume = False
+    cfg.work_dir = recipe.work_dir
