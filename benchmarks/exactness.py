@@ -27,9 +27,11 @@ def compare(checkpoint: Path, images: list[Path], score: float) -> dict:
     import torch
 
     from mmdet_flow import roi_align
+    from mmdet_flow.model import speed
 
     ours = Detector(checkpoint, score=score, backend="openvino")
-    roi_align.use_fast_roi_align = lambda model: None  # the other side has mmcv's
+    # The other side is as mmdet and mmcv made it.
+    roi_align.use_fast_roi_align = speed.use_channels_last = lambda model: None
     torchs = Detector(checkpoint, backend="torch")
     report = {
         "checkpoint": checkpoint.name,
