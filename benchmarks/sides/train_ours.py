@@ -11,6 +11,7 @@ os.environ["OMP_NUM_THREADS"] = str(job["threads"])
 import torch  # noqa: E402  after the number of threads
 from steps import answer  # noqa: E402
 
+from mmdet_flow.memory import keep_freed_memory  # noqa: E402
 from mmdet_flow.model.export import load_config  # noqa: E402
 from mmdet_flow.model.precision import use_bf16  # noqa: E402
 from mmdet_flow.model.runner import build_runner  # noqa: E402
@@ -19,6 +20,7 @@ from mmdet_flow.model.runner import build_runner  # noqa: E402
 def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(job["threads"])
+    keep_freed_memory()
     config = load_config(job["config"])
     config.work_dir = job["work_dir"]
     config.launcher = "none"

@@ -22,6 +22,7 @@ from mmdet_flow.files import StoredFile
 from mmdet_flow.imports import import_mmdet
 from mmdet_flow.inference.engines import EngineOptions, open_engine
 from mmdet_flow.inference.precision import AUTO, EXACT, chosen_precision
+from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.checkpoint import load_checkpoint
 
 LOADING = ("LoadImageFromFile", "LoadImageFromNDArray", "LoadAnnotations")
@@ -57,6 +58,7 @@ class Detector:
         import cv2
 
         cv2.setNumThreads(1)
+        keep_freed_memory()
         import_mmdet()
         loaded = load_checkpoint(checkpoint)
         check_environment(loaded.classes)

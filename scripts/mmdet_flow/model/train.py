@@ -21,6 +21,7 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import FlowError
 from mmdet_flow.files import sha256_of, write_if_changed
 from mmdet_flow.imports import import_mmdet
+from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.export import add_cfg_options, load_config
 from mmdet_flow.model.processes import (
     LAUNCHERS,
@@ -73,7 +74,7 @@ def train(options: Options) -> None:
     """Train, and publish the result where that is asked for."""
     started = time.monotonic()
     threads = options.threads or cli.available_threads()
-    _use_threads(threads)
+    _prepare_process(threads)
     with joined_processes(options.launcher):
         _train(options, threads, started)
 
@@ -122,8 +123,9 @@ def publish_run(cfg: "Config", target: Path) -> None:
     cli.log.info("published %s as %s", source, target)
 
 
-def _use_threads(threads: int) -> None:
+def _prepare_process(threads: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    keep_freed_memory()
     import cv2
     import torch
 

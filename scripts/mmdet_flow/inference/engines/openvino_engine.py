@@ -32,6 +32,9 @@ EXAMPLE_SIZE = (224, 320)
 OTHER_SIZE = (352, 256)
 """Height and width of the image that is traced, and of one more that is compared."""
 
+FORM = 2
+"""Of the graphs in the cache: one more when what they take or return changes."""
+
 TOLERANCE = 1e-3
 """Greatest difference to torch, as a share of the largest output (or of 1)."""
 
@@ -133,7 +136,7 @@ def _graphs(
     """Return the graphs of a model, from the cache where it has them."""
     head = dense_head(model)
     network = DenseGraph(model, head)
-    folder = cache / "openvino" / identity
+    folder = cache / f"openvino-{FORM}" / identity
     probes = [_probe_image(*size) for size in (EXAMPLE_SIZE, OTHER_SIZE)]
     dense = _load_or_trace(network, folder, "dense", probes, runtime)
     regions = []
