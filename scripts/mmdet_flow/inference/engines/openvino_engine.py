@@ -136,7 +136,7 @@ def _graphs(
     """Return the graphs of a model, from the cache where it has them."""
     head = dense_head(model)
     network = DenseGraph(model, head)
-    folder = cache / f"openvino-{FORM}" / identity
+    folder = cache / "openvino" / f"{FORM}-{identity}"
     probes = [_probe_image(*size) for size in (EXAMPLE_SIZE, OTHER_SIZE)]
     dense = _load_or_trace(network, folder, "dense", probes, runtime)
     regions = []
