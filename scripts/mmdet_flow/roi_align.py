@@ -32,7 +32,6 @@ def roi_align(
         (n, channels, *size) in channels_last.
     """
     _, channels, height, width = features.shape
-    table = features.permute(0, 2, 3, 1).reshape(-1, channels)
     if not len(rois):
         return features.new_zeros((0, channels, *size))
     offset = 0.5 if aligned else 0.0
@@ -56,6 +55,7 @@ def roi_align(
         pixels.append(at.flatten())
         weights.append(share.flatten())
         sizes.append(torch.full((at.shape[:3].numel(),), at.shape[3:].numel()))
+    table = features.permute(0, 2, 3, 1).reshape(-1, channels)
     sums = _WeightedSums.apply(table, *map(torch.cat, (pixels, weights, sizes)))
     found = sums.view(-1, *size, channels)[torch.argsort(order)]
     return found.permute(0, 3, 1, 2)

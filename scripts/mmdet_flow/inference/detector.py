@@ -148,7 +148,6 @@ def _build_model(cfg, state_dict: dict, checkpoint: StoredFile):
     from mmengine.registry import init_default_scope
 
     from mmdet_flow.model.fit.network import drop_pretrained
-    from mmdet_flow.roi_align import use_fast_roi_align
 
     logging.getLogger("mmengine").setLevel(logging.ERROR)
     init_default_scope(cfg.get("default_scope", "mmdet"))
@@ -165,7 +164,6 @@ def _build_model(cfg, state_dict: dict, checkpoint: StoredFile):
             f"{len(unexpected)} unexpected, e.g. {[*missing, *unexpected][0]}; use the "
             "config of this training"
         )
-    use_fast_roi_align(model)
     # mmdet warns of its own deprecated parts at each image.
     warnings.filterwarnings("ignore", module=r"(mmdet|mmcv|mmengine|torch)\.")
     return model.eval()

@@ -59,7 +59,10 @@ def open_engine(model, identity: str, device: str, options: EngineOptions) -> En
     backend that was asked for cannot run this model.
     """
     from mmdet_flow.inference.engines.torch_engine import TorchEngine
+    from mmdet_flow.roi_align import use_fast_roi_align
 
+    if device == "cpu":
+        use_fast_roi_align(model)
     reason = None
     if options.backend != "torch":
         reason = "it runs on the CPU alone" if device != "cpu" else None
@@ -81,4 +84,8 @@ def open_engine(model, identity: str, device: str, options: EngineOptions) -> En
             f"--precision {options.precision}: torch runs this model, in fp32 alone; "
             "leave the option out"
         )
+    if device == "cpu":
+        from mmdet_flow.model.speed import use_channels_last
+
+        use_channels_last(model)
     return TorchEngine(model, options.threads)

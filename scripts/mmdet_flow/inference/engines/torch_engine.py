@@ -16,10 +16,7 @@ class TorchEngine:
     def __init__(self, model, threads: int) -> None:
         import torch
 
-        from mmdet_flow.model.speed import use_channels_last
-
         torch.set_num_threads(threads)
-        use_channels_last(model)
         self._model = model
         self._turn = threading.Lock()  # one batch has all threads
 
