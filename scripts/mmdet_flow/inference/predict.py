@@ -244,48 +244,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--package cells.zip --prediction_in new --prediction_out done --continuous",
     )
     add_model_options(parser)
+    _add_folder_options(parser.add_argument_group("images and results"))
+    _add_choice_options(parser.add_argument_group("which images"))
+    _add_result_options(parser.add_argument_group("result of an image"))
+    _add_summary_options(parser.add_argument_group("files on all images"))
+    _add_waiting_options(parser.add_argument_group("waiting for images"))
+    return parser
+
+
+def _add_folder_options(parser) -> None:
     folder = {"type": Path, "metavar": "FOLDER"}
     parser.add_argument("--prediction_in", required=True, help="images", **folder)
     parser.add_argument("--prediction_out", required=True, help="results", **folder)
     parser.add_argument(
         "--prediction_tmp", help="make results here, then move them", **folder
-    )
-    parser.add_argument(
-        "--prediction_format",
-        choices=("opex", "rois", "both"),
-        default="opex",
-        help="OPEX JSON, ROI CSV, or both (default: opex)",
-    )
-    parser.add_argument(
-        "--prediction_suffix",
-        metavar="END",
-        help="end of result names (default: .json for opex, -rois.csv for rois)",
-    )
-    for name, text in (
-        ("width_height", "ROI CSV: width and height instead of the second corner"),
-        ("minrect", "ROI CSV: sides of the smallest rectangle around the polygon"),
-        ("mask_image", "write NAME-mask.png, where a pixel is the label + 1"),
-        ("overlay", "write NAME-overlay.jpg, the image with its objects"),
-    ):
-        parser.add_argument(f"--output_{name}", action="store_true", help=text)
-    parser.add_argument(
-        "--poll_wait",
-        type=float,
-        default=1.0,
-        metavar="SECONDS",
-        help="with --continuous, the pause between looks at the folder (default: 1)",
-    )
-    parser.add_argument("--continuous", action="store_true", help="wait for images")
-    parser.add_argument(
-        "--use_watchdog", action="store_true", help="wait by file system events"
-    )
-    parser.add_argument(
-        "--watchdog_check_interval",
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        help="with --use_watchdog, look at the folder so often, too, since not all "
-        "file systems send events (default: 10)",
     )
     inputs = parser.add_mutually_exclusive_group()
     inputs.add_argument(
@@ -296,6 +268,23 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave the images where they are; a repeated run predicts what is new",
     )
+    parser.add_argument(
+        "--batch_size",
+        type=cli.positive_int,
+        default=8,
+        metavar="N",
+        help="images in hand at a time; results do not depend on it (default: 8)",
+    )
+    parser.add_argument(
+        "--max_failures",
+        type=int,
+        default=0,
+        metavar="N",
+        help="more are an error (default: 0)",
+    )
+
+
+def _add_choice_options(parser) -> None:
     parser.add_argument(
         "--image_list",
         type=Path,
@@ -318,32 +307,66 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"refuse larger images before they are unpacked (default: {MAX_PIXELS})",
     )
+
+
+def _add_result_options(parser) -> None:
     parser.add_argument(
-        "--batch_size",
-        type=cli.positive_int,
-        default=8,
-        help="images in hand at a time; results do not depend on it (default: 8)",
+        "--prediction_format",
+        choices=("opex", "rois", "both"),
+        default="opex",
+        help="OPEX JSON, ROI CSV, or both (default: opex)",
     )
     parser.add_argument(
-        "--max_failures", type=int, default=0, help="more are an error (default: 0)"
+        "--prediction_suffix",
+        metavar="END",
+        help="end of result names (default: .json for opex, -rois.csv for rois)",
     )
-    table = {"type": Path, "metavar": "FILE"}
+    for name, text in (
+        ("width_height", "ROI CSV: width and height instead of the second corner"),
+        ("minrect", "ROI CSV: sides of the smallest rectangle around the polygon"),
+        ("mask_image", "write NAME-mask.png, where a pixel is the label + 1"),
+        ("overlay", "write NAME-overlay.jpg, the image with its objects"),
+    ):
+        parser.add_argument(f"--output_{name}", action="store_true", help=text)
+
+
+def _add_summary_options(parser) -> None:
+    file = {"type": Path, "metavar": "FILE"}
     parser.add_argument(
-        "--objects_csv", help="row per object; Parquet if FILE ends so", **table
+        "--objects_csv", help="row per object; Parquet if FILE ends so", **file
     )
     parser.add_argument(
-        "--images_csv", help="row per image; Parquet if FILE ends so", **table
+        "--images_csv", help="row per image; Parquet if FILE ends so", **file
     )
-    parser.add_argument("--coco_results", help="COCO results JSON", **table)
+    parser.add_argument("--coco_results", help="COCO results JSON", **file)
     parser.add_argument(
-        "--manifest", help="what became of each image: ok, empty, failed", **table
+        "--manifest", help="what became of each image: ok, empty, failed", **file
     )
     parser.add_argument(
-        "--speed",
-        help="images and seconds of a run, loading aside, as JSON",
-        **table,
+        "--speed", help="images and seconds of a run, loading aside, as JSON", **file
     )
-    return parser
+
+
+def _add_waiting_options(parser) -> None:
+    parser.add_argument("--continuous", action="store_true", help="wait for images")
+    parser.add_argument(
+        "--poll_wait",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="with --continuous, the pause between looks at the folder (default: 1)",
+    )
+    parser.add_argument(
+        "--use_watchdog", action="store_true", help="wait by file system events"
+    )
+    parser.add_argument(
+        "--watchdog_check_interval",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="with --use_watchdog, look at the folder so often, too, since not all "
+        "file systems send events (default: 10)",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -100,6 +100,12 @@ def use_package(args: argparse.Namespace) -> None:
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that decide what is predicted, on every front."""
+    _add_weights_options(parser.add_argument_group("model"))
+    _add_object_options(parser.add_argument_group("objects"))
+    _add_engine_options(parser.add_argument_group("engine"))
+
+
+def _add_weights_options(parser) -> None:
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument(
         "--checkpoint",
@@ -120,7 +126,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="model config (default: the one in the checkpoint)",
     )
-    parser.add_argument("--device", default="cpu", help="default: cpu")
+
+
+def _add_object_options(parser) -> None:
     add_score_options(parser, default=0.0)
     parser.add_argument(
         "--fit_bbox_to_polygon",
@@ -171,6 +179,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default="high",
         help="high: pixels of a mask that touch at a corner belong together (default)",
     )
+
+
+def _add_engine_options(parser) -> None:
+    parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument(
         "--backend",
         choices=BACKENDS,

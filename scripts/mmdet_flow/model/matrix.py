@@ -204,6 +204,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--image-size",
         type=cli.positive_int,
         default=320,
+        metavar="PIXELS",
         help="longer side in pixels (default: 320)",
     )
     cli.add_threads_option(parser)

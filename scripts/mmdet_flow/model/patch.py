@@ -115,6 +115,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="the fitted config"
     )
+    _add_data_options(parser.add_argument_group("data"))
+    _add_model_options(parser.add_argument_group("model"))
+    _add_schedule_options(parser.add_argument_group("schedule"))
+    _add_run_options(parser.add_argument_group("run"))
+    add_cfg_options(parser)
+    return parser
+
+
+def _add_data_options(parser) -> None:
     coco = {"type": Path, "metavar": "COCO"}
     parser.add_argument("--train", required=True, help="training images", **coco)
     parser.add_argument("--val", help="none: no validation", **coco)
@@ -127,23 +136,20 @@ def build_parser() -> argparse.ArgumentParser:
         help="the images of all splits",
     )
     parser.add_argument(
-        "--epochs",
+        "--image-size",
         type=cli.positive_int,
-        required=True,
-        help="how often each training image is seen",
+        metavar="PIXELS",
+        help="longer side in pixels",
     )
     parser.add_argument(
-        "--batch-size",
-        type=cli.positive_int,
-        default=8,
-        help="images of a step; the learning rate is scaled to it (default: 8)",
+        "--augment",
+        choices=("recipe", "light"),
+        default="recipe",
+        help="that of the recipe, or a light one for short runs (default: recipe)",
     )
-    parser.add_argument(
-        "--image-size", type=cli.positive_int, help="longer side in pixels"
-    )
-    parser.add_argument(
-        "--learning-rate", type=float, help="default: scaled from the recipe's"
-    )
+
+
+def _add_model_options(parser) -> None:
     parser.add_argument(
         "--pretrained", action="store_true", help="keep the recipe's pretrained weights"
     )
@@ -153,28 +159,44 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="keep the first N stages of the backbone as they are loaded",
     )
+
+
+def _add_schedule_options(parser) -> None:
     parser.add_argument(
-        "--augment",
-        choices=("recipe", "light"),
-        default="recipe",
-        help="that of the recipe, or a light one for short runs (default: recipe)",
+        "--epochs",
+        type=cli.positive_int,
+        required=True,
+        metavar="N",
+        help="how often each training image is seen",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=cli.positive_int,
+        default=8,
+        metavar="N",
+        help="images of a step; the learning rate is scaled to it (default: 8)",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="default: scaled from the recipe's",
     )
     parser.add_argument(
         "--val-interval",
         type=cli.positive_int,
         default=1,
+        metavar="N",
         help="validate every so many epochs (default: 1)",
     )
-    parser.add_argument(
-        "--keep-checkpoints",
-        type=cli.positive_int,
-        default=2,
-        help="states of a running training to keep (default: 2)",
-    )
+
+
+def _add_run_options(parser) -> None:
     parser.add_argument(
         "--seed",
         type=int,
         default=0,
+        metavar="N",
         help="of weights, order and augmentation (default: 0)",
     )
     parser.add_argument(
@@ -185,13 +207,18 @@ def build_parser() -> argparse.ArgumentParser:
         help="how many will train together, each with a batch of its own (default: 1)",
     )
     parser.add_argument(
+        "--keep-checkpoints",
+        type=cli.positive_int,
+        default=2,
+        metavar="N",
+        help="states of a running training to keep (default: 2)",
+    )
+    parser.add_argument(
         "--work-dir",
         default="work_dir",
         metavar="FOLDER",
         help="where mmdet_train works (default: work_dir)",
     )
-    add_cfg_options(parser)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:

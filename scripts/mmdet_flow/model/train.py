@@ -245,12 +245,58 @@ def build_parser() -> argparse.ArgumentParser:
         "config.py --work-dir work --resume auto --publish model.pth",
     )
     parser.add_argument("config", metavar="CONFIG", help="path of a patched config")
+    _add_file_options(parser.add_argument_group("files"))
+    _add_learning_options(parser.add_argument_group("learning"))
+    _add_life_options(parser.add_argument_group("stop and go on"))
+    _add_process_options(parser.add_argument_group("processes"))
+    add_cfg_options(parser)
+    return parser
+
+
+def _add_file_options(parser) -> None:
     parser.add_argument(
         "--work-dir",
         type=Path,
         metavar="FOLDER",
         help="states, metrics and logs (default: that of the config)",
     )
+    parser.add_argument(
+        "--load-from",
+        metavar="FILE|NAME",
+        help="weights to start from, a file or a name in the cache's folder weights/",
+    )
+    parser.add_argument(
+        "--publish", type=Path, metavar="FILE", help="write the final checkpoint here"
+    )
+    parser.add_argument(
+        "--curves", type=Path, metavar="FILE", help="write a picture of the metrics"
+    )
+
+
+def _add_learning_options(parser) -> None:
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="bf16 in all but losses and updates is faster on CPUs that have it; auto "
+        "measures (default: fp32)",
+    )
+    parser.add_argument("--amp", action="store_true", help="the same as bf16")
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate to the batch, where the config has auto_scale_lr",
+    )
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="end after N validations without a better one (default: 0, never)",
+    )
+
+
+def _add_life_options(parser) -> None:
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -271,31 +317,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="M",
         help="save a state to go on from each so many minutes (default: 1)",
     )
-    parser.add_argument(
-        "--patience",
-        type=int,
-        default=0,
-        metavar="N",
-        help="end after N validations without a better one (default: 0, never)",
-    )
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default="fp32",
-        help="bf16 in all but losses and updates is faster on CPUs that have it; auto "
-        "measures (default: fp32)",
-    )
-    parser.add_argument("--amp", action="store_true", help="the same as bf16")
-    parser.add_argument(
-        "--load-from",
-        metavar="FILE|NAME",
-        help="weights to start from, a file or a name in the cache's folder weights/",
-    )
-    parser.add_argument(
-        "--auto-scale-lr",
-        action="store_true",
-        help="scale the learning rate to the batch, where the config has auto_scale_lr",
-    )
+
+
+def _add_process_options(parser) -> None:
     parser.add_argument(
         "--launcher",
         choices=("none", *LAUNCHERS),
@@ -308,17 +332,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--local-rank",
         type=int,
         default=0,
+        metavar="N",
         help="set by old launchers (default: the variable LOCAL_RANK, or 0)",
     )
-    parser.add_argument(
-        "--publish", type=Path, metavar="FILE", help="write the final checkpoint here"
-    )
-    parser.add_argument(
-        "--curves", type=Path, metavar="FILE", help="write a picture of the metrics"
-    )
     cli.add_threads_option(parser)
-    add_cfg_options(parser)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:

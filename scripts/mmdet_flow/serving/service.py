@@ -323,7 +323,10 @@ def _add_life_options(parser) -> None:
         help="after a signal, how long to go on answering (default: 30)",
     )
     parser.add_argument(
-        "--max_messages", type=cli.positive_int, help="stop after so many images"
+        "--max_messages",
+        type=cli.positive_int,
+        metavar="N",
+        help="stop after so many images",
     )
     parser.add_argument(
         "--idle_timeout",
