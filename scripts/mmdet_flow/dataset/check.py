@@ -7,14 +7,13 @@ holds: objects read = objects kept + objects left out.
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import (
-    IMAGE_SUFFIXES,
     AnnotatedImage,
     AnnotationFormat,
     ImageIndex,
@@ -22,8 +21,14 @@ from mmdet_flow.dataset.annotations import (
     Source,
 )
 from mmdet_flow.dataset.findings import KINDS, Ledger, Policy
+from mmdet_flow.dataset.image_checks import (
+    CheckedImage,
+    check_duplicates,
+    check_image,
+    with_unique_names,
+)
 from mmdet_flow.dataset.object_checks import Context, check_object, labels_by_likeness
-from mmdet_flow.dataset.pixels import Pixels, group_duplicates, read_pixels
+from mmdet_flow.dataset.pixels import read_pixels
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import (
     log_findings,
@@ -54,23 +59,6 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class CheckedImage:
-    """An image that passed, with the objects that are kept.
-
-    Attributes:
-        source: the annotation, its objects mended where the policy says so.
-        name: the file name in the data set.
-        size: (width, height) in pixels, as training sees it.
-        png: "" for the file as it is, or "stored" or "turned": how to make a PNG.
-    """
-
-    source: AnnotatedImage
-    name: str
-    size: tuple[int, int]
-    png: str = ""
-
-
-@dataclass(frozen=True)
 class Checked:
     """A checked data set: its images by name, class list, account, and duplicates."""
 
@@ -94,16 +82,16 @@ def check(
     annotated = _read(annotation_format, source, index, ledger)
     annotated += _without_annotation(annotated, index, ledger)
     annotated = _merge_similar_classes(annotated, rules, ledger)
-    named = _with_unique_names(annotated, ledger)
+    named = with_unique_names(annotated, ledger)
     with ThreadPoolExecutor(threads) as pool:
         paths = [one.source.image for one in named]
         pixels = list(cli.progress(pool.map(read_pixels, paths), len(paths), "decoded"))
     kept, thumbnails = [], []
     for one, decoded in zip(named, pixels, strict=True):
-        if checked := _check_image(one, decoded, ledger):
+        if checked := check_image(one, decoded, ledger):
             kept.append(checked)
             thumbnails.append(decoded.thumbnail)
-    kept, duplicates = _check_duplicates(kept, thumbnails, rules, ledger)
+    kept, duplicates = check_duplicates(kept, thumbnails, rules.lists, ledger)
     inclusive = annotation_format.inclusive
     kept = [_check_objects(one, rules, inclusive, ledger) for one in kept]
     classes = _class_list(kept, rules, ledger)
@@ -204,116 +192,6 @@ def _merge_similar_classes(
         )
         for one in annotated
     ]
-
-
-def _with_unique_names(
-    annotated: list[AnnotatedImage], ledger: Ledger
-) -> list[CheckedImage]:
-    """Give each image its name in the data set; two may not share a stem.
-
-    Results are named after the stem, and one would overwrite the other.
-    """
-    named: dict[str, CheckedImage] = {}
-    for one in annotated:
-        name = one.image.name
-        if other := named.get(one.image.stem):
-            place = f"{one.image.parent.name}/{name}"
-            what = f"{other.source.annotation.name} has {name} already"
-            prefixed = f"{one.image.parent.name}_{name}"
-            free = one.image != other.source.image and Path(prefixed).stem not in named
-            action = ledger.note(
-                "duplicate-name", one.annotation.name, place, what, free
-            )
-            if action != "repair":
-                _leave_out_image(one, "duplicate-name", ledger)
-                continue
-            name = prefixed
-        named[Path(name).stem] = CheckedImage(one, name, (0, 0))
-    return sorted(named.values(), key=lambda item: item.name)
-
-
-def _leave_out_image(image: AnnotatedImage, kind: str, ledger: Ledger) -> None:
-    ledger.images_left_out.append(image.image.name)
-    for item in image.objects:
-        ledger.leave_out(image.annotation.name, item.place, item.label, kind)
-
-
-def _check_image(
-    one: CheckedImage, decoded: Pixels | str, ledger: Ledger
-) -> CheckedImage | None:
-    """Return the image with its size, or None if it is left out."""
-    source, path = one.source, one.source.image
-    if isinstance(decoded, str):
-        faults = [("unreadable-image", decoded, False, "")]
-        size = (0, 0)
-    else:
-        size, faults = decoded.size, list(_image_faults(source, decoded))
-    png = ""
-    for kind, what, mendable, how in faults:
-        action = ledger.note(kind, path.name, "", what, mendable)
-        if action in ("error", "drop"):
-            _leave_out_image(source, kind, ledger)
-            return None
-        if action == "repair":
-            png = png or how
-    if png == "stored":
-        size = decoded.stored
-    name = f"{Path(one.name).stem}.png" if png else one.name
-    return CheckedImage(source, name, size, png)
-
-
-def _image_faults(source: AnnotatedImage, decoded: Pixels):
-    """Yield (kind, what, whether it can be mended, how to make a PNG)."""
-    claimed = source.size
-    fits_turned = claimed == decoded.size and decoded.size != decoded.stored
-    if decoded.rotated and not fits_turned:
-        what = f"its EXIF tag turns it from {decoded.stored} to {decoded.size} pixels"
-        yield "rotated-image", what, True, "stored"
-    if claimed and claimed not in (decoded.size, decoded.stored):
-        what = (
-            f"{source.annotation.name} says {claimed[0]}x{claimed[1]} but it has "
-            f"{decoded.size[0]}x{decoded.size[1]} pixels"
-        )
-        yield "image-size", what, False, ""
-    suffix = source.image.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
-        yield "unsupported-image", f"it is a {suffix} file", True, "turned"
-
-
-def _check_duplicates(
-    kept: list[CheckedImage], thumbnails: list, rules: Rules, ledger: Ledger
-) -> tuple[list[CheckedImage], list[list[str]]]:
-    """Note images with the same content; return those kept, and groups of names."""
-    groups = [[kept[i] for i in group] for group in group_duplicates(thumbnails)]
-    dropped = set()
-    split_of = _splits_by_name(rules.lists)
-    for first, *others in groups:
-        for one in others:
-            what = f"it shows the same as {first.name}"
-            action = ledger.note("duplicate-content", one.source.image.name, "", what)
-            splits = {split_of.get(Path(item.name).stem) for item in (first, one)}
-            if len(splits - {None}) == 2:
-                where = f"{what}, and they are in {' and '.join(sorted(splits))}"
-                ledger.note("duplicate-across-splits", one.source.image.name, "", where)
-            if action in ("error", "drop"):
-                dropped.add(one.name)
-                _leave_out_image(one.source, "duplicate-content", ledger)
-    kept = [one for one in kept if one.name not in dropped]
-    names = [[one.name for one in group if one.name not in dropped] for group in groups]
-    return kept, [group for group in names if len(group) > 1]
-
-
-def _splits_by_name(lists: Iterable[Path]) -> dict[str, str]:
-    split_of = {}
-    for path in lists:
-        try:
-            names = path.read_text(encoding="utf-8").split("\n")
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; check the path") from None
-        split_of |= {
-            Path(name.strip()).stem: path.stem for name in names if name.strip()
-        }
-    return split_of
 
 
 def _check_objects(
