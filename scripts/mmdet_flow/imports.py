@@ -8,6 +8,7 @@ thing when it is called.
 
 import importlib
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -63,3 +64,5 @@ def import_mmdet(training: bool = False) -> None:
     with deferred(RARE if training else RARE + SHARDED):
         import mmdet.datasets.transforms
         import mmdet.models  # noqa: F401
+    # They warn of deprecated parts of each other, which nobody here can mend.
+    warnings.filterwarnings("ignore", module=r"(mmdet|mmcv|mmengine|torch)\.")

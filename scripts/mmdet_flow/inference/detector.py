@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -164,8 +163,6 @@ def _build_model(cfg, state_dict: dict, checkpoint: StoredFile):
             f"{len(unexpected)} unexpected, e.g. {[*missing, *unexpected][0]}; use the "
             "config of this training"
         )
-    # mmdet warns of its own deprecated parts at each image.
-    warnings.filterwarnings("ignore", module=r"(mmdet|mmcv|mmengine|torch)\.")
     return model.eval()
 
 

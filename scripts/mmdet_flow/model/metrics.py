@@ -52,7 +52,7 @@ class RecordMetrics(Hook):
         if not is_main_process():
             return
         rates = runner.optim_wrapper.get_lr().values()
-        values = {name: float(value) for name, value in losses.items()}
+        values = {name: float(value.detach()) for name, value in losses.items()}
         position = {"iter": runner.iter + 1, "epoch": runner.epoch + 1}
         self._add({"kind": "train", **position, "lr": max(map(max, rates)), **values})
 

@@ -1,10 +1,12 @@
 """mmengine's runner as a training here needs it."""
 
 import functools
+import logging
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import master_only
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
 
@@ -28,6 +30,16 @@ class TrainingRunner(Runner):
 
     first_weights: Path | None = None
     """What the model starts from, if not from its own first weights."""
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Return the log; of its pages on machine, config, hooks and parameters, the
+        terminal gets the progress, and the file in the work folder all.
+        """
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(_is_progress)
+        return logger
 
     @master_only
     def save_checkpoint(self, out_dir, filename: str, *args, **kwargs) -> None:
@@ -132,3 +144,7 @@ def build_runner(
     for hook in (StopOnNonFiniteLoss(), RecordMetrics(), EstimateTime()):
         runner.register_hook(hook)
     return runner
+
+
+def _is_progress(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR or record.getMessage().startswith("Epoch(")
