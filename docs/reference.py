@@ -28,7 +28,7 @@ What `--help` of each says. Exit codes: 0 done; 1 environment and machine, in
 `mmdet_doctor`; 2 a wrong option or config; 3 annotations, images or class lists; 4 a
 model config, checkpoint or training; 5 Redis or the tracker; 70 a bug of ours
 (`--debug` shows where); 75 stopped on purpose, the same command goes on; 130
-interrupted.
+interrupted; 141 nobody read the output to its end.
 
 In bash, this completes options, choices and file names:
 

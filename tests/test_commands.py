@@ -5,6 +5,7 @@ import importlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import tomllib
 
@@ -51,3 +52,16 @@ def test_a_shell_completes_options_choices_and_files(tmp_path, monkeypatch):
     assert completions("mmdet_predict --prediction_f") == {"--prediction_format"}
     assert completions("mmdet_predict --prediction_format ") == {"opex", "rois", "both"}
     assert completions("mmdet_predict --checkpoint ce") == {"cells.pth"}
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As in ``mmdet_config --list | head -1``."""
+    process = subprocess.Popen(
+        [BIN / "mmdet_config", "--list", "yolo*"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.wait(timeout=300) == 128 + signal.SIGPIPE
+    assert process.stderr.read() == b""
+    process.stderr.close()

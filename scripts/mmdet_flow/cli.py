@@ -98,6 +98,7 @@ def run(command: Callable[[], object], args: argparse.Namespace) -> int:
     _configure_logging(args)
     try:
         command()
+        sys.stdout.flush()
     except FlowError as error:
         if args.debug:
             raise
@@ -106,6 +107,10 @@ def run(command: Callable[[], object], args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Who read our output has seen enough, as head does; nothing went wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except Exception as error:
         if args.debug:
             raise
