@@ -75,6 +75,11 @@ test: setup ## run the linters and the tests
 test-slow: setup ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
+coverage: setup ## measure which lines of the package the tests run
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
 matrix: setup ## try the detector families on this machine: 20 minutes
 	@$(BIN)/mmdet_matrix --output docs/matrix
 
@@ -195,5 +200,5 @@ clean: ## remove results and the generated example, not the environments
 .PHONY: help setup demo report ui bccd storage bundle test test-slow test-slurm
 .PHONY: test-storage test-record
 .PHONY: image publish test-image docs
-.PHONY: matrix bench bench-conversion bench-dag bench-training bench-prediction
+.PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-two-stage lint format clean
