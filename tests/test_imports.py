@@ -34,6 +34,11 @@ def test_what_is_slow_and_not_needed_is_not_imported():
             "print(*assign([[1, 0], [0, 1]])[1])",
             "1 0",
         ),
+        (
+            "from mmdet.models.dense_heads import paa_head as p; "
+            "print(p.skm.GaussianMixture(2).n_components)",
+            "2",
+        ),
         # Later imports are real.
         ("import scipy.sparse; print(scipy.sparse.eye(3).sum())", "3.0"),
         (

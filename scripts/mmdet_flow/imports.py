@@ -18,6 +18,7 @@ RARE = (
     *("scipy", "scipy.linalg", "scipy.optimize", "scipy.sparse"),
     "scipy.sparse.csgraph",
     *("sklearn", "sklearn.gaussian_process", "sklearn.gaussian_process.kernels"),
+    "sklearn.mixture",
 )
 SHARDED = (
     *("torch.distributed.optim", "torch.distributed.fsdp"),
@@ -50,6 +51,10 @@ def deferred(names: tuple[str, ...]) -> Iterator[None]:
     """Have modules that are imported in this block, and not before, wait."""
     stand_ins = {name: StandIn(name) for name in names if name not in sys.modules}
     sys.modules.update(stand_ins)
+    for name, module in stand_ins.items():
+        parent, _, child = name.rpartition(".")
+        if parent in stand_ins:  # for "import parent.child as short"
+            setattr(stand_ins[parent], child, module)
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ FAMILIES = [
     "fcos_r50-caffe_fpn_gn-head_1x_coco",
     "yolox_tiny_8xb8-300e_coco",
     "ssd300_coco",
+    "centernet_r18_8xb16-crop512-140e_coco",
     "detr_r50_8xb2-150e_coco",
     "dino-4scale_r50_8xb2-12e_coco",
     "mask2former_r50_8xb2-lsj-50e_coco",
@@ -234,3 +235,15 @@ def test_the_patched_file_says_what_was_changed(trained):
     assert text.startswith("# Changed from rtmdet-ins_tiny_8xb32-300e_coco:\n")
     assert "#   model.bbox_head.num_classes: 80 -> 3\n" in text
     assert "#   model.backbone.norm_cfg.type: 'SyncBN' -> 'BN'\n" in text
+
+
+def test_a_test_pipeline_without_a_size_gets_one(dataset):
+    """CenterNet tests images as they are, and would forget how they were resized."""
+    cfg = load_config("centernet_r18_8xb16-crop512-140e_coco")
+    patch(cfg, recipe_for(dataset))
+    for key in ("val_dataloader", "test_dataloader"):
+        (leaf,) = leaves(cfg, key)
+        load, resize, *_, pack = leaf.pipeline
+        assert load["type"] == "LoadImageFromFile"
+        assert (resize["type"], resize["scale"]) == ("Resize", (256, 256))
+        assert "scale_factor" in pack["meta_keys"]

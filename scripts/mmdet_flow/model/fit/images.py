@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 def set_image_size(cfg: "Config", size: int) -> None:
     """Scale every size of pipelines and batch augmentations.
 
+    Test pipelines that take images as they are, as CenterNet's do, get to resize them.
+
     ``size`` becomes the longer side at test time; training sizes keep their ratio
     to it. All results are multiples of 32, the largest stride of the zoo's networks.
     """
+    _resize_in_tests(cfg)
     base = test_scale(cfg)
     keys = ("scale", "img_scale", "crop_size", "size", "scales", "border")
     hooks = [hook for hook in cfg.get("custom_hooks", []) if "switch_pipeline" in hook]
@@ -23,13 +26,33 @@ def set_image_size(cfg: "Config", size: int) -> None:
     batch = cfg.model.get("data_preprocessor", {}).get("batch_augments") or []
     for node in walk([loaders, hooks, batch]):
         for key in keys:
-            if key in node:
+            if node.get(key) is not None:
                 node[key] = _scaled(node[key], size / min(base))
         if "random_size_range" in node:
             ratio = size / max(base)
             node["random_size_range"] = tuple(
                 _multiple_of_32(side * ratio) for side in node["random_size_range"]
             )
+
+
+def _resize_in_tests(cfg: "Config") -> None:
+    """Let test pipelines without a size resize images to that of the training."""
+    tests = [cfg.test_dataloader, cfg.val_dataloader]
+    sizes = [
+        node["scale"]
+        for node in walk(cfg.train_dataloader)
+        if node.get("type") == "Resize" and node.get("scale")
+    ]
+    if not sizes or any("scale" in node for node in walk(cfg.test_dataloader)):
+        return
+    resize = dict(type="Resize", scale=sizes[-1], keep_ratio=True)
+    for node in walk(tests):
+        if node.get("type") == "PackDetInputs" and "meta_keys" in node:
+            node["meta_keys"] = (*node["meta_keys"], "scale_factor")
+        if "pipeline" in node:
+            steps = [step["type"] for step in node["pipeline"]]
+            first = steps.index("LoadImageFromFile") + 1
+            node["pipeline"].insert(first, dict(resize))
 
 
 def _scaled(value: Any, ratio: float) -> Any:
