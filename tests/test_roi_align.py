@@ -70,6 +70,14 @@ def test_no_regions_are_an_empty_answer(features):
     assert roi_align(features, torch.zeros(0, 5), SIZE, SCALE).shape == (0, 6, *SIZE)
 
 
+def test_an_inverted_region_is_one_without_extent(features):
+    """A model that has hardly learned may ask for some; mmcv ends the process."""
+    regions = torch.tensor([[0.0, 50, 60, 20, 90], [0.0, 50, 60, 50, 90]])
+    for ratio in (0, 2):
+        found, expected = roi_align(features, regions, SIZE, SCALE, ratio)
+        torch.testing.assert_close(found, expected)
+
+
 def test_layers_that_take_means_are_replaced():
     mean = mmcv.ops.RoIAlign(SIZE, SCALE, 2, pool_mode="avg", aligned=False)
     greatest = mmcv.ops.RoIAlign(SIZE, SCALE, 2, pool_mode="max")

@@ -68,6 +68,8 @@ def import_mmdet(training: bool = False) -> None:
 
     with deferred(RARE if training else RARE + SHARDED):
         import mmdet.datasets.transforms
-        import mmdet.models  # noqa: F401
+        import mmdet.models
+    # It asks all heads for their loss of classes, and stops at SSD, which has none.
+    mmdet.models.SSDHead.loss_cls = None
     # They warn of deprecated parts of each other, which nobody here can mend.
     warnings.filterwarnings("ignore", module=r"(mmdet|mmcv|mmengine|torch)\.")

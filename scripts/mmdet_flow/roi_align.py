@@ -37,8 +37,7 @@ def roi_align(
     offset = 0.5 if aligned else 0.0
     left, top, right, bottom = (rois[:, 1:] * scale - offset).unbind(1)
     extents = torch.stack((bottom - top, right - left), 1)
-    if not aligned:
-        extents = extents.clamp(min=1)
+    extents = extents.clamp(min=0 if aligned else 1)
     bins = extents / rois.new_tensor(size)
     grids = torch.full_like(bins, sampling_ratio) if sampling_ratio else bins.ceil()
     # Regions with as many samples in a bin are sampled together.

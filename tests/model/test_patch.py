@@ -247,3 +247,11 @@ def test_a_test_pipeline_without_a_size_gets_one(dataset):
         assert load["type"] == "LoadImageFromFile"
         assert (resize["type"], resize["scale"]) == ("Resize", (256, 256))
         assert "scale_factor" in pack["meta_keys"]
+
+
+@pytest.mark.parametrize(("size", "queries"), [(320, 271), (1280, 900)])
+def test_no_more_queries_than_features(dataset, size, queries):
+    """At 320, images are 160 pixels long at least: 20 x 10 + 10 x 5 + 5 x 3 + 3 x 2."""
+    cfg = load_config("dino-4scale_r50_8xb2-12e_coco")
+    patch(cfg, recipe_for(dataset, image_size=size))
+    assert cfg.model.num_queries == queries

@@ -17,7 +17,11 @@ from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import changes
 from mmdet_flow.model.export import add_cfg_options, load_config, parse_cfg_options
 from mmdet_flow.model.fit.data import require_masks, require_objects, set_data
-from mmdet_flow.model.fit.images import set_image_size, use_light_augmentation
+from mmdet_flow.model.fit.images import (
+    limit_queries,
+    set_image_size,
+    use_light_augmentation,
+)
 from mmdet_flow.model.fit.network import (
     freeze_stages,
     set_classes,
@@ -97,6 +101,7 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
         set_image_size(cfg, recipe.image_size)
     if recipe.augment == "light":
         use_light_augmentation(cfg, train)
+    limit_queries(cfg)
     set_optimizer(cfg, recipe)
     set_schedule(cfg, recipe.epochs, iterations)
     set_runtime(cfg, recipe)

@@ -18,7 +18,7 @@ from mmdet_flow import cli
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.inference.engines.cache import default_cache
-from mmdet_flow.model.preflight import learn
+from mmdet_flow.model.preflight import learn, rehearsal_copy
 from mmdet_flow.model.processes import any_process
 from mmdet_flow.model.speed import uses_mmcv_operators
 
@@ -130,8 +130,8 @@ def faster_precision(model: nn.Module, batch: dict) -> str:
     if any_process(unable):
         cli.log.info("precision fp32: this model or this CPU has no bf16")
         return "fp32"
-    exact = copy.deepcopy(model)
-    fast = copy.deepcopy(model)
+    exact = rehearsal_copy(model)
+    fast = copy.deepcopy(exact)
     use_bf16(fast)
     seconds = {"fp32": [], "bf16": []}
     for _ in range(ROUNDS + 1):

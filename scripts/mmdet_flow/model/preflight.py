@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from mmengine.runner import Runner
+from torch import nn
 
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError, ModelError
@@ -26,7 +27,7 @@ def preflight(runner: Runner) -> None:
     runner._train_dataloader = runner.build_dataloader(
         runner._train_dataloader, seed=runner.seed
     )
-    model = copy.deepcopy(getattr(runner.model, "module", runner.model))
+    model = rehearsal_copy(getattr(runner.model, "module", runner.model))
     for counter in ("epoch", "iter"):  # which some losses and augmentations ask for
         runner.message_hub.update_info(counter, 0)
     _try(
@@ -39,6 +40,13 @@ def preflight(runner: Runner) -> None:
         )
         _try("validation", lambda: _val_step(model, runner._val_dataloader))
     cli.log.info("preflight: a step of training and one of validation went well")
+
+
+def rehearsal_copy(model) -> nn.Module:
+    """Return a copy of a model with first weights, to try steps on."""
+    model = copy.deepcopy(model)
+    model.init_weights()
+    return model
 
 
 def take_batch(loader, count: int) -> dict:

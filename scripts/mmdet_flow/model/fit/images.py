@@ -35,6 +35,28 @@ def set_image_size(cfg: "Config", size: int) -> None:
             )
 
 
+def limit_queries(cfg: "Config") -> None:
+    """Let a transformer pick no more queries than its smallest images have features.
+
+    Those that pick the best features as queries, as DINO does, would stop at an image
+    with fewer. It counts for small ``image_size`` alone.
+    """
+    sides = [
+        min(pair) * min(node.get("ratio_range", [1]))
+        for node in walk(cfg.train_dataloader)
+        for pair in node.get("scales") or [node.get("scale")]
+        if isinstance(pair, list | tuple)
+    ]
+    if not cfg.model.get("as_two_stage") or not sides:
+        return
+    side = min(sides)
+    features = sum(
+        math.ceil(side / stride) * math.ceil(side / 2 / stride)  # of a narrow crop
+        for stride in (8, 16, 32, 64)
+    )
+    cfg.model.num_queries = min(cfg.model.num_queries, features)
+
+
 def _resize_in_tests(cfg: "Config") -> None:
     """Let test pipelines without a size resize images to that of the training."""
     tests = [cfg.test_dataloader, cfg.val_dataloader]
