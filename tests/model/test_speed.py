@@ -84,6 +84,23 @@ def test_layout_and_roi_align_change_speed_and_no_loss(name):
     assert len(layouts) > 20 and all(layouts)
 
 
+def test_heads_that_look_for_peaks_get_maps_that_they_can_read():
+    """CenterNet views its heat maps as rows, which the fast layout does not allow."""
+    model = build("centernet_r18_8xb16-crop512-140e_coco")
+    size = {"img_shape": (128, 160), "batch_input_shape": (128, 160)}
+    sample = DetDataSample(metainfo={**size, "border": (0, 0, 0, 0)})
+    image = torch.randn(1, 3, 128, 160, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = model.predict(image, [copy.deepcopy(sample)], rescale=False)
+        use_channels_last(model)
+        found = model.predict(image, [sample], rescale=False)
+    layouts = is_channels_last(model.bbox_head)
+    assert layouts and all(layouts)
+    torch.testing.assert_close(
+        found[0].pred_instances.scores, expected[0].pred_instances.scores
+    )
+
+
 def kinds_of_number(model) -> dict[str, set[torch.dtype]]:
     """Return what convolutions of each part compute in, and what heads return."""
     seen: dict[str, set[torch.dtype]] = {}

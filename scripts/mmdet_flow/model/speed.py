@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import mmcv.ops
 import torch
 from mmdet.models.layers import ExpMomentumEMA
+from mmdet.models.utils import get_topk_from_heatmap
 from mmdet.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.optim import DefaultOptimWrapperConstructor
 
@@ -87,13 +88,14 @@ def use_channels_last(model: torch.nn.Module) -> None:
 
     Operators of mmcv (deformable convolutions, its RoIAlign) read that layout in the
     wrong order, without an error. Parts that use them keep the common one, and what
-    comes from the others is brought back to it before it reaches them.
+    comes from the others is brought back to it before it reaches them. So it is for
+    heads that look for peaks in heat maps, whose code refuses another one.
     """
     parts = list(_plain_parts(model))
     is_plain = not uses_mmcv_operators(model)
     for part in parts:
         part.to(memory_format=torch.channels_last)
-        if not is_plain:
+        if not is_plain or _looks_for_peaks(part):
             part.register_forward_hook(_make_contiguous)
 
 
@@ -119,6 +121,13 @@ def uses_mmcv_operators(part: torch.nn.Module) -> bool:
         name in FUNCTIONS and value is FUNCTIONS[name]
         for code in {kind.__module__ for kind in kinds}
         for name, value in vars(sys.modules[code]).items()
+    )
+
+
+def _looks_for_peaks(part: torch.nn.Module) -> bool:
+    code = {kind.__module__ for kind in type(part).__mro__}
+    return any(
+        hasattr(sys.modules[one], get_topk_from_heatmap.__name__) for one in code
     )
 
 
