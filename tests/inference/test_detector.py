@@ -1,8 +1,12 @@
 import warnings
 
 import numpy as np
+import torch
+from mmengine.config import Config
 
+from mmdet_flow.inference.detector import _build_pipeline
 from mmdet_flow.inference.images import read_image
+from mmdet_flow.model.export import load_config
 
 
 def images_of(dataset):
@@ -48,3 +52,18 @@ def test_a_batch_gives_what_single_images_give(dataset, predictor):
 
 def test_no_images_give_no_predictions(predictor):
     assert predictor.predict([]) == []
+
+
+def test_images_are_loaded_in_the_kind_of_number_that_the_config_asks_for(
+    dataset, trained
+):
+    image = read_image(images_of(dataset)[0])[1]
+    centernet = load_config("centernet_r18_8xb16-crop512-140e_coco")
+    kinds = {}
+    for name, cfg in (
+        ("centernet", centernet),
+        ("trained", Config.fromfile(trained.config)),
+    ):
+        inputs = _build_pipeline(cfg)({"img": image, "img_id": 0})["inputs"]
+        kinds[name] = inputs.dtype
+    assert kinds == {"centernet": torch.float32, "trained": torch.uint8}

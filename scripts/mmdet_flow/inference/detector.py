@@ -24,7 +24,7 @@ from mmdet_flow.inference.precision import AUTO, EXACT, chosen_precision
 from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.checkpoint import load_checkpoint
 
-LOADING = ("LoadImageFromFile", "LoadImageFromNDArray", "LoadAnnotations")
+LOADING = ("LoadImageFromFile", "LoadImageFromNDArray")
 
 
 class Detector:
@@ -90,16 +90,7 @@ class Detector:
         ]
 
     def _prepare(self, image: np.ndarray) -> dict:
-        height, width = image.shape[:2]
-        return self._pipeline(
-            {
-                "img": image,
-                "img_id": 0,
-                "img_path": "",
-                "img_shape": (height, width),
-                "ori_shape": (height, width),
-            }
-        )
+        return self._pipeline({"img": image, "img_id": 0})
 
     def _to_detections(self, sample, shape: tuple[int, ...]) -> Detections:
         instances = sample.pred_instances.cpu()
@@ -189,12 +180,15 @@ def _identity(model_sha256: str, cfg) -> str:
 
 
 def _build_pipeline(cfg):
-    """Return the test pipeline for decoded images: without loading, the rest as is."""
+    """Return the test pipeline for decoded images: without files, the rest as is."""
     from mmengine.dataset import Compose
 
-    steps = [
-        step
-        for step in cfg.test_dataloader.dataset.pipeline
-        if step["type"].rpartition(".")[2] not in LOADING
-    ]
+    steps = []
+    for step in cfg.test_dataloader.dataset.pipeline:
+        kind = step["type"].rpartition(".")[2]
+        if kind in LOADING:
+            as_float = step.get("to_float32", False)
+            step = dict(type="mmdet.LoadImageFromNDArray", to_float32=as_float)
+        if kind != "LoadAnnotations":
+            steps.append(step)
     return Compose(steps)
