@@ -80,8 +80,8 @@ coverage: setup ## measure which lines of the package the tests run
 	@$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
-matrix: setup ## try the detector families on this machine: 20 minutes
-	@$(BIN)/mmdet_matrix --output docs/matrix
+matrix: setup ## try the detector families on this machine: 30 minutes
+	@$(BIN)/mmdet_matrix --output results/matrix
 
 test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
 	@tests/install.sh slurmctld slurmd slurm-client munge

@@ -1,10 +1,18 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.errors import ModelError
+from mmdet_flow.handover import package
 from mmdet_flow.inference.detector import Detector
+from mmdet_flow.inference.engines.quantize import quantize
 from mmdet_flow.inference.export import Candidate, choose
+from mmdet_flow.inference.images import read_image
+from mmdet_flow.inference.int8_file import int8_file, read_int8, write_int8
+from mmdet_flow.inference.package_file import CHECKPOINT, open_package
 from mmdet_flow.inference.precision import chosen_precision, precision_file
 from tests.conftest import run_command
 
@@ -37,7 +45,8 @@ def test_the_winner_is_used_from_then_on(trained, dataset, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     content = json.loads(precision_file(checkpoint).read_text())
-    assert [one["precision"] for one in content["candidates"]] == ["fp32", "bf16"]
+    tried = [one["precision"] for one in content["candidates"]]
+    assert tried == ["fp32", "bf16", "int8"]
     assert content["candidates"][0]["images_per_second"] > 0
     detector = Detector(checkpoint, threads=2, precision="auto")
     assert detector.engine.precision == content["winner"]
@@ -50,3 +59,75 @@ def test_a_measurement_of_another_machine_does_not_count(tmp_path):
     precision_file(checkpoint).write_text(json.dumps(content))
     assert chosen_precision(checkpoint, "x") == "fp32"
     assert chosen_precision(tmp_path / "no.pth", "x") == "fp32"
+
+
+@pytest.fixture(scope="module")
+def in_int8(trained, dataset, tmp_path_factory):
+    """A checkpoint with graphs in int8, which were found to be the best."""
+    checkpoint = tmp_path_factory.mktemp("int8") / "checkpoint.pth"
+    shutil.copy(trained.checkpoint, checkpoint)
+    run = run_command(
+        *("mmdet_export", "--checkpoint", checkpoint, "--images", dataset.images),
+        *("--annotations", dataset.splits / "val.json", "--precision", "int8"),
+        *("--calibration", dataset.splits / "train.json", "--max_map_drop", "1"),
+    )
+    assert run.returncode == 0, run.stderr
+    assert "calibrating with 9 images" in run.stderr
+    path = precision_file(checkpoint)
+    content = json.loads(path.read_text()) | {"winner": "int8"}  # slow or not
+    path.write_text(json.dumps(content))
+    return checkpoint
+
+
+def test_int8_is_nearly_the_same(in_int8, trained, dataset):
+    image = read_image(sorted(dataset.images.iterdir())[0])[1]
+    exact = Detector(trained.checkpoint, threads=2, precision="fp32")
+    fast = Detector(in_int8, threads=2, precision="auto")
+    assert fast.meta["engine"] == "openvino int8"
+    (wanted,), (found,) = exact.predict([image]), fast.predict([image])
+    assert not np.array_equal(found.scores, wanted.scores)
+    assert np.abs(found.scores[:5] - wanted.scores[:5]).max() < 0.05
+    (again,) = Detector(in_int8, threads=1, precision="int8").predict([image])
+    np.testing.assert_array_equal(again.scores, found.scores)
+
+
+def test_the_same_images_give_the_same_int8(in_int8, dataset, tmp_path):
+    again = tmp_path / "checkpoint.pth"
+    shutil.copy(in_int8, again)
+    truth = CocoFile.read(dataset.splits / "train.json")
+    detector = Detector(again, threads=1)
+    images = [read_image(dataset.images / one["file_name"])[1] for one in truth.images]
+    write_int8(again, detector.meta["model_sha256"], quantize(detector, images))
+    assert int8_file(again).read_bytes() == int8_file(in_int8).read_bytes()
+
+
+def test_a_missing_damaged_or_strange_int8_is_said(in_int8, trained, tmp_path):
+    checkpoint = tmp_path / "model.pth"
+    shutil.copy(trained.checkpoint, checkpoint)
+    whole = int8_file(in_int8).read_bytes()
+    for content, reason in (
+        (None, "there is no such file"),
+        (whole[:-100], "is damaged"),
+    ):
+        if content is not None:
+            int8_file(checkpoint).write_bytes(content)
+        with pytest.raises(ModelError, match=reason) as error:
+            Detector(checkpoint, threads=2, precision="int8")
+        assert "mmdet_export --precision int8" in str(error.value)
+    with pytest.raises(ModelError, match="of another model"):
+        read_int8(in_int8, "of another")
+
+
+def test_a_package_takes_its_int8_along(in_int8, finished, dataset, tmp_path):
+    run = tmp_path / "sea"
+    shutil.copytree(finished, run)
+    for path in (in_int8, int8_file(in_int8), precision_file(in_int8)):
+        shutil.copy(path, run / "model")
+    assert package.main([str(run)]) == 0
+    folder = open_package(run / "model" / "sea.zip")
+    image = read_image(sorted(dataset.images.iterdir())[0])[1]
+    packed = Detector(folder / CHECKPOINT, threads=2, precision="auto")
+    assert packed.engine.precision == "int8"
+    (found,) = packed.predict([image])
+    (wanted,) = Detector(in_int8, threads=2, precision="int8").predict([image])
+    np.testing.assert_array_equal(found.boxes, wanted.boxes)

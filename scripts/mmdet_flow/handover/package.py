@@ -13,6 +13,7 @@ from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import DataError, ModelError
 from mmdet_flow.files import read_json, sha256_of
 from mmdet_flow.inference import package_file as names
+from mmdet_flow.inference.int8_file import int8_file
 from mmdet_flow.inference.precision import precision_file
 from mmdet_flow.model.checkpoint import Checkpoint, load_checkpoint
 
@@ -44,6 +45,10 @@ def package(run: Path, output: Path | None, license: Path | None) -> Path:
         if path.is_file():
             _require_same_model(path, checkpoint)
             members[name] = _read(path)
+    if chosen.is_file() and read_json(chosen)["winner"] == "int8":
+        members[int8_file(Path(names.CHECKPOINT)).name] = _read(
+            int8_file(checkpoint.path)
+        )
     about = {
         "name": run.resolve().name,
         "classes": list(checkpoint.classes),

@@ -9,8 +9,11 @@ mmdet_predict_redis find them; on another processor they use fp32.
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
@@ -20,6 +23,9 @@ from mmdet_flow.inference.engines import PRECISIONS
 from mmdet_flow.inference.precision import EXACT, precision_file, processor
 
 BATCH = 8
+CALIBRATION = 100
+"""Images whose activations set the ranges of int8."""
+
 ROUNDS = 3
 GAIN = 1.05
 """Another precision must be faster than fp32 by this factor to be worth its loss."""
@@ -43,16 +49,23 @@ def export(
     precisions: list[str],
     max_map_drop: float,
     threads: int,
+    calibration: Path | None = None,
 ) -> dict:
-    """Measure precisions, write the table and the winner, and return them."""
+    """Measure precisions, write the table and the winner, and return them.
+
+    The graphs for int8 are made first, with images of ``calibration`` (COCO), or else
+    of ``annotations``; ``images`` is the folder of both.
+    """
     from mmdet_flow.files import sha256_of
-    from mmdet_flow.inference.images import read_image
 
     truth = CocoFile.read(annotations)
-    pixels = [read_image(images / image["file_name"])[1] for image in truth.images]
+    pixels = _read(images, truth.images)
     candidates = []
     for precision in dict.fromkeys((EXACT, *precisions)):
         try:
+            if precision == "int8":
+                others = CocoFile.read(calibration or annotations).images
+                _make_int8(checkpoint, config, threads, _read(images, _some(others)))
             found = _measure(checkpoint, config, precision, threads, truth, pixels)
         except UsageError as error:
             found = Candidate(precision, reason=str(error).partition(": ")[2])
@@ -73,6 +86,29 @@ def export(
     write_json(precision_file(checkpoint), content)
     cli.log.info("%s is used from now on", winner)
     return content
+
+
+def _read(folder: Path, images: Sequence[dict]) -> list[np.ndarray]:
+    from mmdet_flow.inference.images import read_image
+
+    return [read_image(folder / image["file_name"])[1] for image in images]
+
+
+def _some(images: list[dict]) -> list[dict]:
+    """Return CALIBRATION images, or all if they are fewer, from the whole list."""
+    step = max(1, len(images) // CALIBRATION)
+    return images[::step][:CALIBRATION]
+
+
+def _make_int8(checkpoint, config, threads, pixels: list[np.ndarray]) -> None:
+    from mmdet_flow.inference.detector import Detector
+    from mmdet_flow.inference.engines.quantize import quantize
+    from mmdet_flow.inference.int8_file import write_int8
+
+    cli.log.info("int8: calibrating with %d images", len(pixels))
+    detector = Detector(checkpoint, config, threads)
+    graphs = quantize(detector, pixels)
+    write_int8(checkpoint, detector.meta["model_sha256"], graphs)
 
 
 def choose(
@@ -130,6 +166,8 @@ def build_parser() -> argparse.ArgumentParser:
         "mmdet_export",
         __doc__,
         "--checkpoint model.pth --annotations val.json --images images",
+        "--checkpoint model.pth --annotations val.json --images images"
+        " --calibration train.json",
     )
     parser.add_argument(
         "--checkpoint",
@@ -169,6 +207,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="MAP",
         help="greatest loss of mAP against fp32 (default: 0.005)",
     )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="COCO",
+        help="images that set the ranges of int8, better others than those that "
+        "measure it (default: those of --annotations)",
+    )
     cli.add_threads_option(parser)
     return parser
 
@@ -184,6 +229,7 @@ def main(argv: list[str] | None = None) -> int:
             args.precision,
             args.max_map_drop,
             args.threads or cli.available_threads(),
+            args.calibration,
         ),
         args,
     )

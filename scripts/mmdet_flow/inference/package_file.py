@@ -44,9 +44,14 @@ def write_package(path: Path, members: Mapping[str, bytes], about: dict) -> None
         },
     }
     text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    write_archive(path, {**members, MANIFEST: text.encode()})
+
+
+def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
+    """Write a zip archive whose bytes depend on its members and SOURCE_DATE_EPOCH."""
     date = _date()
     with new_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, content in sorted({**members, MANIFEST: text.encode()}.items()):
+        for name, content in sorted(members.items()):
             info = zipfile.ZipInfo(name, date)
             info.create_system = 3  # Unix, wherever it is written
             info.external_attr = 0o644 << 16

@@ -4,7 +4,7 @@ Both take images as the test pipeline prepares them, and leave everything betwee
 network's outputs and the objects to mmdet's own code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,9 +12,10 @@ from typing import Protocol
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.inference.engines.cache import default_cache
+from mmdet_flow.inference.int8_file import Int8Graph
 
 BACKENDS = ("auto", "openvino", "torch")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "int8")
 
 
 class Engine(Protocol):
@@ -40,15 +41,18 @@ class EngineOptions:
 
     Attributes:
         backend: "openvino", "torch", or "auto" for the first of them that works.
-        precision: "fp32" is exact; "bf16" is faster on CPUs that have it.
+        precision: "fp32" is exact; "bf16" is faster on CPUs that have it, and "int8"
+            on others.
         threads: CPU threads of the network.
         cache: folder of converted models.
+        int8: the graphs of the model in int8, by name, for that precision alone.
     """
 
     backend: str
     precision: str
     threads: int
     cache: Path = field(default_factory=default_cache)
+    int8: Mapping[str, Int8Graph] = field(default_factory=dict)
 
 
 def open_engine(model, identity: str, device: str, options: EngineOptions) -> Engine:

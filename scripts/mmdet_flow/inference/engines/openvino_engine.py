@@ -8,8 +8,9 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import openvino
@@ -27,6 +28,7 @@ from mmdet_flow.inference.engines.graphs import (
     dense_head,
     region_parts,
 )
+from mmdet_flow.inference.int8_file import Int8Graph
 
 EXAMPLE_SIZE = (224, 320)
 OTHER_SIZE = (352, 256)
@@ -56,7 +58,11 @@ class OpenVINOEngine:
         torch.set_num_threads(1)
         self.precision = options.precision
         runtime = _Runtime(options)
-        dense, regions = _graphs(model, identity, options.cache, runtime)
+        source = _Source(
+            options.cache / "openvino" / f"{FORM}-{identity}", runtime, options.int8
+        )
+        dense, regions = _graphs(model, source)
+        self.graphs = {"dense": dense} | {part.name: graph for part, graph in regions}
         # OpenVINO's bindings can lock up when their first call is made by two threads.
         dense(*_probe_image(64, 64))
         _attach(model, dense, regions)
@@ -88,24 +94,25 @@ class _Runtime:
             "INFERENCE_NUM_THREADS": options.threads,
             "ENABLE_CPU_PINNING": False,
         }
-        self._precision = {"fp32": "f32", "bf16": "bf16"}[options.precision]
+        # In int8, the parts that are not quantised are computed in fp32.
+        self._precision = "bf16" if options.precision == "bf16" else "f32"
         self.streams = 1
 
-    def compile(self, graph: "openvino.Model", exact: bool = False) -> "_Compiled":
+    def compile(self, graph: openvino.Model, exact: bool = False) -> "_Compiled":
         precision = "f32" if exact else self._precision
         settings = self._settings | {"INFERENCE_PRECISION_HINT": precision}
         compiled = self._core.compile_model(graph, "CPU", settings)
         self.streams = max(self.streams, compiled.get_property("NUM_STREAMS"))
         return _Compiled(compiled)
 
-    def read(self, path: Path) -> "openvino.Model":
-        return self._core.read_model(path)
+    def read(self, xml: Path | bytes, weights: bytes | None = None) -> openvino.Model:
+        return self._core.read_model(xml, weights)
 
 
 class _Compiled:
     """A compiled graph that any thread may call: each has a request of its own."""
 
-    def __init__(self, compiled: "openvino.CompiledModel") -> None:
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
         self._compiled = compiled
         self._requests = threading.local()
 
@@ -119,47 +126,68 @@ class _Compiled:
         return [torch.from_numpy(found[port]) for port in self._compiled.outputs]
 
 
-class _Graph:
-    """A compiled graph whose outputs have the nesting that mmdet expects."""
+class Graph:
+    """A compiled graph whose outputs have the nesting that mmdet expects.
 
-    def __init__(self, compiled: _Compiled, structure) -> None:
+    Attributes:
+        path: the form in the cache that it was made of, in fp32.
+        watch: called with the inputs of each call, if it is set.
+    """
+
+    def __init__(self, compiled: _Compiled, structure, path: Path) -> None:
         self._compiled = compiled
         self._structure = structure
+        self.path = path
+        self.watch: Callable[[Sequence[Tensor]], None] | None = None
 
     def __call__(self, *inputs: Tensor):
+        if self.watch:
+            self.watch(inputs)
         return _nested(self._structure, self._compiled(inputs))
 
 
 def _graphs(
-    model: nn.Module, identity: str, cache: Path, runtime: _Runtime
-) -> tuple[_Graph, list[tuple[RegionParts, _Graph]]]:
-    """Return the graphs of a model, from the cache where it has them."""
+    model: nn.Module, source: "_Source"
+) -> tuple[Graph, list[tuple[RegionParts, Graph]]]:
     head = dense_head(model)
-    network = DenseGraph(model, head)
-    folder = cache / "openvino" / f"{FORM}-{identity}"
     probes = [_probe_image(*size) for size in (EXAMPLE_SIZE, OTHER_SIZE)]
-    dense = _load_or_trace(network, folder, "dense", probes, runtime)
+    dense = source.graph(DenseGraph(model, head), "dense", probes)
     regions = []
     for part in region_parts(model):
         probes = [_probe_regions(part.extractor, count) for count in (7, 12)]
-        graph = _load_or_trace(part.head, folder, part.name, probes, runtime)
-        regions.append((part, graph))
+        regions.append((part, source.graph(part.head, part.name, probes)))
     return dense, regions
 
 
-def _load_or_trace(
-    module: nn.Module, folder: Path, name: str, probes: list, runtime: _Runtime
-) -> _Graph:
-    path, structure_path = folder / f"{name}.xml", folder / f"{name}.json"
-    try:
-        structure = json.loads(structure_path.read_text())
-        return _Graph(runtime.compile(runtime.read(path)), structure)
-    except (OSError, ValueError, RuntimeError):
-        pass  # not there, or from a run that was killed
-    converted, structure = _trace(module.eval(), probes, runtime)
-    graph = _Graph(runtime.compile(converted), structure)
-    _store(converted, path, structure, structure_path)
-    return graph
+@dataclass(frozen=True)
+class _Source:
+    """Where graphs come from: the cache, or the model where that has none.
+
+    Those of ``int8`` take the place of graphs of their names.
+    """
+
+    folder: Path
+    runtime: _Runtime
+    int8: Mapping[str, Int8Graph]
+
+    def graph(self, module: nn.Module, name: str, probes: list) -> Graph:
+        path = self.folder / f"{name}.xml"
+        form, structure = self._load(path) or self._trace(module, path, probes)
+        if name in self.int8:
+            form = self.runtime.read(*self.int8[name])
+        return Graph(self.runtime.compile(form), structure, path)
+
+    def _load(self, path: Path) -> tuple | None:
+        try:
+            structure = json.loads(path.with_suffix(".json").read_text())
+            return self.runtime.read(path), structure
+        except (OSError, ValueError, RuntimeError):
+            return None  # not there, or from a run that was killed
+
+    def _trace(self, module: nn.Module, path: Path, probes: list) -> tuple:
+        form, structure = _trace(module.eval(), probes, self.runtime)
+        _store(form, path, structure, path.with_suffix(".json"))
+        return form, structure
 
 
 def _trace(module: nn.Module, probes: list, runtime: _Runtime) -> tuple:
@@ -239,7 +267,7 @@ def _store(converted, path: Path, structure: list, structure_path: Path) -> None
 
 
 def _attach(
-    model: nn.Module, dense: _Graph, regions: list[tuple[RegionParts, _Graph]]
+    model: nn.Module, dense: Graph, regions: list[tuple[RegionParts, Graph]]
 ) -> None:
     """Let the model's own methods run the graphs."""
 
