@@ -193,7 +193,7 @@ def _add_engine_options(parser) -> None:
         "--precision",
         choices=(AUTO, *PRECISIONS),
         default=AUTO,
-        help="fp32 is exact; bf16 is faster on CPUs that have it (default: auto, what "
-        "mmdet_export chose, or fp32)",
+        help="fp32 is exact; bf16 is faster on CPUs that have it; int8 is what "
+        "mmdet_export made (default: auto, what mmdet_export chose, or fp32)",
     )
     cli.add_threads_option(parser)
