@@ -45,7 +45,7 @@ def package(run: Path, output: Path | None, license: Path | None) -> Path:
         if path.is_file():
             _require_same_model(path, checkpoint)
             members[name] = _read(path)
-    if chosen.is_file() and read_json(chosen)["winner"] == "int8":
+    if chosen.is_file() and read_json(chosen).get("winner") == "int8":
         members[int8_file(Path(names.CHECKPOINT)).name] = _read(
             int8_file(checkpoint.path)
         )
