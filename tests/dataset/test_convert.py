@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+from PIL import Image
 
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.check import Rules
@@ -191,6 +192,74 @@ def test_coco_passes_through_untouched(voc):
     for item, original in zip(coco.annotations, content["annotations"], strict=True):
         ids = {"id": item["id"], "image_id": 1, "category_id": 2}
         assert item == original | ids
+
+
+@pytest.mark.parametrize(
+    ("policy", "was", "becomes"),
+    [
+        (
+            {"short-polygon": "repair"},
+            {"bbox": [1, 1, 4, 4], "segmentation": [[1, 1, 4, 4]]},
+            {"segmentation": [], "area": 16},
+        ),
+        (
+            {"short-polygon": "repair"},
+            {
+                "bbox": [1, 1, 9, 9],
+                "segmentation": [[1, 1, 4, 4], [2, 2, 9, 2, 9, 9], [3, 3, 9, 3, 9, 9]],
+            },
+            {"segmentation": [[2, 2, 9, 2, 9, 9], [3, 3, 9, 3, 9, 9]]},
+        ),
+        (
+            {"short-polygon": "repair"},
+            {"bbox": [1, 1, 4, 4], "segmentation": [[1, 1, 4, 4], [1, 1]]},
+            {"segmentation": [], "area": 16},
+        ),
+        (
+            {"crosses-edge": "repair"},
+            {"bbox": [60, 40, 9, 8]},
+            {"bbox": [60, 40, 4, 8], "area": 32},
+        ),
+        (
+            {"crosses-edge": "repair"},
+            {"bbox": [60, 40, 9, 8], "segmentation": [[60, 40, 68, 40, 68, 47]]},
+            {
+                "bbox": [60, 40, 4, 8],
+                "segmentation": [[60, 40, 63, 40, 63, 47]],
+                "area": 10.5,
+            },
+        ),
+    ],
+)
+def test_what_is_mended_of_coco_arrives(voc, policy, was, becomes):
+    annotation = {"id": 1, "image_id": 7, "category_id": 1, "area": 99.5}
+    content = {
+        "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}],
+        "categories": [{"id": 1, "name": "dog"}],
+        "annotations": [annotation | was],
+    }
+    (voc / "coco.json").write_text(json.dumps(content))
+    source = Source(voc / "coco.json", voc / "images")
+    convert("coco", source, voc / "out", Rules(policy=Policy(policy)))
+    found = CocoFile.read(voc / "out" / "annotations.json").annotations
+    assert found == [annotation | was | becomes | {"image_id": 1}]
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "bbox"),
+    [("ignore", "a.jpg", [135, 340, 30, 40]), ("repair", "a.png", [180, 255, 40, 30])],
+)
+def test_shares_of_a_turned_yolo_image(tmp_path, action, name, bbox):
+    with Image.new("RGB", (400, 300)) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.save(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "a.txt").write_text("0 0.5 0.9 0.1 0.1\n")
+    rules = Rules(policy=Policy({"rotated-image": action}))
+    convert("yolo", Source(tmp_path, tmp_path), tmp_path / "out", rules)
+    coco = CocoFile.read(tmp_path / "out" / "annotations.json")
+    assert coco.images[0]["file_name"] == name
+    assert coco.annotations[0]["bbox"] == bbox
 
 
 def test_same_input_same_bytes_and_no_rewrite(voc):

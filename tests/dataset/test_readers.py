@@ -6,6 +6,8 @@ import pytest
 
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.check import Checked, Rules, check
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.findings import Policy
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError
 from tests.dataset.voc_data import make_picture, voc_xml
@@ -67,6 +69,23 @@ def test_yolo_text_in_another_encoding_is_found(folder):
     checked = read("yolo", folder)
     assert "broken-annotation" in kinds_of(checked)
     assert list(objects_of(checked)) == ["a.jpg"]
+
+
+def test_yolo_without_end_is_no_object(folder):
+    (folder / "a.txt").write_text("0 inf 0.5 0.1 0.1\n0 nan 0.5 0.1 0.1\n")
+    assert [item.kind for item in read("yolo", folder).ledger.errors] == [
+        *("invalid-object", "invalid-object")
+    ]
+
+
+def test_a_yolo_image_that_cannot_be_opened_is_one_finding(folder):
+    for name in "ab":
+        (folder / f"{name}.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    (folder / "a.jpg").write_text("no image")
+    checked = read("yolo", folder)
+    assert kinds_of(checked) == {"unreadable-image"}
+    assert checked.ledger.images_read == 2
+    assert checked.ledger.images_left_out == ["a.jpg"]
 
 
 def test_yolo_names_mixed_up_are_refused(folder):
@@ -135,6 +154,46 @@ def test_adams_reports_with_other_prefixes_and_fields(folder):
     checked = read("adams", folder)
     assert objects_of(checked)["a.jpg"] == [("café", (1.0, 2.0, 3.0, 4.0))]
     assert [item.kind for item in checked.ledger.errors] == ["invalid-object"]
+
+
+def coco_of(*boxes, size=(64, 48)) -> dict:
+    """Return COCO content with these boxes of cats in a.jpg."""
+    width, height = size
+    return {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": width, "height": height}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            {"id": number, "image_id": 1, "category_id": 1, "bbox": box}
+            for number, box in enumerate(boxes, 1)
+        ],
+    }
+
+
+def test_boxes_with_decimals_cross_an_edge_only_where_they_do(tmp_path):
+    make_picture(tmp_path / "a.jpg", 1, size=(640, 480))
+    inside = [473.07, 395.93, 38.65, 28.67]
+    at_the_edge = [473.07, 395.93, 640 - 473.07, 480 - 395.93]
+    content = coco_of(inside, at_the_edge, [-1.5, 0.1, 10.7, 0.2 + 3], size=(640, 480))
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    rules = Rules(policy=Policy({"crosses-edge": "repair"}), min_objects=0)
+    checked = check(FORMATS["coco"], Source(tmp_path, tmp_path), rules)
+    assert [item.place for item in checked.ledger.findings] == ["a.jpg, object 3"]
+    assert objects_of(checked)["a.jpg"] == [
+        ("cat", tuple(inside)),
+        ("cat", tuple(at_the_edge)),
+        ("cat", (0.0, 0.1, 10.7 - 1.5, 0.2 + 3)),
+    ]
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
+def test_coco_without_an_id_says_where(folder, key):
+    content = coco_of([1, 1, 5, 5])
+    del content[key][0]["id"]
+    (folder / "instances.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f"instances.json: {key}: one has no id"):
+        CocoFile.read(folder / "instances.json")
+    whats = [item.what for item in read("coco", folder).ledger.errors]
+    assert len(whats) == 1 and f"{key}: one has no id" in whats[0]
 
 
 def test_coco_orphans_and_broken_entries_are_found(folder):

@@ -85,7 +85,11 @@ def test_lists_may_leave_out_the_suffix(tmp_path):
 
 @pytest.mark.parametrize(
     ("test_list", "expected"),
-    [(["0O4"], "line 1: no image 0O4; did you mean 004"), (["002"], "in the lists of")],
+    [
+        (["0O4"], "line 1: no image 0O4; did you mean 004"),
+        (["", "004", "", "0O4"], "line 4: no image 0O4"),
+        (["002"], "in the lists of"),
+    ],
 )
 def test_wrong_lists_are_refused(tmp_path, test_list, expected):
     coco = make_coco([["a"]] * 4, tmp_path)
@@ -99,6 +103,13 @@ def test_shares_and_lists_do_not_mix(tmp_path):
     wanted = {"train": "0.5"} | write_lists(tmp_path, val=["002"], test=["003"])
     with pytest.raises(UsageError, match="for all"):
         split(coco, tmp_path / "splits", wanted, 0)
+
+
+def test_a_seed_below_zero_is_refused(tmp_path):
+    coco = make_coco([["a"]] * 4, tmp_path)
+    wanted = {name: str(share) for name, share in SHARES.items()}
+    with pytest.raises(UsageError, match="--seed -1: give a number from 0 up"):
+        split(coco, tmp_path / "splits", wanted, -1)
 
 
 def splits_of(parts: dict[str, list[str]]) -> dict[str, str]:
@@ -129,6 +140,12 @@ def test_groups_from_a_table_and_duplicates(tmp_path):
     assert joined["001.jpg"] == joined["002.jpg"] == joined["009.jpg"] != "y"
     with pytest.raises(DataError, match="has no column 'plate'"):
         group_by_table(coco, tmp_path / "groups.csv", "plate")
+    (tmp_path / "groups.csv").write_text("image,slide,note\n001,NA,\n002,,x\n,y,x\n")
+    groups = group_by_table(coco, tmp_path / "groups.csv", "slide")
+    assert groups == {"001.jpg": "NA"}
+    (tmp_path / "groups.csv").write_text("image,slide\nelsewhere,x\n")
+    with pytest.raises(UsageError, match="gives no image of the data set a slide"):
+        group_by_table(coco, tmp_path / "groups.csv", "slide")
     with pytest.raises(UsageError, match="matches no image name"):
         group_by_pattern(coco, "zzz")
 

@@ -1,7 +1,8 @@
 """Annotations in memory, as read from any format."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -53,7 +54,8 @@ class AnnotatedImage:
 class Problem:
     """Something that could not be read; ``kind`` is one of ``findings.KINDS``.
 
-    ``objects`` are those that are lost with it.
+    ``objects`` are those that are lost with it, and ``images`` the files that are
+    without their annotation by it.
     """
 
     kind: str
@@ -61,6 +63,7 @@ class Problem:
     place: str
     what: str
     objects: tuple[AnnotatedObject, ...] = ()
+    images: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,15 @@ class Source:
         images: the folder of the images; folders inside it are searched too.
         pattern: the glob of the annotation files, or None for that of the format.
         labels: the file that names the classes of a format which numbers them.
+        turned: whether shares of an image's size mean the image as its EXIF tag turns
+            it, not as it is stored.
     """
 
     annotations: Path
     images: Path
     pattern: str | None = None
     labels: Path | None = None
+    turned: bool = False
 
     def files(self, default: str) -> list[Path]:
         """Return the annotation files in sorted order."""
@@ -124,17 +130,27 @@ class ImageIndex:
         Of several the one in a folder of the same name wins: that of the annotation,
         or the one that ``name`` states.
         """
-        wanted = Path(name.strip().replace("\\", "/"))
-        found = self._by_name.get(wanted.name) or self._by_stem.get(wanted.stem, [])
-        if len(found) > 1:
-            folders = {wanted.parent.name, annotation.parent.name}
-            found = [path for path in found if path.parent.name in folders] or found
+        found = self._candidates(annotation, name)
         if len(found) == 1:
             return found[0]
         if not found:
             return Problem("missing-image", annotation, "", f"no image {name!r}")
         names = " and ".join(f"{path.parent.name}/{path.name}" for path in found[:3])
-        return Problem("ambiguous-image", annotation, "", f"{name!r} may be {names}")
+        what = f"{name!r} may be {names}"
+        return Problem("ambiguous-image", annotation, "", what, images=found)
+
+    def broken(self, annotation: Path, name: str, what: str) -> Problem:
+        """Return the problem of a file that cannot be read, with the image ``name``."""
+        images = self._candidates(annotation, name)
+        return Problem("broken-annotation", annotation, "", what, images=images)
+
+    def _candidates(self, annotation: Path, name: str) -> tuple[Path, ...]:
+        wanted = Path(name.strip().replace("\\", "/"))
+        found = self._by_name.get(wanted.name) or self._by_stem.get(wanted.stem, [])
+        if len(found) > 1:
+            folders = {wanted.parent.name, annotation.parent.name}
+            found = [path for path in found if path.parent.name in folders] or found
+        return tuple(found)
 
 
 def bbox_of_corners(left: float, top: float, right: float, bottom: float):
@@ -153,17 +169,34 @@ def bbox_of_points(points: Sequence[float]):
     return bbox_of_corners(min(columns), min(rows), max(columns), max(rows))
 
 
+def area_of_points(points: Sequence[float]) -> float:
+    """Return what (x0, y0, x1, y1, ...) enclose, by the shoelace formula."""
+    columns, rows = points[0::2], points[1::2]
+    following = zip(columns[1:] + columns[:1], rows[1:] + rows[:1], strict=True)
+    pairs = zip(columns, rows, following, strict=True)
+    return abs(sum(x * below - right * y for x, y, (right, below) in pairs)) / 2
+
+
 def read_objects(
     file: Path, items: Sequence, read_one: Callable, place: str = "object"
 ) -> Iterator[AnnotatedObject | Problem]:
     """Read each item of a list; what is no valid object becomes a Problem."""
+    invalid = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
     for number, item in enumerate(items, 1):
         where = f"{place} {number}"
         try:
-            yield read_one(item, where)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            yield _finite(read_one(item, where))
+        except invalid as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             yield Problem("invalid-object", file, where, f"no valid object: {reason}")
+
+
+def _finite(item: AnnotatedObject) -> AnnotatedObject:
+    """Return an object; ValueError if a coordinate is NaN or infinite."""
+    for value in (*item.bbox, *item.polygon):
+        if not isfinite(value):
+            raise ValueError(f"a coordinate is {value}")
+    return item
 
 
 def image_or_problems(
@@ -177,6 +210,6 @@ def image_or_problems(
     yield from (item for item in items if isinstance(item, Problem))
     objects = tuple(item for item in items if isinstance(item, AnnotatedObject))
     if isinstance(image, Problem):
-        yield Problem(image.kind, image.file, image.place, image.what, objects)
+        yield replace(image, objects=objects)
     else:
         yield AnnotatedImage(file, image, size, objects)

@@ -20,7 +20,7 @@ from mmdet_flow.dataset.annotations import (
     Problem,
     Source,
 )
-from mmdet_flow.dataset.findings import KINDS, Ledger, Policy
+from mmdet_flow.dataset.findings import ACTIONS, KINDS, Ledger, Policy
 from mmdet_flow.dataset.image_checks import (
     CheckedImage,
     check_duplicates,
@@ -79,8 +79,10 @@ def check(
     _require_places(source)
     ledger = Ledger(rules.policy)
     index = ImageIndex(source.images)
-    annotated = _read(annotation_format, source, index, ledger)
-    annotated += _without_annotation(annotated, index, ledger)
+    turned = rules.policy["rotated-image"] == "ignore"
+    items = _read(annotation_format, replace(source, turned=turned), index)
+    annotated = _sort_out(items, ledger)
+    annotated += _without_annotation(items, index, ledger)
     annotated = _merge_similar_classes(annotated, rules, ledger)
     named = with_unique_names(annotated, ledger)
     with ThreadPoolExecutor(threads) as pool:
@@ -110,18 +112,21 @@ def _require_places(source: Source) -> None:
 
 
 def _read(
-    annotation_format: AnnotationFormat,
-    source: Source,
-    index: ImageIndex,
-    ledger: Ledger,
-) -> list[AnnotatedImage]:
-    """Return what was read, by image name; the rest is noted."""
-    annotated = []
+    annotation_format: AnnotationFormat, source: Source, index: ImageIndex
+) -> list[AnnotatedImage | Problem]:
     items = list(annotation_format.read(source, index))
     if not items:
         raise DataError(
             f"{source.annotations}: holds no annotations; check folder, format and glob"
         )
+    return items
+
+
+def _sort_out(
+    items: Sequence[AnnotatedImage | Problem], ledger: Ledger
+) -> list[AnnotatedImage]:
+    """Return what was read, by image name; the rest is noted."""
+    annotated = []
     for item in items:
         if isinstance(item, AnnotatedImage):
             annotated.append(item)
@@ -138,25 +143,39 @@ def _note_problem(problem: Problem, ledger: Ledger) -> None:
     if problem.kind == "invalid-object":
         ledger.objects_read += 1
         ledger.leave_out(name, problem.place, "", problem.kind)
-    elif problem.kind != "broken-annotation":
+    elif problem.kind == "missing-image":
         ledger.images_read += 1
         ledger.images_left_out.append(name)
-        ledger.objects_read += len(problem.objects)
-        for item in problem.objects:
-            ledger.leave_out(name, item.place, item.label, problem.kind)
+    ledger.objects_read += len(problem.objects)
+    for item in problem.objects:
+        ledger.leave_out(name, item.place, item.label, problem.kind)
 
 
 def _without_annotation(
-    annotated: list[AnnotatedImage], index: ImageIndex, ledger: Ledger
+    items: Sequence[AnnotatedImage | Problem], index: ImageIndex, ledger: Ledger
 ) -> list[AnnotatedImage]:
-    """Note images without annotation; return those that the policy takes as empty."""
-    known = {one.image for one in annotated}
+    """Note images without annotation; return those that the policy takes as empty.
+
+    Images whose annotation cannot be used are left out. Those of a broken file that
+    names no image may be any, so that none is known to be empty then.
+    """
+    problems = [item for item in items if isinstance(item, Problem)]
+    known = {item.image for item in items if isinstance(item, AnnotatedImage)}
+    lost = {path for problem in problems for path in problem.images}
+    broken = [one for one in problems if one.kind == "broken-annotation"]
+    what = "it has no annotation"
+    unclear = next((one.file.name for one in broken if not one.images), None)
+    if unclear:
+        what += f", unless in {unclear}, which is broken"
     taken = []
     for path in index.paths:
         if path in known:
             continue
         ledger.images_read += 1
-        action = ledger.note("no-annotation", path.name, "", "it has no annotation")
+        if path in lost:
+            ledger.images_left_out.append(path.name)
+            continue
+        action = ledger.note("no-annotation", path.name, "", what, not unclear)
         if action == "repair":
             taken.append(AnnotatedImage(path, path, None, ()))
         else:
@@ -217,6 +236,12 @@ def _class_list(kept: list[CheckedImage], rules: Rules, ledger: Ledger) -> list[
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to check, and against what."""
+    _add_source_options(parser.add_argument_group("data set"))
+    _add_rules_options(parser.add_argument_group("rules"))
+    cli.add_threads_option(parser)
+
+
+def _add_source_options(parser) -> None:
     parser.add_argument(
         "--format", choices=sorted(FORMATS), required=True, help="of the annotations"
     )
@@ -243,6 +268,11 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="names of the numbered classes of YOLO (default: found beside them)",
     )
+
+
+def _add_rules_options(parser) -> None:
+    actions = "; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
+    kinds = ", ".join(KINDS)
     parser.add_argument(
         "--classes",
         nargs="+",
@@ -254,7 +284,7 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="KIND=ACTION",
-        help="what to do about findings; kinds: " + ", ".join(KINDS),
+        help=f"what to do about findings ({actions}); kinds: {kinds}",
     )
     parser.add_argument(
         "--image-size",
@@ -277,14 +307,18 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="lists of the splits: report duplicates across them",
     )
-    cli.add_threads_option(parser)
 
 
 def source_of(args: argparse.Namespace) -> Source:
+    """Return where the data set is, by the options of ``add_check_options``."""
     return Source(args.annotations, args.images, args.glob, args.labels)
 
 
 def rules_of(args: argparse.Namespace) -> Rules:
+    """Return the rules, by the options of ``add_check_options``.
+
+    Raises UsageError when a policy names no kind of finding, or no action of it.
+    """
     return Rules(
         args.classes,
         Policy.parse(args.policy),

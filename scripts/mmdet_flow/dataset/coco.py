@@ -33,7 +33,7 @@ class CocoFile:
             raise DataError(
                 f"{path}: not a COCO file: needs the lists {', '.join(keys)}"
             )
-        by_id = [sorted(content[key], key=lambda item: item["id"]) for key in keys]
+        by_id = [_sorted_by_id(content[key], f"{path}: {key}") for key in keys]
         info = content.get("info")
         return cls(Path(path), *by_id, info if isinstance(info, dict) else {})
 
@@ -74,3 +74,17 @@ class CocoFile:
         for annotation in self.annotations:
             objects[annotation["image_id"]].append(annotation)
         return objects
+
+
+def _sorted_by_id(items: list[dict], where: str) -> list[dict]:
+    try:
+        return sorted(items, key=lambda item: item["id"])
+    except (KeyError, TypeError):
+        raise DataError(f"{where}: one has no id, a number; add it") from None
+
+
+def only_polygon(segmentation: list | dict | None) -> tuple[float, ...]:
+    """Return (x0, y0, x1, y1, ...) of what has exactly one polygon, or nothing."""
+    if isinstance(segmentation, list) and len(segmentation) == 1:
+        return tuple(map(float, segmentation[0]))
+    return ()

@@ -13,7 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.annotations import AnnotatedImage, AnnotationFormat, Source
+from mmdet_flow.dataset.annotations import (
+    AnnotatedImage,
+    AnnotatedObject,
+    AnnotationFormat,
+    Source,
+    area_of_points,
+)
 from mmdet_flow.dataset.check import (
     Checked,
     CheckedImage,
@@ -24,7 +30,7 @@ from mmdet_flow.dataset.check import (
     source_of,
 )
 from mmdet_flow.dataset.classes import classes_sha256
-from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.coco import CocoFile, only_polygon
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
@@ -107,16 +113,21 @@ def _pass_through(
     """Yield COCO annotations as they came, but for what a policy mended."""
     indices = {name: index for index, name in enumerate(classes)}
     for one in images:
-        found = []
-        for item in one.objects:
-            mended = {}
-            if tuple(map(float, item.coco["bbox"])) != item.bbox:
-                mended["bbox"] = list(item.bbox)
-            segmentation = item.coco.get("segmentation")
-            if item.polygon and tuple(map(float, segmentation[0])) != item.polygon:
-                mended["segmentation"] = [list(item.polygon)]
-            found.append((indices[item.label], item.coco | mended))
-        yield found
+        yield [(indices[item.label], item.coco | _mended(item)) for item in one.objects]
+
+
+def _mended(item: AnnotatedObject) -> dict:
+    """Return what is no longer as it came; the area is that of the outline or box."""
+    coco, mended = item.coco, {}
+    if tuple(map(float, coco["bbox"])) != item.bbox:
+        mended["bbox"] = list(item.bbox)
+    if only_polygon(coco.get("segmentation")) != item.polygon:
+        mended["segmentation"] = [list(item.polygon)] if item.polygon else []
+    if mended and item.polygon:
+        mended["area"] = area_of_points(item.polygon)
+    elif mended and not (coco | mended).get("segmentation"):
+        mended["area"] = item.bbox[2] * item.bbox[3]
+    return mended
 
 
 def _assemble(checked: Checked, converted: Iterator[list[Converted]]) -> CocoFile:

@@ -11,6 +11,7 @@ ACTIONS = {
     "repair": "it is mended as said, and listed",
     "ignore": "it is kept as it is, and listed",
 }
+"""What may be done about a finding."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ KINDS: dict[str, Kind] = {
     # Polygons
     "short-polygon": Kind(
         "fewer than 3 points enclose nothing",
-        "draw it again; repair keeps the box alone",
+        "draw it again; repair keeps the box, and other polygons of the object",
         others=("drop", "repair"),
     ),
     "crossed-polygon": Kind(

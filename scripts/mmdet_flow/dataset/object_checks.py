@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mmdet_flow.dataset.annotations import AnnotatedObject, bbox_of_points
+from mmdet_flow.dataset.coco import only_polygon
 from mmdet_flow.dataset.findings import Ledger
 from mmdet_flow.errors import did_you_mean
 
@@ -12,6 +13,9 @@ TINY = 2
 
 POLYGON_TOLERANCE = 1.0
 """Pixels by which a polygon may leave its box: formats round differently."""
+
+EDGE_TOLERANCE = 1e-6
+"""Pixels by which a box may leave its image: sums of fractions are not exact."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +121,13 @@ def _outside(item: AnnotatedObject, context: Context) -> Fault | None:
 
 def _crosses_edge(item: AnnotatedObject, context: Context) -> Fault | None:
     x, y, width, height = item.bbox
-    left, top = max(x, 0.0), max(y, 0.0)
-    right = min(x + width, float(context.size[0]))
-    bottom = min(y + height, float(context.size[1]))
-    cut = (left, top, right - left, bottom - top)
-    if cut == item.bbox:
+    left, top = max(-x, 0.0), max(-y, 0.0)
+    right = max(x + width - context.size[0], 0.0)
+    bottom = max(y + height - context.size[1], 0.0)
+    if max(left, top, right, bottom) <= EDGE_TOLERANCE:
         return None
+    # What does not overhang keeps its value to the last digit.
+    cut = (x + left, y + top, width - left - right, height - top - bottom)
     polygon = tuple(
         min(max(value, 0.0), side - 1.0)
         for value, side in zip(
@@ -155,6 +160,22 @@ def _short_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
         return None
     what = f"its polygon has {points} points"
     return Fault("short-polygon", what, replace(item, polygon=()))
+
+
+def _short_part(item: AnnotatedObject, context: Context) -> Fault | None:
+    """Look at an object of several polygons, which COCO alone has."""
+    parts = item.coco.get("segmentation") if item.coco else None
+    if not isinstance(parts, list) or len(parts) < 2:
+        return None
+    kept = [part for part in parts if len(part) >= 6]
+    if len(kept) == len(parts):
+        return None
+    what = f"{len(parts) - len(kept)} of its {len(parts)} polygons have under 3 points"
+    coco = item.coco | {"segmentation": kept}
+    if not kept:
+        coco["area"] = item.bbox[2] * item.bbox[3]
+    repaired = replace(item, coco=coco, polygon=only_polygon(kept))
+    return Fault("short-polygon", what, repaired)
 
 
 def _crossed_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -208,6 +229,7 @@ CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = (
     _inverted,
     _empty,
     _short_polygon,
+    _short_part,
     _crossed_polygon,
     _polygon_outside_box,
     _outside,

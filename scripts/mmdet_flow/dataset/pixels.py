@@ -9,6 +9,9 @@ import numpy as np
 ORIENTATION = 0x0112
 """The EXIF tag that says how to turn an image."""
 
+SIDEWAYS = range(5, 9)
+"""Values of that tag which swap width and height."""
+
 THUMBNAIL = 16
 """Side of the grey picture that near-duplicates are compared by."""
 
@@ -48,6 +51,18 @@ def read_pixels(path: Path) -> Pixels | str:
             return Pixels(stored, turned.size, rotated, np.asarray(small))
     except Exception as error:
         return f"it cannot be decoded: {error}"
+
+
+def read_size(path: Path, turned: bool) -> tuple[int, int]:
+    """Return (width, height) in pixels, as stored or turned by the EXIF tag.
+
+    Pixels are not decoded. Raises whatever Pillow does where the file is no image.
+    """
+    from PIL import Image
+
+    with Image.open(path) as image:
+        sideways = turned and image.getexif().get(ORIENTATION) in SIDEWAYS
+        return image.size[::-1] if sideways else image.size
 
 
 def save_as_png(source: Path, target: Path, turned: bool) -> None:

@@ -37,7 +37,13 @@ def split(
 
     ``wanted`` gives a share (as "0.7") or a list file for each split. ``fold`` is
     (k, n): train and val are divided anew into n equal parts, and part k becomes val.
+
+    Raises UsageError for a share, seed or fold that is none, or shares mixed with
+    lists; DataError for a list that cannot be read, names no image of the data set,
+    or one of another list, and for a split that stays empty.
     """
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: give a number from 0 up")
     parts = _parts(coco, wanted, seed, groups or {})
     if fold:
         pool = coco.subset(parts["train"] + parts["val"])
@@ -152,7 +158,10 @@ def _fill_empty(chosen: dict[str, list[list[str]]]) -> None:
 
 
 def group_by_pattern(coco: CocoFile, pattern: str) -> dict[str, str]:
-    """Return the group of each image name: what the pattern's first group matches."""
+    """Return the group of each image name: what the pattern's first group matches.
+
+    Raises UsageError for a pattern that is none, or matches no image name.
+    """
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -169,11 +178,15 @@ def group_by_pattern(coco: CocoFile, pattern: str) -> dict[str, str]:
 
 
 def group_by_table(coco: CocoFile, path: Path, column: str) -> dict[str, str]:
-    """Return the group of each image name: a column of a CSV with a column image."""
+    """Return the group of each image name: a column of a CSV with a column image.
+
+    Raises DataError for a table that cannot be read or lacks a column, and UsageError
+    for one that gives no image a group.
+    """
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=str).dropna()
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
         rows = list(zip(table["image"], table[column], strict=True))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
@@ -183,7 +196,12 @@ def group_by_table(coco: CocoFile, path: Path, column: str) -> dict[str, str]:
         ) from None
     known = {image["file_name"]: image["file_name"] for image in coco.images}
     known |= {Path(name).stem: name for name in list(known)}
-    return {known[name]: group for name, group in rows if name in known}
+    found = {known[name]: group for name, group in rows if name in known and group}
+    if not found:
+        raise UsageError(
+            f"group file {path}: gives no image of the data set a {column}; correct it"
+        )
+    return found
 
 
 def keep_duplicates_together(groups: Groups, report: Path) -> dict[str, str]:
@@ -225,12 +243,14 @@ def _read_list(coco: CocoFile, path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; check the path") from None
-    names = [line.strip() for line in lines if line.strip()]
-    for number, name in enumerate(names, 1):
-        if name not in known:
+    names = set()
+    for number, name in enumerate(map(str.strip, lines), 1):
+        if name and name not in known:
             hint = did_you_mean(name, known) or "; correct the list"
             raise DataError(f"{path}, line {number}: no image {name}{hint}")
-    return sorted({known[name] for name in names})
+        if name:
+            names.add(known[name])
+    return sorted(names)
 
 
 def _require_apart(parts: dict[str, list[str]]) -> None:
@@ -276,6 +296,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="a COCO file and a list for each split",
     )
+    _add_split_options(parser.add_argument_group("splits"))
+    _add_group_options(parser.add_argument_group("images that stay together"))
+    _add_fold_options(parser.add_argument_group("cross-validation"))
+    return parser
+
+
+def _add_split_options(parser) -> None:
     for name, share in zip(SPLITS, ("0.7", "0.15", "0.15"), strict=True):
         parser.add_argument(
             f"--{name}", default=share, metavar="SHARE|FILE", help=f"default {share}"
@@ -283,6 +310,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, help="another division into shares (default: 0)"
     )
+
+
+def _add_group_options(parser) -> None:
     parser.add_argument(
         "--group-pattern",
         metavar="REGEX",
@@ -306,6 +336,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="JSON",
         help="report of mmdet_convert: images with the same content stay together",
     )
+
+
+def _add_fold_options(parser) -> None:
     parser.add_argument(
         "--folds",
         type=cli.positive_int,
@@ -315,7 +348,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fold", type=int, default=0, metavar="K", help="from 0 (default: 0)"
     )
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:

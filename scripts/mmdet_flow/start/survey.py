@@ -12,6 +12,7 @@ from mmdet_flow.dataset.annotations import (
     ImageIndex,
     Problem,
     Source,
+    area_of_points,
 )
 from mmdet_flow.dataset.readers import FORMATS
 
@@ -78,14 +79,7 @@ def has_outline(item: AnnotatedObject) -> bool:
     if len(columns) < 3:
         return False
     inside = (max(columns) - min(columns)) * (max(rows) - min(rows))
-    return _area(columns, rows) < FILLED * inside
-
-
-def _area(columns: tuple[float, ...], rows: tuple[float, ...]) -> float:
-    """Return the area of a polygon by the shoelace formula."""
-    following = zip(columns[1:] + columns[:1], rows[1:] + rows[:1], strict=True)
-    pairs = zip(columns, rows, following, strict=True)
-    return abs(sum(x * below - right * y for x, y, (right, below) in pairs)) / 2
+    return area_of_points(item.polygon) < FILLED * inside
 
 
 def kinds(problems: Iterable[Problem]) -> str:

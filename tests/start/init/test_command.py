@@ -97,6 +97,14 @@ def test_the_divisions_that_data_come_with(tmp_path):
     assert planned.returncode == 0, planned.stderr[-2000:]
 
 
+def test_boxes_without_end_are_no_hindrance(tmp_path):
+    boxes = ("cat", "nan", 1, 9, 9), ("cat", 1, 1, "inf", 9), ("cat", 1, 1, 9, 9)
+    make_voc(tmp_path / "data", {"a": boxes})
+    run = init(tmp_path, "data")
+    assert run.returncode == 0, run.stderr
+    assert "policy" not in config_in(tmp_path)["data"]["data"]
+
+
 def test_answers_come_as_options(tmp_path):
     make_data(tmp_path / "ground", "opex")
     run = init(tmp_path, "ground", "--boxes", "--classes", "shell", "leaf")

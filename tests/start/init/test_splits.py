@@ -76,7 +76,7 @@ def test_folders_that_are_called_like_splits(tmp_path, names):
 
 
 def test_images_that_lie_elsewhere(tmp_path):
-    parts = images(tmp_path / "photos", "train/a.jpg", "test/b.jpg")
+    parts = images(tmp_path / "photos", "train/a.jpg", "train/c.jpg", "test/b.jpg")
     assert find_division(tmp_path / "xml", parts).names["test"] == ["b.jpg"]
 
 
@@ -100,6 +100,10 @@ def test_a_missing_split_is_taken_from_the_training_images(tmp_path):
     assert len(by_test["train"]) == 12 and not {*by_test["train"]} & {*by_test["val"]}
     by_val = find_division(tmp_path, images(tmp_path, *names, "val/x.jpg")).names
     assert by_val == by_test
+
+
+def test_the_only_training_image_is_not_taken_for_validation(tmp_path):
+    assert find_division(tmp_path, images(tmp_path, "train/a.jpg", "val/b.jpg")) is None
 
 
 def test_names_that_repeat_cannot_be_listed(tmp_path):

@@ -29,7 +29,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         try:
             fields = javaproperties.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            yield Problem("broken-annotation", path, "", f"broken report: {error}")
+            yield index.broken(path, path.stem, f"broken report: {error}")
             continue
         groups: dict[str, dict[str, str]] = {}
         for name, value in sorted(fields.items()):

@@ -15,7 +15,7 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
-from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.coco import CocoFile, only_polygon
 from mmdet_flow.errors import DataError
 
 
@@ -32,7 +32,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             yield Problem("broken-annotation", path, "", str(error))
             continue
         except (KeyError, TypeError) as error:
-            what = f"an image or a category has no valid {error}"
+            what = f"a category has no name, or an id is no number: {error}"
             yield Problem("broken-annotation", path, "", what)
             continue
         by_image: dict[int, list[dict]] = {key: [] for key in images}
@@ -72,24 +72,23 @@ def _object_reader(names: dict[int, str]):
             raise ValueError(f"its bbox has {len(bbox)} numbers, not 4")
         if item["category_id"] not in names:
             raise ValueError(f"its category_id {item['category_id']} is not there")
-        polygon = _check_segmentation(item.get("segmentation"))
+        segmentation = item.get("segmentation")
+        _check_segmentation(segmentation)
+        polygon = only_polygon(segmentation)
         return AnnotatedObject(names[item["category_id"]], bbox, place, polygon, item)
 
     return read_object
 
 
-def _check_segmentation(segmentation) -> tuple[float, ...]:
-    """Return the polygon where there is exactly one; refuse what is no outline."""
-    if not segmentation:
-        return ()
+def _check_segmentation(segmentation) -> None:
+    """Refuse what is no outline."""
     if isinstance(segmentation, dict):
         if not {"counts", "size"} <= segmentation.keys():
             raise ValueError("its segmentation is no RLE: it needs counts and size")
-        return ()
-    for part in segmentation:
+        return
+    for part in segmentation or ():
         if len(part) % 2:
             raise ValueError("its polygon has an odd number of coordinates")
-    return tuple(map(float, segmentation[0])) if len(segmentation) == 1 else ()
 
 
 FORMAT = AnnotationFormat(read)

@@ -26,11 +26,11 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         try:
             content = read_json(path)
         except DataError as error:
-            yield Problem("broken-annotation", path, "", str(error))
+            yield index.broken(path, path.stem, str(error))
             continue
         items = content.get("objects") if isinstance(content, dict) else None
         if not isinstance(items, list):
-            yield Problem("broken-annotation", path, "", "it has no list of objects")
+            yield index.broken(path, path.stem, "it has no list of objects")
             continue
         objects = read_objects(path, items, _read_object)
         yield from image_or_problems(path, index.find(path, path.stem), None, objects)

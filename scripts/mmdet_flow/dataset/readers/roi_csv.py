@@ -33,15 +33,16 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
     A CSV without rows is that of an image without objects, by its own name.
     """
     for path in source.files("*.csv"):
+        own_name = path.name.removesuffix(SUFFIX)
         try:
             rows = _read_rows(path)
         except (OSError, ValueError, csv.Error) as error:
-            yield Problem("broken-annotation", path, "", f"broken CSV: {error}")
+            yield index.broken(path, own_name, f"broken CSV: {error}")
             continue
         by_image: dict[str, list[dict]] = {}
         for row in rows:
             by_image.setdefault(row["file"], []).append(row)
-        for name, items in (by_image or {path.name.removesuffix(SUFFIX): []}).items():
+        for name, items in (by_image or {own_name: []}).items():
             objects = read_objects(path, items, _read_object, f"{name}, object")
             image = index.find(path, name)
             yield from image_or_problems(path, image, None, objects)

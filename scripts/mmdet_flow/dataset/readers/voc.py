@@ -31,11 +31,11 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         try:
             root = parse(path).getroot()
         except (ParseError, DefusedXmlException, ValueError, OSError) as error:
-            yield Problem("broken-annotation", path, "", f"broken XML: {error}")
+            yield index.broken(path, path.stem, f"broken XML: {error}")
             continue
         if root.tag != "annotation":
             what = f"its root is <{root.tag}>, not <annotation>"
-            yield Problem("broken-annotation", path, "", what)
+            yield index.broken(path, path.stem, what)
             continue
         image = index.find(path, root.findtext("filename") or path.stem)
         if isinstance(image, Problem):

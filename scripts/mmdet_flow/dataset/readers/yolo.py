@@ -13,6 +13,7 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
+from mmdet_flow.dataset.pixels import read_size
 from mmdet_flow.errors import DataError
 
 LABEL_FILES = ("labels.txt", "classes.txt", "obj.names", "data.yaml", "dataset.yaml")
@@ -25,8 +26,6 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
     Without a file of class names the numbers are the names. Shares become whole
     pixels by the rule of wai.annotations: sizes rounded first, then the corner.
     """
-    from PIL import Image
-
     names = _read_names(source)
     for path in source.files("*.txt"):
         if path.name in LABEL_FILES or path == source.labels:
@@ -34,18 +33,18 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            yield Problem("broken-annotation", path, "", f"broken text: {error}")
+            yield index.broken(path, path.stem, f"broken text: {error}")
             continue
         image = index.find(path, path.stem)
-        size = None
+        size = (1, 1)
         if not isinstance(image, Problem):
             try:
-                with Image.open(image) as opened:
-                    size = opened.size
+                size = read_size(image, source.turned)
             except Exception as error:
-                image = Problem("unreadable-image", image, "", f"no image: {error}")
+                what = f"no image: {error}"
+                image = Problem("unreadable-image", image, "", what, images=(image,))
         lines = [line for line in text.splitlines() if line.strip()]
-        objects = read_objects(path, lines, _line_reader(names, size or (1, 1)), "line")
+        objects = read_objects(path, lines, _line_reader(names, size), "line")
         yield from image_or_problems(path, image, None, objects)
 
 
@@ -54,12 +53,9 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
 
     Boxes are centred so that the rule of wai.annotations finds the same pixels.
     """
-    from PIL import Image
-
     files = []
     for image in images:
-        with Image.open(folder / image.image.name) as opened:
-            size = opened.size
+        size = read_size(folder / image.image.name, turned=False)
         path = folder / f"{image.image.stem}.txt"
         path.write_text("\n".join(_to_line(item, size) for item in image.objects))
         files.append(path)
