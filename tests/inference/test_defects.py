@@ -1,5 +1,5 @@
 """Defects of the reference image that prediction must not have, where no other test
-of this folder has them."""
+has them."""
 
 import json
 import os
@@ -31,16 +31,9 @@ def test_names_come_from_the_checkpoint(trained, dataset, one_image):
     run = predict(trained.checkpoint, one_image)
     assert run.returncode == 0, run.stderr
     content = json.loads((one_image.parent / "out" / "a.json").read_text())
-    assert {item["label"] for item in content["objects"]} <= set(dataset.coco.classes)
+    found = {item["label"] for item in content["objects"]}
+    assert found and found <= set(dataset.coco.classes)
     assert {"model_sha256", "classes_sha256", "version"} <= set(content["meta"])
-
-
-def test_another_order_of_names_is_refused(trained, dataset, one_image):
-    wrong = ",".join(reversed(dataset.coco.classes))
-    run = predict(trained.checkpoint, one_image, MMDET_CLASSES=wrong)
-    assert run.returncode == 3
-    assert "but the checkpoint has" in the_error(run)
-    assert os.listdir(one_image) == ["a.jpg"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
@@ -54,15 +47,6 @@ def test_a_model_that_does_not_load_is_an_error(one_image, tmp_path, content):
     assert os.listdir(one_image) == ["a.jpg"]
 
 
-def test_red_and_blue_are_not_exchanged(dataset, predictor):
-    """The detector sees the order of training: exchanged channels change scores."""
-    images = [read_image(path)[1] for path in sorted(dataset.images.iterdir())]
-    right = predictor.detector.predict(images)
-    wrong = predictor.detector.predict([image[:, :, ::-1].copy() for image in images])
-    scores = [[one.scores.tolist() for one in found] for found in (right, wrong)]
-    assert scores[0] != scores[1]
-
-
 def test_the_pipeline_is_built_once(dataset, predictor, monkeypatch):
     from mmengine.dataset import Compose
 
@@ -73,6 +57,8 @@ def test_the_pipeline_is_built_once(dataset, predictor, monkeypatch):
 
 def test_the_cache_is_where_it_was_asked_for(trained, one_image, tmp_path):
     cache = tmp_path / "cache"
-    run = predict(trained.checkpoint, one_image, XDG_CACHE_HOME=str(cache))
+    run = predict(
+        trained.checkpoint, one_image, XDG_CACHE_HOME=str(cache), MMDET_FLOW_CACHE=""
+    )
     assert run.returncode == 0, run.stderr
     assert list(cache.glob("mmdet-flow/openvino/*/dense.xml"))

@@ -39,6 +39,32 @@ def test_the_same_objects_as_mmdet_itself(dataset, trained, predictor):
                 assert masks.mean((1, 2)).min() < 0.001
 
 
+def test_red_and_blue_are_not_exchanged(dataset, trained, predictor, monkeypatch):
+    """A hardly trained model would not tell: the network gets what mmdet gives it."""
+    from mmdet.apis import inference_detector, init_detector
+    from mmdet.models import DetDataPreprocessor
+
+    seen, forward = [], DetDataPreprocessor.forward
+
+    def watched(self, data: dict, training: bool = False) -> dict:
+        ready = forward(self, data, training)
+        seen.append(ready["inputs"])
+        return ready
+
+    path = images_of(dataset)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = init_detector(
+            str(trained.config), str(trained.checkpoint), device="cpu"
+        )
+        monkeypatch.setattr(DetDataPreprocessor, "forward", watched)
+        inference_detector(model, str(path))
+    predictor.detector.predict([read_image(path)[1]])
+    theirs, ours = seen
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(ours, ours.flip(1))
+
+
 def test_a_batch_gives_what_single_images_give(dataset, predictor):
     pixels = [read_image(path)[1] for path in images_of(dataset)[:5]]
     pixels[2] = np.ascontiguousarray(pixels[2].transpose(1, 0, 2))  # another shape

@@ -88,6 +88,29 @@ def test_cut_off_images_are_refused(suffix, share):
         decode(whole[: int(share * len(whole))])
 
 
+@pytest.fixture(params=[False, True], ids=["baseline", "progressive"])
+def photo(request) -> bytes:
+    """A JPEG whose EXIF data hold a thumbnail, a whole JPEG of its own."""
+    noise = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
+    exif, buffer = b"Exif\0\0" + encoded(noise[:40, :40], ".jpg"), io.BytesIO()
+    picture = Image.fromarray(noise)
+    picture.save(buffer, "JPEG", exif=exif, progressive=request.param)
+    return buffer.getvalue()
+
+
+def test_a_photo_with_a_film_behind_it_is_whole(photo):
+    """Phones append an MP4, whose bytes may look like the beginning of pixels."""
+    assert np.array_equal(decode(photo + b"ftyp\xff\xda more"), decode(photo))
+
+
+def test_a_photo_is_cut_off_wherever_it_ends_early(photo):
+    for length in range(4, len(photo), 7):
+        with pytest.raises(DataError, match="the image is cut off"):
+            decode(photo[:length])
+    with pytest.raises(DataError, match="the image is cut off"):
+        decode(photo[:-1])
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"hello", encoded(np.ones((9, 9), np.uint8))[:9]]
 )

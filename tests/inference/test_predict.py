@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import cv2
@@ -14,10 +15,10 @@ import pandas
 import pytest
 
 from mmdet_flow.dataset.example import HEIGHT, WIDTH
-from mmdet_flow.errors import UsageError
-from mmdet_flow.inference.folder import list_images, shard_of
+from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.inference.folder import list_images, shard_of, watch
 from mmdet_flow.inference.predict import main
-from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, the_error
+from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, run_command, the_error
 
 
 @pytest.fixture
@@ -156,6 +157,17 @@ def test_a_list_and_the_clock(trained, inbox, monkeypatch):
     assert content["timestamp"] == "19700101_000000.000000"
 
 
+@pytest.mark.parametrize("time", ["yesterday", "1700000000000", "-1", ""])
+def test_a_time_that_is_none_is_told_before_the_first_image(
+    trained, inbox, monkeypatch, time
+):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", time)
+    run = predict(trained, inbox)
+    assert run.returncode == 2
+    assert f"SOURCE_DATE_EPOCH={time}: is not a number of seconds" in the_error(run)
+    assert len(names(inbox)) == 3 and not (inbox.parent / "out").exists()
+
+
 def test_images_that_arrive_later(trained, inbox):
     """Half-written files are waited for, and SIGTERM ends the watch."""
     out = inbox.parent / "out"
@@ -181,6 +193,19 @@ def test_images_that_arrive_later(trained, inbox):
         process.send_signal(signal.SIGTERM)
         code = process.wait(timeout=30)
     assert code == 0
+
+
+@pytest.mark.parametrize("use_watchdog", [False, True])
+def test_a_watch_is_stopped_soon_however_long_it_waits(tmp_path, use_watchdog):
+    stop, before = threading.Event(), threading.active_count()
+    looks = watch(tmp_path, 600, use_watchdog, stop)
+    assert next(looks) is None
+    threading.Timer(0.2, stop.set).start()
+    begun = time.monotonic()
+    assert list(looks) == []
+    assert time.monotonic() - begun < 5
+    # The observer of the file system ended, too.
+    wait_for(lambda: threading.active_count() == before, 10)
 
 
 def wait_for(condition, seconds=120):
@@ -312,9 +337,15 @@ def test_the_corpus_of_bad_input_is_accounted_for(trained, inbox, tmp_path):
 
 def test_two_images_of_one_stem_keep_both_results(trained, inbox):
     shutil.copy(inbox / "a.jpg", inbox / "a.png")
-    run = predict(trained, inbox, "--keep_input")
+    run = predict(trained, inbox, "--keep_input", "--prediction_format", "both")
     assert run.returncode == 0, run.stderr
-    assert {"a.json", "a-1.json"} <= set(names(inbox.parent / "out"))
+    out = inbox.parent / "out"
+    assert {"a.json", "a-1.json"} <= set(names(out))
+    # What is kept is still called as it was, and is found under that name.
+    contents = [json.loads(path.read_text()) for path in out.glob("*.json")]
+    assert sorted(one["id"] for one in contents) == names(inbox)
+    (row, *_) = csv.DictReader((out / "a-1-rois.csv").open(newline=""))
+    assert row["file"] == json.loads((out / "a-1.json").read_text())["id"]
 
 
 def test_a_second_process_is_refused(trained, inbox):
@@ -390,6 +421,29 @@ def test_lists_hold_any_name_and_each_image_once(tmp_path):
     for number in range(3):
         read += list_images(folder, tmp_path / "lists" / f"{number}.txt")
     assert [path.name for path in read] == sorted(expected)
+
+
+def test_a_list_may_name_folders_but_each_name_once(tmp_path):
+    listing, folder = tmp_path / "list.txt", tmp_path / "in"
+    folder.mkdir()
+    listing.write_text(f"s1/a.jpg\n./s1/a.jpg\n{folder}/s2/b.jpg\n")
+    found = [folder / "s1" / "a.jpg", folder / "s2" / "b.jpg"]
+    assert list_images(folder, listing) == found
+    listing.write_text("s1/b.jpg\ns2/b.jpg\n")
+    with pytest.raises(DataError, match=r"s1/b.jpg and .*s2/b.jpg have one name"):
+        list_images(folder, listing)
+
+
+@pytest.mark.parametrize("name", ["/elsewhere/a.jpg", "../a.jpg"])
+def test_a_list_may_not_leave_its_folder(tmp_path, name):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "list.txt").write_text(f"{name}\n")
+    run = run_command(
+        *("mmdet_shard", tmp_path / "in", "--image_list", tmp_path / "list.txt"),
+        *("--output", tmp_path / "lists"),
+    )
+    assert run.returncode == 3
+    assert f"list.txt: {name} is not in {tmp_path / 'in'}" in the_error(run)
 
 
 def test_shards_are_all_images_once():

@@ -72,8 +72,10 @@ class Server:
 
 def _server_params() -> list:
     """Return the embedded server; and that of the system for the slow tests."""
-    marks = {"embedded": (), "system": pytest.mark.slow}
-    return [pytest.param(name, marks=marks[name]) for name in redis_servers()]
+    missing = pytest.mark.skipif(
+        "system" not in redis_servers(), reason="needs a redis-server of the system"
+    )
+    return ["embedded", pytest.param("system", marks=(pytest.mark.slow, missing))]
 
 
 @pytest.fixture(params=_server_params())

@@ -6,6 +6,7 @@ import pytest
 from mmdet_flow.errors import ServiceError, UsageError
 from mmdet_flow.serving.health import health_server
 from mmdet_flow.serving.metrics import Metrics
+from tests.conftest import unused_port
 from tests.serving.conftest import Channel, Running, wait_until
 
 
@@ -17,9 +18,9 @@ def get(port: int, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_ready_follows_the_service_and_the_server(predictor, server, free_port):
+def test_ready_follows_the_service_and_the_server(predictor, server):
     running = Running(predictor, server.port)
-    port = free_port + 1
+    port = unused_port()
     service = running.service
     with health_server(str(port), service.metrics, service.why_not_ready):
         assert get(port, "/healthz") == (200, "alive\n")
@@ -39,7 +40,7 @@ def test_ready_follows_the_service_and_the_server(predictor, server, free_port):
 
 def test_metrics_tell_what_happened(predictor, redis_port, images):
     running = Running(predictor, redis_port)
-    port = redis_port + 1
+    port = unused_port()
     metrics = running.service.metrics
     with health_server(str(port), metrics, running.service.why_not_ready), running:
         channel = Channel(redis_port)

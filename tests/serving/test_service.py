@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.conftest import BIN, LOW_SCORE, run_command, the_error
+from tests.conftest import BIN, LOW_SCORE, run_command, the_error, unused_port
 from tests.serving.conftest import Channel, Running, Server, redis_servers, wait_until
 
 PER_RUN = {"ms_queue", "ms_decode", "ms_infer", "worker", "request_id"}
@@ -117,6 +117,15 @@ def test_a_wrong_option_is_one_line(redis_port, options, expected):
     assert expected in the_error(run) and SECRET not in run.stderr
 
 
+def test_a_time_that_is_none_is_one_line(redis_port):
+    run = run_command(
+        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_port", redis_port),
+        SOURCE_DATE_EPOCH="yesterday",
+    )
+    assert run.returncode == 2
+    assert "SOURCE_DATE_EPOCH=yesterday: is not a number" in the_error(run)
+
+
 RIGHTS = {
     "pubsub": ["+@connection", "+@pubsub"],
     "streams": ["+@connection", "+@read", "+@write", "+@scripting"],
@@ -188,6 +197,7 @@ def test_missing_rights_are_one_line(predictor, locked_server, tmp_path):
 @pytest.mark.parametrize("front", ["pubsub", "streams"])
 def test_tls(predictor, free_port, images, tmp_path, front):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    tls_port = unused_port()
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
@@ -199,11 +209,11 @@ def test_tls(predictor, free_port, images, tmp_path, front):
     )
     server = Server(
         *(redis_servers()["system"], free_port, tmp_path),
-        *("--tls-port", free_port + 1, "--tls-cert-file", certificate),
+        *("--tls-port", tls_port, "--tls-cert-file", certificate),
         *("--tls-key-file", key, "--tls-ca-cert-file", certificate),
         *("--tls-auth-clients", "no"),
     )
-    url = f"rediss://localhost:{free_port + 1}/0"
+    url = f"rediss://localhost:{tls_port}/0"
     try:
         trusted = f"{url}?ssl_ca_certs={certificate}"
         options = ("--redis_front", front, "--redis_url", trusted)

@@ -1,10 +1,12 @@
 """The streams front, with real servers, a real model and real deaths."""
 
 import time
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
 
+from mmdet_flow.inference.predictor import Prediction, Predictor
 from tests.conftest import run_command
 from tests.serving.conftest import Channel, Running, Stream, wait_until
 
@@ -122,16 +124,32 @@ def test_two_replicas_share_the_work(predictor, server, stream, images):
     assert stream.is_empty()
 
 
+@dataclass
+class Slow:
+    """A predictor that takes some seconds more for a batch."""
+
+    predictor: Predictor
+    seconds: float
+
+    @property
+    def detector(self):
+        return self.predictor.detector
+
+    def predict(self, images) -> list[Prediction]:
+        time.sleep(self.seconds)
+        return self.predictor.predict(images)
+
+
 @pytest.mark.slow
 def test_a_slow_worker_keeps_what_it_has_in_hand(predictor, server, stream, images):
-    """The batch takes longer than the time after which requests are taken over."""
-    names = stream.send_all(images, 80)
-    slow = (*STREAMS, "--claim_after", 0.5, "--max_batch", 32)
+    """A batch takes longer than the time after which requests are taken over."""
+    names = stream.send_all(images, 16)
+    options = (*STREAMS, "--claim_after", 3, "--max_batch", 4)
     with (
-        Running(predictor, server.port, *slow) as left,
-        Running(predictor, server.port, *slow) as right,
+        Running(Slow(predictor, 4), server.port, *options) as left,
+        Running(Slow(predictor, 4), server.port, *options) as right,
     ):
-        assert sorted(a["id"] for a in stream.wait_for(80)) == sorted(names)
+        assert sorted(a["id"] for a in stream.wait_for(16)) == sorted(names)
         assert left.metric("redeliveries_total") == 0
         assert right.metric("redeliveries_total") == 0
 

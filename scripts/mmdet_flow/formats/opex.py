@@ -1,17 +1,17 @@
 """OPEX JSON, with fast-opex."""
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.formats.objects import PixelObject
 
 
 def timestamp() -> str:
     """Return the time as OPEX writes it; SOURCE_DATE_EPOCH stands in for the clock."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    now = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now()
+    epoch = source_date_epoch()
+    now = datetime.now() if epoch is None else datetime.fromtimestamp(epoch, UTC)
     return now.strftime("%Y%m%d_%H%M%S.%f")
 
 

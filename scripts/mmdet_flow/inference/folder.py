@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,21 +13,50 @@ from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError
 
 SUFFIXES = IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
+NOTICE = 0.5
+"""Seconds until a stop is noticed while nothing arrives."""
 
 
 def list_images(folder: Path, image_list: Path | None = None) -> list[Path]:
-    """Return the images of a folder by name, or those that a list names."""
+    """Return the images of a folder by name, or those that a list names.
+
+    Raises DataError if there is no such folder or list, and for a list that names what
+    is not in the folder, or two images of one name: results are told apart by it.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; check --prediction_in")
     if image_list is None:
         found = folder.iterdir()
         return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+    return _listed_images(folder, image_list)
+
+
+def _listed_images(folder: Path, image_list: Path) -> list[Path]:
+    root = Path(os.path.abspath(folder))
+    images: dict[str, Path] = {}
+    for name in _names_in(image_list):
+        path = Path(os.path.abspath(root / name))
+        if not path.is_relative_to(root):
+            raise DataError(
+                f"{image_list}: {listed(name)} is not in {folder}; list images of that "
+                "folder"
+            )
+        image = folder / path.relative_to(root)
+        if images.setdefault(image.name, image) != image:
+            both = " and ".join(listed(str(i)) for i in (images[image.name], image))
+            raise DataError(
+                f"{image_list}: {both} have one name, and so would their results; "
+                "predict each folder by itself, into another folder"
+            )
+    return [*images.values()]
+
+
+def _names_in(image_list: Path) -> Iterator[str]:
     try:
-        names = image_list.read_text(encoding="utf-8").splitlines()
+        lines = image_list.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise DataError(f"{image_list}: {error.strerror}; check --image_list") from None
-    names = (_listed_name(line.strip()) for line in names)
-    return [folder / name for name in dict.fromkeys(names) if name]
+    return filter(None, (_listed_name(line.strip()) for line in lines))
 
 
 def listed(name: str) -> str:
@@ -88,26 +118,33 @@ def watch(
     looks at the folder, so none is read while it is still being written.
     """
     before: dict[Path, tuple[int, int]] = {}
-    changed = _start_watchdog(folder, stop) if use_watchdog else stop
-    while not stop.is_set():
-        now = {}
-        left = max_files
-        for path in _look(folder):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            now[path] = (status.st_size, status.st_mtime_ns)
-            if before.get(path) == now[path] and left and not stop.is_set():
-                left -= 1
-                del now[path]
-                yield path
-        yield None
-        # What is new is looked at again soon, even when no event tells of it.
-        changed.wait(min(wait, 1.0) if now != before else wait)
-        if changed is not stop:
+    with _changes(folder, use_watchdog) as changed:
+        while not stop.is_set():
+            now = {}
+            left = max_files
+            for path in _look(folder):
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue
+                now[path] = (status.st_size, status.st_mtime_ns)
+                if before.get(path) == now[path] and left and not stop.is_set():
+                    left -= 1
+                    del now[path]
+                    yield path
+            yield None
+            # What is new is looked at again soon, even when no event tells of it.
+            _pause(min(wait, 1.0) if now != before else wait, changed, stop)
+            before = now
+
+
+def _pause(seconds: float, changed: threading.Event, stop: threading.Event) -> None:
+    """Wait so long at most, until something changed or ``stop`` is set."""
+    end = time.monotonic() + seconds
+    while not stop.is_set() and (left := end - time.monotonic()) > 0:
+        if changed.wait(min(left, NOTICE)):
             changed.clear()
-        before = now
+            return
 
 
 def _look(folder: Path) -> list[Path]:
@@ -119,12 +156,15 @@ def _look(folder: Path) -> list[Path]:
         return []
 
 
-def _start_watchdog(folder: Path, stop: threading.Event) -> threading.Event:
-    """Return an event that is set whenever the file system reports a change."""
+@contextmanager
+def _changes(folder: Path, use_watchdog: bool) -> Iterator[threading.Event]:
+    """Give an event; the file system's reports of changes set it, if they are used."""
+    changed = threading.Event()
+    if not use_watchdog:
+        yield changed
+        return
     from watchdog.events import FileSystemEventHandler
     from watchdog.observers import Observer
-
-    changed = threading.Event()
 
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event) -> None:
@@ -134,4 +174,7 @@ def _start_watchdog(folder: Path, stop: threading.Event) -> threading.Event:
     observer.daemon = True
     observer.schedule(Handler(), str(folder))
     observer.start()
-    return changed
+    try:
+        yield changed
+    finally:
+        observer.stop()

@@ -1,6 +1,7 @@
 """Decoding of images: one rule for training, files and Redis."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ from mmdet_flow.errors import DataError
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are unpacked."""
 
-ENDS = {b"\xff\xd8\xff": (b"\xff\xda", b"\xff\xd9"), b"\x89PNG": (b"IDAT", b"IEND")}
-"""How JPEG and PNG begin; and of each, what comes before the pixels and at the end."""
+JPEG, JPEG_END, PNG = b"\xff\xd8\xff", b"\xff\xd9", b"\x89PNG"
+SEGMENT = re.compile(rb"\xff([\xc0-\xcf\xda-\xfe])")
+"""How a segment of a JPEG begins; two bytes with its length follow, and count, too."""
+
+SCAN = b"\xda"
+"""The segment that pixels follow."""
 
 
 def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -75,7 +80,20 @@ def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
 
 def _is_cut_off(encoded: bytes) -> bool:
     """Whether a JPEG or PNG lacks its end; OpenCV would invent the missing rows."""
-    for start, (pixels, end) in ENDS.items():
-        if encoded.startswith(start):
-            return encoded.rfind(end) < encoded.rfind(pixels)
-    return False
+    if encoded.startswith(JPEG):
+        return encoded.find(JPEG_END, _start_of_pixels(encoded)) < 0
+    return encoded.startswith(PNG) and encoded.rfind(b"IEND") < encoded.rfind(b"IDAT")
+
+
+def _start_of_pixels(jpeg: bytes) -> int:
+    """Return where the first scan of a JPEG begins, or its length if it has none.
+
+    Segments before it are leapt over: a thumbnail in one of them has scans of its own.
+    """
+    at = 2
+    while found := SEGMENT.search(jpeg, at):
+        at = found.end()
+        if found[1] == SCAN:
+            return at
+        at += int.from_bytes(jpeg[at : at + 2])
+    return len(jpeg)

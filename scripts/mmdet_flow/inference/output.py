@@ -50,10 +50,16 @@ class Output:
         journal.claim(image.name, name)
         return name
 
-    def store(self, name: str, prediction: Prediction, pixels: np.ndarray) -> None:
-        """Write the results of an image, each whole."""
+    def store(
+        self, file: str, name: str, prediction: Prediction, pixels: np.ndarray
+    ) -> None:
+        """Write the results of an image, each whole.
+
+        They are called after ``name``; an image that is kept is still ``file``.
+        """
+        own = file if self.after == "keep" else name
         # A file name need not be valid text; what is written must be.
-        text = name.encode("utf-8", "replace").decode()
+        text = own.encode("utf-8", "replace").decode()
         makers = {
             "opex": lambda: prediction.opex(text, timestamp()) + "\n",
             "rois": lambda: to_roi_csv(

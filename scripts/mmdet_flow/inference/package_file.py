@@ -7,13 +7,13 @@ bytes of a package depend on its members alone.
 
 import hashlib
 import json
-import os
 import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 
-from mmdet_flow.errors import ModelError, UsageError
+from mmdet_flow.clock import source_date_epoch
+from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
 
 FORMAT = "mmdet-flow package 1"
@@ -117,7 +117,4 @@ def _files(archive: zipfile.ZipFile, infos: Mapping) -> dict[str, str]:
 
 
 def _date() -> tuple[int, ...]:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "0")
-    if not epoch.isdecimal():
-        raise UsageError(f"SOURCE_DATE_EPOCH={epoch}: is not a number of seconds")
-    return time.gmtime(max(FIRST_TIME, int(epoch)))[:6]
+    return time.gmtime(max(FIRST_TIME, source_date_epoch() or 0))[:6]

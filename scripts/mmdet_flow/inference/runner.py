@@ -80,7 +80,7 @@ class Runner:
             outcome.sha256 = hashlib.sha256(encoded).hexdigest()
             readable.append((outcome, pixels))
         for outcome, pixels, found in self._predict(readable):
-            self.output.store(outcome.name, found, pixels)
+            self.output.store(outcome.file, outcome.name, found, pixels)
             self._describe(outcome, found)
         return outcomes
 

@@ -17,9 +17,33 @@ def health_server(
 ) -> Iterator[None]:
     """Answer at an address "[HOST:]PORT" until the block ends; on loopback at first.
 
-    ``why_not_ready`` returns "" when the service takes requests.
+    ``why_not_ready`` returns "" when the service takes requests. Raises UsageError for
+    what is no address, ServiceError for one that is taken.
     """
+    server = _server(address, _handler(metrics, why_not_ready))
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
 
+
+def _server(address: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        raise UsageError(f"--health {address}: write it as PORT or HOST:PORT")
+    try:
+        return ThreadingHTTPServer((host or "127.0.0.1", int(port)), handler)
+    except OSError as error:
+        raise ServiceError(
+            f"--health {address}: {error.strerror}; choose another port"
+        ) from None
+
+
+def _handler(
+    metrics: Metrics, why_not_ready: Callable[[], str]
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
 
@@ -45,18 +69,4 @@ def health_server(
         def log_message(self, *_) -> None:
             """Say nothing: probes come every few seconds."""
 
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        raise UsageError(f"--health {address}: write it as PORT or HOST:PORT")
-    try:
-        server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), Handler)
-    except OSError as error:
-        raise ServiceError(
-            f"--health {address}: {error.strerror}; choose another port"
-        ) from None
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
+    return Handler

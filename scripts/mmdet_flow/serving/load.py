@@ -20,7 +20,7 @@ import numpy as np
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError, ServiceError
 from mmdet_flow.files import read_json
-from mmdet_flow.inference.predict import list_images
+from mmdet_flow.inference.folder import list_images
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import (
     Connection,
@@ -235,12 +235,30 @@ def build_parser() -> argparse.ArgumentParser:
         __doc__,
         "--images photos --redis_port 16379 --rate 20 --seconds 60",
     )
-    parser.add_argument(
-        "--images", type=Path, required=True, metavar="FOLDER", help="what to send"
-    )
+    _add_image_options(parser.add_argument_group("images"))
     redis = parser.add_argument_group("Redis")
     add_connection_options(redis)
     add_front_options(redis)
+    _add_amount_options(parser.add_argument_group("how many"))
+    _add_speed_options(parser.add_argument_group("how fast"))
+    return parser
+
+
+def _add_image_options(parser) -> None:
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="FOLDER", help="what to send"
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="OPEX files of the same images, by mmdet_predict",
+    )
+
+
+def _add_amount_options(parser) -> None:
     amounts = parser.add_mutually_exclusive_group()
     amounts.add_argument(
         "--count",
@@ -251,6 +269,17 @@ def build_parser() -> argparse.ArgumentParser:
     amounts.add_argument(
         "--seconds", type=float, metavar="SECONDS", help="how long to send"
     )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for the service, and for the next answer: what then "
+        "is not answered is lost (default: 30)",
+    )
+
+
+def _add_speed_options(parser) -> None:
     parser.add_argument(
         "--rate", type=float, metavar="N", help="images per second (default: flat out)"
     )
@@ -267,23 +296,6 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="then find the highest rate with 95 %% of the answers within SECONDS",
     )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=30.0,
-        metavar="SECONDS",
-        help="how long to wait for the service, and for the next answer: what then "
-        "is not answered is lost (default: 30)",
-    )
-    parser.add_argument(
-        "--compare",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FOLDER",
-        help="OPEX files of the same images, by mmdet_predict",
-    )
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmdet_flow import cli
+from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import ServiceError
 from mmdet_flow.formats.opex import timestamp
 from mmdet_flow.inference.images import MAX_PIXELS
@@ -159,6 +160,7 @@ class Service:
 def serve(args: argparse.Namespace) -> None:
     """Run the command: connect, load the model, serve until a signal comes."""
     use_package(args)
+    source_date_epoch()  # a wrong one is said at once
     with ExitStack() as stack:
         if args.embedded_redis:
             stack.enter_context(embedded_server(args.redis_port))

@@ -12,15 +12,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import mmdet_flow
-from mmdet_flow import cli
+from mmdet_flow import ROOT, cli
 from mmdet_flow.errors import UsageError
 from mmdet_flow.start.doctor import data, environment, machine, services, workflow
 from mmdet_flow.start.doctor.check import MEND, NOTE, OK, Check, Line, look
 from mmdet_flow.start.doctor.config import read_config
-
-ROOT = Path(mmdet_flow.__file__).resolve().parents[2]
-"""The checkout, in which the package stays when it is installed."""
 
 COLOURS = {OK: 32, NOTE: 33, MEND: 31}
 

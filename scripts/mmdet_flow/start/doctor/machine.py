@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.errors import FlowError, UsageError
-from mmdet_flow.inference.engines.cache import VARIABLE, default_cache
+from mmdet_flow.cache import VARIABLE, default_cache
+from mmdet_flow.clock import source_date_epoch
+from mmdet_flow.errors import FlowError
 from mmdet_flow.start.doctor.check import Check, Note, nearest_folder
 
 GB = 1e9
@@ -151,14 +152,10 @@ def clock(now: float, newest: float, results: Path) -> str:
 
 def stated_time(variables: Mapping[str, str]) -> str:
     """Check the time that stands in for the clock in what is written."""
-    text = variables.get("SOURCE_DATE_EPOCH")
-    if text is None:
+    epoch = source_date_epoch(variables)
+    if epoch is None:
         return "SOURCE_DATE_EPOCH is not set"
-    if not text.isdecimal():
-        raise UsageError(
-            f"SOURCE_DATE_EPOCH={text}: is not a number of seconds; correct or unset it"
-        )
-    return f"SOURCE_DATE_EPOCH={text} stands in for the clock"
+    return f"SOURCE_DATE_EPOCH={epoch} stands in for the clock"
 
 
 def text_encoding(encoding: str) -> str:

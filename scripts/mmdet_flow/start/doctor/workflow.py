@@ -40,6 +40,7 @@ def dry_run(root: Path, config_file: Path, here: Path) -> str:
     options = ["--snakefile", str(root / "Snakefile"), "--dry-run", "--quiet", "all"]
     if config_file.absolute() != (here / "config.yaml").absolute():
         options += ["--configfile", str(config_file.absolute())]
+        options.append("--replace-workflow-config")
     with without_trace(here / ".snakemake"):
         run = subprocess.run(
             [sys.executable, "-m", "snakemake", *options],
