@@ -5,7 +5,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,9 +16,11 @@ ROOT = Path(__file__).parents[1]
 CONFIG_HEAD = """\
 # Config reference
 
-`config.yaml`, or the file that `snakemake --configfile` names. A key that is not in
-here is refused, with the nearest one that is. Where the default is *preset*,
-`model.preset` names the file in `presets/` that has it.
+The keys of `config.yaml`. `snakemake --configfile FILE` adds those of another file,
+which win; with `--replace-workflow-config` that file stands for `config.yaml`, whose
+experiments are made as well otherwise. A key that is not in here is refused, with the
+nearest one that is. Where the default is *preset*, `model.preset` names the file in
+`presets/` that has it.
 """
 
 COMMANDS_HEAD = """\
@@ -55,13 +57,16 @@ def config_page() -> str:
     }
     presets = yaml.safe_load((ROOT / "presets/zoo.yaml").read_text())
     tables = (
-        f"\n## {title}\n\n" + "\n".join(_rows(section, presets)) + "\n"
+        f"\n## {title}\n\n"
+        + "\n".join(_rows(section, presets if title.endswith(".model`") else ()))
+        + "\n"
         for title, section in sections.items()
     )
     return CONFIG_HEAD + "".join(tables)
 
 
-def _rows(section: dict, presets: dict) -> Iterator[str]:
+def _rows(section: dict, presets: Collection[str]) -> Iterator[str]:
+    """Yield the lines of a table; the defaults of ``presets`` are those of a preset."""
     yield "| key | values | default | what |"
     yield "|---|---|---|---|"
     for key, node in section["properties"].items():

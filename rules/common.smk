@@ -3,6 +3,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import yaml
@@ -62,11 +63,17 @@ def stored(path):
     return storage(path) if "://" in path else path
 
 
+def where_it_is(path):
+    """Return a path of the config or of results as it is on remote storage, if used."""
+    settings = workflow.storage_settings
+    if not settings.default_storage_provider or "://" in path:
+        return path
+    return f"{settings.default_storage_prefix.rstrip('/')}/{os.path.normpath(path)}"
+
+
 def folder_exists(folder):
     """Whether a folder of the config is there, on this machine or on remote storage."""
-    settings = workflow.storage_settings
-    if settings.default_storage_provider and "://" not in folder:
-        folder = f"{settings.default_storage_prefix}/{folder}"
+    folder = where_it_is(folder)
     if "://" not in folder:
         return Path(folder).exists()
     try:
@@ -99,6 +106,17 @@ def require_validation(config):
                 f"config, at experiments.{name}.predict.score: auto needs a validation "
                 "split, and model.train_on: trainval has none; give a number"
             )
+
+
+def served_experiment(config):
+    """Return the name of the experiment whose model `snakemake serve` takes."""
+    name = config["serve"]["experiment"]
+    if name and name not in config["experiments"]:
+        known = hint(name, list(config["experiments"]))
+        raise WorkflowError(
+            f"config, at serve.experiment: there is no experiment {name}; {known}"
+        )
+    return name or next(iter(config["experiments"]))
 
 
 def has_validation(experiment):
@@ -334,11 +352,7 @@ def tracker_option(wildcards):
 
 def place_of_results(wildcards):
     """Return where the results of the experiment are, as a user finds them."""
-    folder = f"{workflow.pathvars.items['results']}/{wildcards.experiment}"
-    settings = workflow.storage_settings
-    if settings.default_storage_provider:
-        return f"{settings.default_storage_prefix.rstrip('/')}/{folder}"
-    return folder
+    return where_it_is(f"{workflow.pathvars.items['results']}/{wildcards.experiment}")
 
 
 def tries_to_track(wildcards):

@@ -43,7 +43,7 @@ def count_images(place):
     if place.is_storage and not path.exists():
         return ASSUMED_IMAGES
     if path.is_dir():
-        return len(os.listdir(path))
+        return sum(len(files) for *_, files in os.walk(path))
     with open(place) as lines:
         return sum(1 for _ in lines)
 

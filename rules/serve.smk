@@ -1,21 +1,23 @@
-SERVED = config["serve"]["experiment"] or next(iter(config["experiments"]))
+SERVED = SimpleNamespace(experiment=served_experiment(config))
 
 
 rule serve:
     """Launch the Redis predictor; it runs until it is stopped."""
     input:
-        f"<results>/{SERVED}/model/checkpoint.pth",
+        checkpoint=f"<results>/{SERVED.experiment}/model/checkpoint.pth",
+        thresholds=thresholds_to_use(SERVED),
     log:
         "<logs>/serve.log",
     conda:
         "../envs/main.yaml"
     threads: THREADS
     params:
+        score=lambda _, input: score_options(SERVED, input),
         options=lookup(dpath="serve/options", within=config),
     # exec: the predictor itself gets the signals.
     shell:
-        "exec mmdet_predict_redis --checkpoint {input} --threads {threads}"
-        " {params.options} 2> >(tee {log} >&2)"
+        "exec mmdet_predict_redis --checkpoint {input.checkpoint}"
+        " {params.score} --threads {threads} {params.options} 2> >(tee {log} >&2)"
 
 
 rule answer_round_trip:

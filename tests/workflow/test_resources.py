@@ -76,6 +76,26 @@ def test_time_of_a_training_is_known_once_the_images_are(tmp_path):
     assert shown["train_model"]["runtime"] == "150"
 
 
+def test_images_of_folders_within_the_folder_count(tmp_path):
+    part = tmp_path / "data/part"
+    part.mkdir(parents=True)
+    for number in range(7000):
+        (part / f"{number}.jpg").touch()
+    shown = demands(tmp_path, "--cores", "2")
+    # At a hundred images a second, and half an hour to start.
+    assert shown["convert_annotations"]["runtime"] == "32"
+
+
+def test_the_service_keeps_the_objects_that_the_workflow_does(tmp_path):
+    write_lists(tmp_path, 1)
+    options = ("--cores", "2", "--printshellcmds", "serve")
+    how = {"predict": {"images": "data", "score": 0.4}}
+    assert " --score 0.4 " in dry_run(tmp_path, *options, **how)
+    how["predict"]["score"] = "auto"
+    shown = dry_run(tmp_path, *options, **how)
+    assert " --score auto --thresholds results/a/evaluation/thresholds.json " in shown
+
+
 def test_several_nodes_are_one_job_with_a_process_on_each(tmp_path):
     write_lists(tmp_path, 1)
     options = ("--cores", "2", "--printshellcmds", "results/a/model/checkpoint.pth")

@@ -45,7 +45,7 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
                 ("card/card.html", "what is in the data set"),
                 ("predictions/objects.csv", "a row per predicted object"),
                 ("predictions/images.csv", "a row per image"),
-                ("predictions/shard-0/opex/", "an OPEX JSON and ROI CSV per image"),
+                ("predictions/shard-0/opex/", "the objects of each image"),
                 ("evaluation/metrics.csv", "all metrics, per class too"),
                 ("evaluation/errors.csv", "kinds of error, and their cost"),
                 ("model/checkpoint.pth", "the model, for mmdet_predict"),
