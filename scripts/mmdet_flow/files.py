@@ -1,6 +1,7 @@
 """Files that are whole or not there, and that change only when their content does."""
 
 import contextlib
+import csv
 import fcntl
 import hashlib
 import json
@@ -60,7 +61,7 @@ def write_if_changed(path: Path | str, content: str | bytes) -> None:
 
 
 def write_json(path: Path | str, value: object) -> None:
-    """Write JSON with sorted keys, one item a line where lists are short."""
+    """Write JSON with sorted keys, an item a line."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
     write_if_changed(path, text + "\n")
 
@@ -76,11 +77,22 @@ def read_json(path: StoredFile | str) -> object:
         raise DataError(f"{path}: not valid JSON: {error}") from None
 
 
+def read_table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    """Return the rows of a table; none if it is not there."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream, delimiter=delimiter))
+
+
 def sha256_of(path: StoredFile | str) -> str:
-    """Return the SHA-256 of a file's content in hexadecimal."""
+    """Return the SHA-256 of a file's content in hexadecimal; DataError without it."""
     path = Path(path) if isinstance(path, str) else path
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; check the path") from None
 
 
 def link_or_copy(source: Path, target: Path) -> None:

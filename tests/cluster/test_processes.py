@@ -8,7 +8,7 @@ import tempfile
 import pytest
 import torch
 
-from mmdet_flow.inference.engines.cache import VARIABLE
+from mmdet_flow.cache import VARIABLE
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.metrics import read_metrics
 from mmdet_flow.model.work_dir import WorkDir

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdet_flow.inference.engines.cache import VARIABLE
+from mmdet_flow.cache import VARIABLE
 from mmdet_flow.model.precision import Note
 
 

@@ -2,8 +2,8 @@ import json
 
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import to_page
+from mmdet_flow.handover.provenance import provenance
 from mmdet_flow.record import record
-from mmdet_flow.record.provenance import provenance
 from tests.handover.test_pages import rows_of
 
 

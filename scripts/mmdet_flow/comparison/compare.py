@@ -183,8 +183,9 @@ def _verdict(metrics: list[dict], data: dict, pair: Pair | None) -> str:
     """Return the most important line: whether the models can be told apart."""
     if pair is None:
         return why_not_paired(data)
-    row = metrics[0]
-    if row["difference"] is None or row["low"] is None:
+    wanted = {"kind": "bbox", "class": "", "metric": "mAP"}
+    row = next((row for row in metrics if row.items() >= wanted.items()), None)
+    if row is None or row["difference"] is None or row["low"] is None:
         return "The box mAP of the two cannot be compared: it is n/a."
     told = (
         f"Box mAP {row['a']:.3f} of A and {row['b']:.3f} of B: B - A is "

@@ -2,8 +2,9 @@
 
 from collections import Counter
 
-from mmdet_flow.comparison.experiment import SPLITS, Experiment, objects_by_name
+from mmdet_flow.comparison.experiment import Experiment, objects_by_name
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.files import sha256_of
 
 
@@ -54,7 +55,8 @@ def _compare_pixels(a: Experiment, b: Experiment) -> dict:
 
 
 def _same_file(left, right) -> bool:
-    return left.samefile(right) or sha256_of(left) == sha256_of(right)
+    same = left.exists() and right.exists() and left.samefile(right)
+    return same or sha256_of(left) == sha256_of(right)
 
 
 def can_pair(data: dict[str, dict]) -> bool:

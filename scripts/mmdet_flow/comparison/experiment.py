@@ -1,17 +1,19 @@
 """What the workflow made of an experiment, as it stands in its results folder."""
 
-import csv
 import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
 
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import read_json, sha256_of
+from mmdet_flow.files import read_json, read_table, sha256_of
 
-SPLITS = ("train", "val", "test")
-NEEDED = ("evaluation/metrics.json", "model/config.py", "model/checkpoint.pth")
+NEEDED = (
+    *("evaluation/metrics.json", "model/config.py", "model/checkpoint.pth"),
+    *(f"splits/{name}.json" for name in SPLITS),
+)
 ESTIMATED_AFTER = 20
 """Iterations of a job that come before its estimate, which says how many are left."""
 
@@ -25,7 +27,7 @@ class Experiment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.resolve().name
-        for name in (*NEEDED, "splits/test.json"):
+        for name in NEEDED:
             if not (path / name).is_file():
                 raise DataError(
                     f"{path}: has no {name}; give the results folder of an experiment "
@@ -127,11 +129,7 @@ class Experiment:
         return max((line["iter"] for line in lines), default=0)
 
     def _benchmark(self, name: str) -> list[dict]:
-        path = self.path / "benchmarks" / f"{name}.tsv"
-        if not path.is_file():
-            return []
-        with open(path, newline="") as stream:
-            return list(csv.DictReader(stream, delimiter="\t"))
+        return read_table(self.path / "benchmarks" / f"{name}.tsv", delimiter="\t")
 
     @property
     def images_per_second(self) -> float | None:

@@ -27,8 +27,7 @@ class Bin:
 
 def reliability(score: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[Bin]:
     """Return the reliability diagram of detections (n,) and whether each is right."""
-    # What a double lacks of a decimal number must not cost a bin.
-    place = np.floor(score * bins + 1e-9).astype(int).clip(0, bins - 1)
+    place = _bin_of(score, bins)
     found = []
     for number in range(bins):
         inside = place == number
@@ -53,6 +52,10 @@ def expected_calibration_error(
     """
     if not len(score):
         return None
-    place = np.floor(score * bins + 1e-9).astype(int).clip(0, bins - 1)
-    gaps = np.bincount(place, weights=right - score, minlength=bins)
+    gaps = np.bincount(_bin_of(score, bins), weights=right - score, minlength=bins)
     return round(float(np.abs(gaps).sum() / len(score)), 4)
+
+
+def _bin_of(score: np.ndarray, bins: int) -> np.ndarray:
+    # What a double lacks of a decimal number must not cost a bin.
+    return np.floor(score * bins + 1e-9).astype(int).clip(0, bins - 1)

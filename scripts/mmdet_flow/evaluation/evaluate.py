@@ -52,8 +52,7 @@ def evaluate(
     of error, and images. All others look at every detection.
     """
     classes = truth.classes
-    lowest = scores.for_classes(classes, found.model_sha256)
-    lowest = np.broadcast_to(np.asarray(lowest, float), len(classes))
+    lowest = scores.of_each_class(classes, found.model_sha256)
     measured, ranges = _measure(truth, found, samples)
     kind = found.kinds(truth)[-1]
     overlaps = overlap(truth, found.rows, kind)

@@ -9,8 +9,6 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.assignment import assign, overlap
@@ -60,8 +58,7 @@ def gallery(
     truth: CocoFile, found: Found, scores: Scores, images: Path, title: str
 ) -> Gallery:
     """Return the gallery of a data set, whose images are in the folder ``images``."""
-    lowest = scores.for_classes(truth.classes, found.model_sha256)
-    lowest = np.broadcast_to(np.asarray(lowest, float), len(truth.classes))
+    lowest = scores.of_each_class(truth.classes, found.model_sha256)
     kind = found.kinds(truth)[-1]
     kept = assign(overlap(truth, found.rows, kind), lowest)
     page = Page(title, truth.classes, kind, kept, lowest)

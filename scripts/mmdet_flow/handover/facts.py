@@ -1,22 +1,20 @@
 """What the files of an experiment's results folder say about its model."""
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import read_json, sha256_of
+from mmdet_flow.files import read_json, read_table, sha256_of
 from mmdet_flow.inference.precision import precision_file
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
     from mmdet_flow.model.checkpoint import Checkpoint
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -131,11 +129,3 @@ class Facts:
     def _json(self, name: str) -> dict | None:
         path = self.run / name
         return read_json(path) if path.is_file() else None
-
-
-def read_table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    """Return the rows of a table; none if it is not there."""
-    if not path.is_file():
-        return []
-    with open(path, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream, delimiter=delimiter))

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import sha256_of, write_if_changed
-from mmdet_flow.handover.facts import SPLITS, Facts
+from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
 
 SOURCE = (

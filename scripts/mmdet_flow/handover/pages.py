@@ -9,13 +9,14 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
-from mmdet_flow.files import write_if_changed
-from mmdet_flow.handover.facts import SPLITS, Facts, read_table
+from mmdet_flow.files import read_table, write_if_changed
+from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import Code, plain, table, to_page
 from mmdet_flow.handover.model_card import KINDS, analyses, speed
-from mmdet_flow.record.provenance import provenance
+from mmdet_flow.handover.provenance import provenance
 
 BOX_SIZES = {"box_sizes": "as annotated", "box_sizes_seen": "in the network"}
 

@@ -21,7 +21,7 @@ from mmdet_flow.files import StoredFile
 from mmdet_flow.imports import import_mmdet
 from mmdet_flow.inference.engines import EngineOptions, open_engine
 from mmdet_flow.inference.int8_file import read_int8
-from mmdet_flow.inference.precision import AUTO, EXACT, chosen_precision
+from mmdet_flow.inference.precision import EXACT, precision_to_use
 from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.checkpoint import load_checkpoint
 
@@ -69,9 +69,9 @@ class Detector:
         self._pipeline = _build_pipeline(cfg)
         identity = _identity(loaded.sha256, cfg)  # without the score
         _skip_low_scores(model, score)
-        if precision == AUTO:
-            winner = chosen_precision(checkpoint, loaded.sha256)
-            precision = EXACT if backend == "torch" else winner
+        precision = precision_to_use(
+            precision, checkpoint, loaded.sha256, backend, device
+        )
         int8 = read_int8(checkpoint, loaded.sha256) if precision == "int8" else {}
         options = EngineOptions(backend, precision, threads, int8=int8)
         self.engine = open_engine(model, identity, device, options)

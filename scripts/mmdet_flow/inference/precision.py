@@ -16,6 +16,7 @@ EXACT = "fp32"
 
 
 def precision_file(checkpoint: StoredFile) -> StoredFile:
+    """Return where the measurement of a checkpoint is, or would be."""
     return checkpoint.parent / f"{checkpoint.stem}.precision.json"
 
 
@@ -27,6 +28,20 @@ def processor() -> str:
         return ""
     names = (line.split(":", 1)[1] for line in lines if line.startswith("model name"))
     return next(names, "").strip()
+
+
+def precision_to_use(
+    asked: str, checkpoint: StoredFile, model_sha256: str, backend: str, device: str
+) -> str:
+    """Return the precision that is asked for; for "auto" the one that was chosen.
+
+    Torch, and other devices, run in fp32 alone.
+    """
+    if asked != AUTO:
+        return asked
+    if backend == "torch" or device != "cpu":
+        return EXACT
+    return chosen_precision(checkpoint, model_sha256)
 
 
 def chosen_precision(checkpoint: StoredFile, model_sha256: str) -> str:

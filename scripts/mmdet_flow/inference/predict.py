@@ -19,11 +19,13 @@ from collections import Counter
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import sha256_of, write_json
 from mmdet_flow.inference.folder import list_images, only_process, shard_of, watch
 from mmdet_flow.inference.images import MAX_PIXELS
 from mmdet_flow.inference.journal import Journal, Outcome
+from mmdet_flow.inference.precision import precision_to_use
 from mmdet_flow.inference.predictor import (
     Predictor,
     add_model_options,
@@ -202,6 +204,11 @@ def _settings(args: argparse.Namespace) -> dict:
         path = getattr(args, name)
         exists = path is not None and path.is_file()
         settings[name] = sha256_of(path) if exists else str(path)
+    # "auto" is another one after mmdet_export.
+    settings["precision"] = precision_to_use(
+        *(args.precision, args.checkpoint, settings["checkpoint"]),
+        *(args.backend, args.device),
+    )
     return settings
 
 
@@ -217,7 +224,9 @@ def _check_options(args: argparse.Namespace) -> None:
     for name in summaries if args.continuous else ():
         if getattr(args, name):
             raise UsageError(f"--{name} is written at the end; --continuous has none")
-    read_scores(args.score, args.thresholds)  # wrong ones are said at once
+    # What is wrong is said at once, not at the first image.
+    read_scores(args.score, args.thresholds)
+    source_date_epoch()
     if not 0 <= args.mask_threshold < 1:
         raise UsageError("--mask_threshold: give a value from 0 to below 1")
 

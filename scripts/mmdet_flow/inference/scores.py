@@ -66,6 +66,16 @@ class Scores:
         cli.log.info("lowest scores: %s", listed)
         return np.array([self.value[name] for name in classes])
 
+    def of_each_class(
+        self, classes: Sequence[str], model_sha256: str | None = None
+    ) -> np.ndarray:
+        """Return the scores (classes,), equal ones where a number is for all.
+
+        Raises DataError as ``for_classes`` does.
+        """
+        scores = self.for_classes(classes, model_sha256)
+        return np.broadcast_to(np.asarray(scores, float), len(classes))
+
 
 def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
     """Return what --score and --thresholds say together."""

@@ -15,9 +15,9 @@ from torch import nn
 from torch.utils._pytree import tree_map_only
 
 from mmdet_flow import cli
+from mmdet_flow.cache import default_cache
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_if_changed
-from mmdet_flow.inference.engines.cache import default_cache
 from mmdet_flow.model.preflight import learn, rehearsal_copy
 from mmdet_flow.model.processes import any_process
 from mmdet_flow.model.speed import uses_mmcv_operators

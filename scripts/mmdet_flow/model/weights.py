@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import nn
 
 from mmdet_flow import cli
+from mmdet_flow.cache import default_cache
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import sha256_of
-from mmdet_flow.inference.engines.cache import default_cache
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 
 FITTING_SHARE = 0.5

@@ -5,12 +5,12 @@ It conforms to RO-Crate 1.1 with the profiles Process, Workflow and Provenance R
 ``source`` has a copy with all rules.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mmdet_flow.errors import UsageError
+from mmdet_flow import ROOT
+from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.record.crate_actions import (
     RUN,
@@ -22,7 +22,6 @@ from mmdet_flow.record.crate_actions import (
     steps_and_tools,
     whole_run,
 )
-from mmdet_flow.record.machine import ROOT
 
 SOURCES = "source"
 WORKFLOW = f"{SOURCES}/Snakefile"
@@ -71,7 +70,7 @@ def make_crate(run: Path, record: dict, times: dict[str, dict]) -> dict:
 
     With SOURCE_DATE_EPOCH it has no other time than that.
     """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = source_date_epoch()
     if epoch is not None:
         times = {}
     made = list(_made(run, record))
@@ -191,12 +190,8 @@ def _file(name: str, size: int) -> dict:
     }
 
 
-def _published(run: Path, record: dict, epoch: str | None) -> str:
+def _published(run: Path, record: dict, epoch: int | None) -> str:
     """Return SOURCE_DATE_EPOCH, or when the last file was made."""
     if epoch is None:
-        seconds = max((run / name).stat().st_mtime for name in record["outputs"])
-    elif epoch.isdigit():
-        seconds = int(epoch)
-    else:
-        raise UsageError(f"SOURCE_DATE_EPOCH={epoch}: is not a number of seconds")
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat()
+        epoch = int(max((run / name).stat().st_mtime for name in record["outputs"]))
+    return datetime.fromtimestamp(epoch, UTC).isoformat()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mmdet_flow.handover.facts import read_table
+from mmdet_flow.files import read_table
 
 COPIES, STORED = ".snakemake/storage/s3/", "s3://"
 """Where Snakemake keeps local copies of what is stored elsewhere, under its URL."""

@@ -6,13 +6,10 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from mmdet_flow import __version__
+from mmdet_flow import ROOT, __version__
 from mmdet_flow.dataset.wai import find_wai_annotations
 from mmdet_flow.errors import FlowError
 from mmdet_flow.inference.precision import processor
-
-ROOT = Path(__file__).resolve().parents[3]
-"""The checkout of the workflow, with Snakefile and rules."""
 
 OWN_FILES = ("config.yaml", "data")
 """What users change in a checkout; the record has it in other places."""

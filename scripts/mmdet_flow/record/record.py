@@ -16,9 +16,10 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.dataset.split import SPLITS
+from mmdet_flow.errors import UsageError
 from mmdet_flow.files import sha256_of, write_json
-from mmdet_flow.handover.facts import SPLITS, Facts
+from mmdet_flow.handover.facts import Facts
 from mmdet_flow.record.crate import make_crate, write_sources
 from mmdet_flow.record.jobs import Job, find_jobs, times
 from mmdet_flow.record.machine import machine, packages, workflow
@@ -119,15 +120,10 @@ def images_sha256(folder: Path, names: Iterable[str]) -> str:
     Raises DataError where an image is missing.
     """
     names = sorted(names)
-    try:
-        with ThreadPoolExecutor(cli.available_threads()) as pool:
-            hashes = pool.map(lambda name: sha256_of(folder / name), names)
-            both = zip(hashes, names, strict=True)
-            lines = "".join(f"{one}  {name}\n" for one, name in both)
-    except OSError as error:
-        raise DataError(
-            f"{error.filename}: {error.strerror}; make the data set again"
-        ) from None
+    with ThreadPoolExecutor(cli.available_threads()) as pool:
+        hashes = pool.map(lambda name: sha256_of(folder / name), names)
+        both = zip(hashes, names, strict=True)
+        lines = "".join(f"{one}  {name}\n" for one, name in both)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

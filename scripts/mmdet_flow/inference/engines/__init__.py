@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mmdet_flow import cli
+from mmdet_flow.cache import default_cache
 from mmdet_flow.errors import ModelError, UsageError
-from mmdet_flow.inference.engines.cache import default_cache
 from mmdet_flow.inference.int8_file import Int8Graph
 
 BACKENDS = ("auto", "openvino", "torch")

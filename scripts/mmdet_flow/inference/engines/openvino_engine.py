@@ -30,9 +30,12 @@ from mmdet_flow.inference.engines.graphs import (
 )
 from mmdet_flow.inference.int8_file import Int8Graph
 
-EXAMPLE_SIZE = (224, 320)
-OTHER_SIZE = (352, 256)
-"""Height and width of the image that is traced, and of one more that is compared."""
+EXAMPLE_SIZE = (320, 384)
+OTHER_SIZE = (416, 320)
+"""Height and width of the image that is traced, and of one more that is compared.
+
+Smaller ones leave no pixel for the last layers of SSD.
+"""
 
 FORM = 2
 """Of the graphs in the cache: one more when what they take or return changes."""
@@ -64,7 +67,7 @@ class OpenVINOEngine:
         dense, regions = _graphs(model, source)
         self.graphs = {"dense": dense} | {part.name: graph for part, graph in regions}
         # OpenVINO's bindings can lock up when their first call is made by two threads.
-        dense(*_probe_image(64, 64))
+        dense(*_probe_image(*EXAMPLE_SIZE))
         _attach(model, dense, regions)
         self._model = model
         # One more than the streams: while they are busy, it prepares or finishes.
@@ -207,9 +210,15 @@ def _trace(module: nn.Module, probes: list, runtime: _Runtime) -> tuple:
         except CannotTrace:
             raise
         except Exception as error:  # a foreign converter may raise anything
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise CannotTrace(lines[-1][:200]) from error
+            raise CannotTrace(_reason(error)) from error
     return converted, structure
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of a converter's error that says why."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    cause = lines.index("Exception:") + 1 if "Exception:" in lines[:-1] else -1
+    return lines[cause][:200]
 
 
 class _Flat(nn.Module):

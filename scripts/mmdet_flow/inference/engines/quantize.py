@@ -5,7 +5,7 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ LARGEST_SAMPLES = 1 << 30
 """Bytes of inputs that are kept of a graph, in which the heads of regions have many."""
 
 
-def quantize(detector, images: Sequence[np.ndarray]) -> dict[str, Int8Graph]:
+def quantize(detector, images: Iterable[np.ndarray]) -> dict[str, Int8Graph]:
     """Return the graphs of a detector in fp32 as graphs in int8, by name.
 
     Ranges of activations are those that the ``images``, each (height, width, 3) uint8

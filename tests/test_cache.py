@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_flow.inference.engines.cache import default_cache
+from mmdet_flow.cache import default_cache
 
 TEMPORARY = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}" / "mmdet-flow"
 

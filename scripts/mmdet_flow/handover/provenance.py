@@ -1,6 +1,7 @@
 """The page that says what a run was made from, and how, from its record."""
 
-from mmdet_flow.handover.facts import SPLITS, Facts
+from mmdet_flow.dataset.split import SPLITS
+from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import UNKNOWN, Code, table
 
 
