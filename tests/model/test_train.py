@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from mmdet_flow.model.metrics import read_metrics
+from mmdet_flow.model.work_dir import WorkDir
 from tests.conftest import BIN, patched_config, run_command, the_error
 
 THREADS = ("--threads", "2")
@@ -92,8 +93,8 @@ def test_twenty_kills_at_random_times_change_nothing(dataset, tmp_path):
             [BIN / program, *arguments], stderr=subprocess.DEVNULL
         )
         newest = max(map(state_number, work.glob("iter_*.pth")), default=0)
-        wait_for_state(work, newest + 1, process)
-        time.sleep(dice.uniform(0, 2.0))
+        wait_for_state(work, newest + dice.randint(1, 3), process)
+        time.sleep(dice.uniform(0, 0.3))
         if process.poll() is not None:
             break
         process.kill()
@@ -298,6 +299,41 @@ def test_without_resume_a_used_folder_is_kept_aside(trained, tmp_path):
     assert run.returncode == 75, run.stderr[-2000:]
     assert [path.name for path in work.glob("*.pth")] == ["iter_1.pth"]
     assert (tmp_path / "work.old-1" / "best.pth").read_bytes() == b"old"
+
+
+def test_a_named_state_of_another_training_begins_a_folder_of_its_own(tmp_path):
+    """Or later states and the best weights of the other would pass for its own."""
+    folder = WorkDir(tmp_path / "work")
+    folder.begin({"sha256": "a"}, "config", None)
+    for name in ("iter_40.pth", "iter_60.pth", "best.pth"):
+        (folder.path / name).write_bytes(b"a")
+    named = str(folder.state(40))
+    assert folder.begin({"sha256": "a"}, "config", named) == folder.state(40)
+    state = folder.begin({"sha256": "b"}, "config", named)
+    assert state == tmp_path / "work.old-1" / "iter_40.pth" and state.is_file()
+    assert folder.states() == [] and not folder.best.exists()
+    assert folder.recipe() == {"sha256": "b"}
+
+
+def test_a_config_that_was_fitted_to_no_data_is_refused(tmp_path):
+    run = run_command(
+        *("mmdet_train", "rtmdet_tiny_8xb32-300e_coco"),
+        *("--work-dir", tmp_path / "work", *THREADS),
+    )
+    assert run.returncode == 4
+    assert "names no classes" in the_error(run) and "mmdet_patch" in the_error(run)
+
+
+def test_annotations_are_found_below_data_root(trained, dataset, tmp_path):
+    folder, name = dataset.splits, "train.json"
+    run = run_command(
+        *("mmdet_train", trained.config, "--work-dir", tmp_path / "work", *THREADS),
+        *("--max-hours", "0.0001", "--cfg-options"),
+        *(f"train_dataloader.dataset.{key}" for key in (
+            f"data_root={folder}", f"ann_file={name}"
+        )),
+    )  # fmt: skip
+    assert run.returncode == 75, run.stderr[-2000:]
 
 
 def test_a_checkpoint_that_is_not_there(trained, tmp_path):

@@ -66,14 +66,22 @@ def load_config(config: str, cfg_options: list[str] | None = None) -> "Config":
         loaded = Config.fromfile(path)
     except Exception as error:
         raise ModelError(f"{path}: cannot be read as a config: {error}") from error
-    if cfg_options:
-        try:
-            loaded.merge_from_dict(parse_cfg_options(cfg_options))
-        except (KeyError, TypeError, AssertionError, IndexError) as error:
-            raise UsageError(
-                f"--cfg-options {' '.join(cfg_options)}: does not fit {config}: {error}"
-            ) from error
+    apply_cfg_options(loaded, cfg_options or [])
     return loaded
+
+
+def apply_cfg_options(cfg: "Config", options: list[str]) -> None:
+    """Change a config by ``key=value`` overrides; UsageError if they do not fit it."""
+    if not options:
+        return
+    values = parse_cfg_options(options)
+    try:
+        cfg.merge_from_dict(values)
+    except (KeyError, TypeError, AssertionError, IndexError) as error:
+        raise UsageError(
+            f"--cfg-options {' '.join(options)}: does not fit the config: {error}; "
+            "look its keys up in the file that mmdet_config --save-path writes"
+        ) from error
 
 
 def parse_cfg_options(options: list[str]) -> dict:
@@ -89,6 +97,7 @@ def parse_cfg_options(options: list[str]) -> dict:
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add --cfg-options, as mmdet's own tools have it."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -72,11 +73,18 @@ class Row:
 
 
 def try_families(
-    families: dict[str, str], output: Path, image_size: int, threads: int
+    families: dict[str, str],
+    output: Path,
+    image_size: int,
+    threads: int,
+    keep: Path | None = None,
 ) -> list[Row]:
-    """Try each config, and write the table as CSV and Markdown after each of them."""
+    """Try each config, and write the table as CSV and Markdown after each of them.
+
+    Data, configs and checkpoints are left in ``keep``, if it is given.
+    """
     rows = []
-    with tempfile.TemporaryDirectory() as scratch:
+    with nullcontext(keep) if keep else tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _make_data(folder)
         for family, config in families.items():
@@ -207,6 +215,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PIXELS",
         help="longer side in pixels (default: 320)",
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="leave data, configs and checkpoints here (default: they are deleted)",
+    )
     cli.add_threads_option(parser)
     return parser
 
@@ -216,5 +230,8 @@ def main(argv: list[str] | None = None) -> int:
     families = {name: name for name in args.configs} or FAMILIES
     threads = args.threads or cli.available_threads()
     return cli.run(
-        lambda: try_families(families, args.output, args.image_size, threads), args
+        lambda: try_families(
+            families, args.output, args.image_size, threads, args.keep
+        ),
+        args,
     )

@@ -15,7 +15,7 @@ from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import changes
-from mmdet_flow.model.export import add_cfg_options, load_config, parse_cfg_options
+from mmdet_flow.model.export import add_cfg_options, apply_cfg_options, load_config
 from mmdet_flow.model.fit.data import require_masks, require_objects, set_data
 from mmdet_flow.model.fit.images import (
     limit_queries,
@@ -68,8 +68,7 @@ def patch_config(
     base = load_config(config)
     cfg = copy.deepcopy(base)
     patch(cfg, recipe)
-    if cfg_options:
-        cfg.merge_from_dict(parse_cfg_options(cfg_options))
+    apply_cfg_options(cfg, cfg_options)
     pair = ({key: one.get(key) for key in RUNNER_KEYS} for one in (base, cfg))
     notes = "".join(f"#   {line}\n" for line in changes(*pair))
     header = f"# Changed from {Path(config).stem}:\n{notes}\n"

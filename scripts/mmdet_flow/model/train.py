@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.errors import FlowError
+from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import sha256_of, write_if_changed
 from mmdet_flow.imports import import_mmdet
 from mmdet_flow.memory import keep_freed_memory
@@ -149,16 +149,16 @@ def _run(cfg: "Config", precision: str, weights: Path | None, **loop_options) ->
 
 
 def _require_classes_of_data(cfg: "Config") -> None:
-    """Refuse data whose class list changed after the config was made."""
-    dataset = _leaf_dataset(cfg)
-    named = dataset.get("metainfo", {}).get("classes")
+    """Refuse a config without classes, or with others than the data have by now."""
+    named = _leaf_dataset(cfg).get("metainfo", {}).get("classes")
     if not named:
-        return
+        raise ModelError(
+            "the config names no classes (train_dataloader.dataset.metainfo); "
+            "mmdet_patch fits it to your data"
+        )
+    annotations = _annotations(cfg)
     require_same_classes(
-        named,
-        CocoFile.read(dataset["ann_file"]).classes,
-        "the config",
-        dataset["ann_file"],
+        *(named, CocoFile.read(annotations).classes, "the config", annotations),
         "make the config again with mmdet_patch",
     )
 
@@ -192,6 +192,8 @@ def _begin(
     state = WorkDir(cfg.work_dir).begin(record, config, options.resume)
     if state:
         cli.log.info("resuming from %s", state)
+    else:
+        cli.log.info("training starts from the beginning")
     return state
 
 
@@ -202,7 +204,7 @@ def _recipe_sha256(
 
     Config, annotations, precision, first weights, and the number of processes.
     """
-    annotations = sha256_of(_leaf_dataset(cfg)["ann_file"])
+    annotations = sha256_of(_annotations(cfg))
     first = sha256_of(weights) if weights else ""
     processes = str(number_of_processes())
     words = "\n".join((config, annotations, precision, first, processes))
@@ -230,10 +232,17 @@ def _leaf_dataset(cfg: "Config") -> dict:
     return dataset
 
 
+def _annotations(cfg: "Config") -> str:
+    """Return the path of the training annotations, found as mmdet finds it."""
+    dataset = _leaf_dataset(cfg)
+    return os.path.join(dataset.get("data_root") or "", dataset["ann_file"])
+
+
 def _scale_learning_rate(cfg: "Config") -> None:
     if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
-        raise FlowError(
-            "--auto-scale-lr: the config has no auto_scale_lr.base_batch_size"
+        raise UsageError(
+            "--auto-scale-lr: the config has no auto_scale_lr.base_batch_size; say it "
+            "with --cfg-options, or leave the option out"
         )
     cfg.auto_scale_lr.enable = True
 

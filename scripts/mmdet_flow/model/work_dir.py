@@ -50,13 +50,17 @@ class WorkDir:
         newest state of this training, the path of a state, or None. A folder with
         another training, or one that is not to be resumed, is renamed and so kept.
         """
-        if resume == "auto" and self._recipe.is_file():
-            same = self.recipe().get("sha256") == record["sha256"]
-            if same and (state := self._newest_whole()):
-                return state
-        named = Path(resume) if resume and resume != "auto" else None
-        if not named and (self.states() or self.best.is_file()):
-            self._put_aside()
+        same = (
+            self._recipe.is_file() and self.recipe().get("sha256") == record["sha256"]
+        )
+        if resume == "auto" and same and (state := self._newest_whole()):
+            return state
+        named = Path(resume).resolve() if resume and resume != "auto" else None
+        if (self.states() or self.best.is_file()) and not (named and same):
+            folder = self.path.resolve()
+            aside = self._put_aside()
+            if named and named.is_relative_to(folder):
+                named = aside / named.relative_to(folder)
         write_if_changed(self.config, config)
         write_json(self._recipe, record)
         return named
@@ -82,15 +86,15 @@ class WorkDir:
             cli.log.warning("%s: is damaged; using the one before", path)
         return None
 
-    def _put_aside(self) -> None:
+    def _put_aside(self) -> Path:
+        """Rename the folder; return where it is then."""
         number = 1
         name = self.path.name
         while (aside := self.path.with_name(f"{name}.old-{number}")).exists():
             number += 1
         self.path.rename(aside)
         cli.log.warning(
-            "%s: holds another training (config, data, or no --resume); kept as %s, "
-            "training starts from the beginning",
-            self.path,
-            aside,
+            "%s: holds another training (config, data, or no --resume); kept as %s",
+            *(self.path, aside),
         )
+        return aside

@@ -39,5 +39,6 @@ def test_scale(cfg: "Config") -> tuple[int, int]:
         if isinstance(scale, list | tuple):
             return tuple(scale)
     raise ModelError(
-        "the config's test pipeline resizes to no fixed size; leave image_size empty"
+        "the config's test pipeline resizes to no fixed size; leave image_size empty, "
+        "with augment: recipe"
     )
