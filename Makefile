@@ -151,8 +151,9 @@ bench-serving: setup ## measure the Redis service beside batch prediction, after
 	@$(BIN)/python benchmarks/serving.py --images $(IMAGES) \
 	  --checkpoint $(CHECKPOINT) --score 0.3 --reference $(REFERENCE)
 
-# bf16 needs a processor that has it.
-PRECISIONS ?= fp32 $(if $(shell grep -m 1 bf16 /proc/cpuinfo),bf16)
+# bf16 needs a processor that has it, int8 what mmdet_export makes.
+PRECISIONS ?= fp32 $(if $(shell grep -m 1 bf16 /proc/cpuinfo),bf16) \
+  $(if $(wildcard $(CHECKPOINT:.pth=.int8.zip)),int8)
 
 bench-prediction: setup ## compare prediction with the reference stack: 30 minutes
 	@[ -x $(REFERENCE)/bin/python ] || envs/reference.sh $(REFERENCE)

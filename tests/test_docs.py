@@ -14,7 +14,11 @@ PAGES = [
     *sorted(ROOT.glob("envs/*.txt")),
     *sorted(ROOT.glob("rules/*.smk")),
 ]
-PATH = re.compile(r"(?<![\w/.-])(?:docs|tests|envs|rules|profiles|schemas)/[\w./*-]*\w")
+FOLDERS = "docs|tests|envs|rules|profiles|schemas|presets|scripts"
+# Results have a folder of the name benchmarks, too.
+PATH = re.compile(
+    rf"(?<![\w/.-])(?:(?:{FOLDERS})/[\w./*-]*\w|benchmarks/[\w-]+\.(?:py|yaml)\b)"
+)
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 
 

@@ -1,6 +1,5 @@
 """The commands that the pages show: all are right, and most of them are run."""
 
-import json
 import re
 import shlex
 import shutil
@@ -95,8 +94,6 @@ def desk(trained, dataset, finished, tmp_path):
 def test_the_commands_on_a_page_do_what_it_says(name, desk):
     """In their order, but for services and what is shown in part."""
     page = (ROOT / f"docs/{name}.md").read_text()
-    # A model that has hardly learned may have none.
-    scores = json.loads((desk / "thresholds.json").read_text())["scores"]
     for command, arguments in commands(page):
         words = {command, *arguments}
         if words & {"...", "mmdet_predict_redis", "--uri", "results/cells-*"}:
@@ -104,7 +101,6 @@ def test_the_commands_on_a_page_do_what_it_says(name, desk):
         if not any((desk / "new").iterdir()):
             shutil.copytree(desk / "images", desk / "new", dirs_exist_ok=True)
         run = run_command(command, *arguments, cwd=desk)
-        expected = 3 if "auto" in arguments and not scores else 0
-        assert run.returncode == expected, (command, arguments, run.stderr)
+        assert run.returncode == 0, (command, arguments, run.stderr)
         if "cells.zip" in " ".join(arguments) or command == "mmdet_package":
             shutil.copy(desk / "results/cells/model/cells.zip", desk)
