@@ -33,6 +33,20 @@ def test_each_option_is_described_and_each_example_is_right(command, capsys):
         parser.parse_args(arguments)  # would exit, and say why
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("mmdet_split", "--seed"),
+        ("mmdet_example", "--seed"),
+        ("mmdet_evaluate", "--bootstrap"),
+    ],
+)
+def test_a_count_below_0_is_refused(command, option, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parser_of(command).parse_args([option, "-1"])
+    assert ended.value.code == 2 and "-1 is below 0" in capsys.readouterr().err
+
+
 def completions(line: str) -> set[str]:
     """Return what a shell is offered after ``line``; argcomplete has the protocol."""
     protocol = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line}

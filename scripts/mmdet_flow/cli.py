@@ -60,6 +60,7 @@ def _folded(command: str) -> str:
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:
+    """Add --threads, which ``available_threads`` stands in for."""
     parser.add_argument(
         "--threads",
         type=positive_int,
@@ -69,9 +70,18 @@ def add_threads_option(parser: argparse.ArgumentParser) -> None:
 
 
 def positive_int(text: str) -> int:
+    """Read the value of an option that is a number from 1 up."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def count(text: str) -> int:
+    """Read the value of an option that is a number from 0 up."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 

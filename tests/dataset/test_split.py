@@ -105,13 +105,6 @@ def test_shares_and_lists_do_not_mix(tmp_path):
         split(coco, tmp_path / "splits", wanted, 0)
 
 
-def test_a_seed_below_zero_is_refused(tmp_path):
-    coco = make_coco([["a"]] * 4, tmp_path)
-    wanted = {name: str(share) for name, share in SHARES.items()}
-    with pytest.raises(UsageError, match="--seed -1: give a number from 0 up"):
-        split(coco, tmp_path / "splits", wanted, -1)
-
-
 def splits_of(parts: dict[str, list[str]]) -> dict[str, str]:
     return {image: name for name, images in parts.items() for image in images}
 

@@ -1,5 +1,7 @@
 import cv2
+import pytest
 
+from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.draw import MAX_WIDTH, draw_sheet
 
 WIDTH = 300
@@ -15,3 +17,8 @@ def test_objects_are_drawn_on_their_images(dataset, tmp_path):
     first = cv2.imread(str(sorted(dataset.source.glob("*.jpg"))[0]))
     plain = cv2.resize(first, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     assert (drawn[:HEIGHT, :WIDTH] != plain).any()
+
+
+def test_a_sheet_that_is_no_picture_is_refused(dataset, tmp_path):
+    with pytest.raises(UsageError, match=r"sheet\.txt: name it \.jpg or \.png"):
+        draw_sheet([dataset.source], dataset.images, tmp_path / "sheet.txt", 5, 0.3)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli
-from mmdet_flow.errors import UsageError
 from mmdet_flow.files import new_file, write_if_changed
 
 CLASSES = ("leaf", "pebble", "shell")
@@ -43,8 +42,6 @@ def make_example(output: Path, images: int, seed: int) -> None:
     import cv2
     import orjson
 
-    if seed < 0:
-        raise UsageError(f"--seed {seed}: give a number from 0 up")
     cv2.setNumThreads(1)
     for index in range(images):
         rng = np.random.default_rng([seed, index])
@@ -250,7 +247,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--images", type=cli.positive_int, default=160, help="how many (default: 160)"
     )
     parser.add_argument(
-        "--seed", type=int, default=1, help="other pictures (default: 1)"
+        "--seed", type=cli.count, default=1, help="other pictures (default: 1)"
     )
     return parser
 

@@ -38,12 +38,10 @@ def split(
     ``wanted`` gives a share (as "0.7") or a list file for each split. ``fold`` is
     (k, n): train and val are divided anew into n equal parts, and part k becomes val.
 
-    Raises UsageError for a share, seed or fold that is none, or shares mixed with
+    Raises UsageError for a share or fold that is none, or shares mixed with
     lists; DataError for a list that cannot be read, names no image of the data set,
     or one of another list, and for a split that stays empty.
     """
-    if seed < 0:
-        raise UsageError(f"--seed {seed}: give a number from 0 up")
     parts = _parts(coco, wanted, seed, groups or {})
     if fold:
         pool = coco.subset(parts["train"] + parts["val"])
@@ -308,7 +306,10 @@ def _add_split_options(parser) -> None:
             f"--{name}", default=share, metavar="SHARE|FILE", help=f"default {share}"
         )
     parser.add_argument(
-        "--seed", type=int, default=0, help="another division into shares (default: 0)"
+        "--seed",
+        type=cli.count,
+        default=0,
+        help="another division into shares (default: 0)",
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import new_file, read_json
 from mmdet_flow.formats.overlay import draw_object
 from mmdet_flow.inference.images import read_image
@@ -18,9 +18,15 @@ MAX_WIDTH = 1200
 def draw_sheet(
     opex: list[Path], images: Path, output: Path, count: int, score: float
 ) -> None:
-    """Draw the objects of the first ``count`` OPEX files on their images."""
+    """Draw the objects of the first ``count`` OPEX files on their images.
+
+    Raises DataError where there are no such files, or where an image is missing, and
+    UsageError if the name of ``output`` ends like that of no picture.
+    """
     import cv2
 
+    if not cv2.haveImageWriter(str(output)):
+        raise UsageError(f"--output {output}: name it .jpg or .png")
     files = sorted(path for folder in opex for path in folder.glob("*.json"))[:count]
     if not files:
         raise DataError(f"{opex[0]}: holds no OPEX files; predict first")

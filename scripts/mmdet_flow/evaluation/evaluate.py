@@ -242,7 +242,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_score_options(parser, default=SCORE)
     parser.add_argument(
         "--bootstrap",
-        type=int,
+        type=cli.count,
         default=SAMPLES,
         metavar="N",
         help="how often to resample the images for the intervals; 0 for none "

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -51,77 +50,118 @@ class Candidate:
     reason: str = ""
 
 
-def export(
-    checkpoint: Path,
-    config: Path | None,
-    annotations: Path,
-    images: Path,
-    precisions: list[str],
-    max_map_drop: float,
-    threads: int,
-    calibration: Path | None = None,
-    score: float = SCORE,
-) -> dict:
-    """Measure precisions, write the table and the winner, and return them.
+@dataclass(frozen=True)
+class Trial:
+    """A model, and what its precisions are measured with.
 
-    The graphs for int8 are made first, with images of ``calibration`` (COCO), or else
-    of ``annotations``; ``images`` is the folder of both.
+    Attributes:
+        images: the folder of the images of ``truth`` and ``calibration``.
+        calibration: images of COCO that set the ranges of int8.
+        score: the lowest of the objects that images are timed with.
     """
-    from mmdet_flow.inference.detector import Detector
 
-    open_detector = partial(Detector, checkpoint, config, threads)
-    truth = CocoFile.read(annotations)
-    timed = list(_read(images, _some(truth.images, TIMED)))
-    candidates = []
-    for precision in dict.fromkeys((EXACT, *precisions)):
+    checkpoint: Path
+    config: Path | None
+    threads: int
+    truth: CocoFile
+    images: Path
+    calibration: Sequence[dict]
+    score: float
+
+    def measure(self, precision: str) -> Candidate:
+        """Return the accuracy and speed of a precision, or why it cannot be used."""
         try:
             if precision == "int8":
-                others = _some(CocoFile.read(calibration or annotations).images)
-                _make_int8(checkpoint, open_detector(), images, others)
-            accuracy = _accuracy(open_detector(precision=precision), truth, images)
-            speed = _speed(open_detector(precision=precision, score=score), timed)
+                self._make_int8()
+            accuracy = self._accuracy(self._detector(precision, 0.0))
+            speed = self._speed(self._detector(precision, self.score))
             found = Candidate(precision, accuracy, speed)
         except UsageError as error:
             found = Candidate(precision, reason=str(error).partition(": ")[2])
-        candidates.append(found)
         cli.log.info(
             "%s: mAP %s, %s images/s%s",
             *(found.precision, found.mAP, found.images_per_second),
             f" ({found.reason})" if found.reason else "",
         )
-    candidates, winner = choose(candidates, max_map_drop)
+        return found
+
+    def _detector(self, precision: str, score: float):
+        from mmdet_flow.inference.detector import Detector
+
+        return Detector(
+            *(self.checkpoint, self.config, self.threads),
+            score=score,
+            precision=precision,
+        )
+
+    def _make_int8(self) -> None:
+        from mmdet_flow.inference.engines.quantize import quantize
+        from mmdet_flow.inference.int8_file import write_int8
+
+        chosen = _spread(self.calibration, CALIBRATION)
+        cli.log.info("int8: calibrating with %d images", len(chosen))
+        detector = self._detector(EXACT, 0.0)
+        graphs = quantize(detector, self._read(chosen))
+        write_int8(self.checkpoint, detector.meta["model_sha256"], graphs)
+
+    def _accuracy(self, detector) -> float | None:
+        """Return the mAP on the annotated images, of masks if there are any."""
+        from mmdet_flow.evaluation.metrics import measure
+        from mmdet_flow.formats.coco_results import to_coco_results
+
+        categories = [category["id"] for category in self.truth.categories]
+        results: dict[str, list[dict]] = {"bbox": [], "segm": []}
+        detections = _detect(detector, self._read(self.truth.images))
+        for image, found in zip(self.truth.images, detections, strict=True):
+            for kind, rows in to_coco_results(image["id"], found, categories).items():
+                results[kind] += rows
+        kind = "segm" if results["segm"] and self.truth.has_polygons else "bbox"
+        return measure(self.truth, results[kind], kind)["mAP"]
+
+    def _speed(self, detector) -> float:
+        """Return images per second, the median of some rounds after a short one."""
+        pixels = list(self._read(_spread(self.truth.images, TIMED)))
+        detector.predict(pixels[:BATCH])
+        seconds = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            deque(_detect(detector, pixels), maxlen=0)
+            seconds.append(time.perf_counter() - start)
+        return round(len(pixels) / statistics.median(seconds), 2)
+
+    def _read(self, images: Iterable[dict]) -> Iterator[np.ndarray]:
+        from mmdet_flow.inference.images import read_image
+
+        for image in images:
+            yield read_image(self.images / image["file_name"])[1]
+
+
+def _spread(images: Sequence[dict], count: int) -> Sequence[dict]:
+    """Return so many images from all of a list, or all if they are fewer."""
+    return images[:: max(1, len(images) // count)][:count]
+
+
+def _detect(detector, pixels: Iterable[np.ndarray]) -> Iterator[Detections]:
+    remaining = iter(pixels)
+    while batch := list(islice(remaining, BATCH)):
+        yield from detector.predict(batch)
+
+
+def export(trial: Trial, precisions: Iterable[str], max_map_drop: float) -> dict:
+    """Measure precisions, write the table and the winner, and return them."""
+    tried = dict.fromkeys((EXACT, *precisions))
+    measured = [trial.measure(precision) for precision in tried]
+    candidates, winner = choose(measured, max_map_drop)
     content = {
-        "model_sha256": sha256_of(checkpoint),
+        "model_sha256": sha256_of(trial.checkpoint),
         "processor": processor(),
         "max_map_drop": max_map_drop,
         "candidates": [asdict(candidate) for candidate in candidates],
         "winner": winner,
     }
-    write_json(precision_file(checkpoint), content)
+    write_json(precision_file(trial.checkpoint), content)
     cli.log.info("%s is used from now on", winner)
     return content
-
-
-def _read(folder: Path, images: Sequence[dict]) -> Iterator[np.ndarray]:
-    from mmdet_flow.inference.images import read_image
-
-    for image in images:
-        yield read_image(folder / image["file_name"])[1]
-
-
-def _some(images: list[dict], count: int = CALIBRATION) -> list[dict]:
-    """Return so many images, or all if they are fewer, from the whole list."""
-    step = max(1, len(images) // count)
-    return images[::step][:count]
-
-
-def _make_int8(checkpoint: Path, detector, folder: Path, images: list[dict]) -> None:
-    from mmdet_flow.inference.engines.quantize import quantize
-    from mmdet_flow.inference.int8_file import write_int8
-
-    cli.log.info("int8: calibrating with %d images", len(images))
-    graphs = quantize(detector, _read(folder, images))
-    write_int8(checkpoint, detector.meta["model_sha256"], graphs)
 
 
 def choose(
@@ -145,38 +185,6 @@ def choose(
     return judged, best.precision
 
 
-def _accuracy(detector, truth: CocoFile, folder: Path) -> float | None:
-    """Return the mAP on annotated images, of masks if there are any."""
-    from mmdet_flow.evaluation.metrics import measure
-    from mmdet_flow.formats.coco_results import to_coco_results
-
-    categories = [category["id"] for category in truth.categories]
-    results: dict[str, list[dict]] = {"bbox": [], "segm": []}
-    detections = _detect(detector, _read(folder, truth.images))
-    for image, found in zip(truth.images, detections, strict=True):
-        for kind, rows in to_coco_results(image["id"], found, categories).items():
-            results[kind] += rows
-    kind = "segm" if results["segm"] and truth.has_polygons else "bbox"
-    return measure(truth, results[kind], kind)["mAP"]
-
-
-def _speed(detector, pixels: list[np.ndarray]) -> float:
-    """Return images per second, the median of some rounds after a short one."""
-    detector.predict(pixels[:BATCH])
-    seconds = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        deque(_detect(detector, pixels), maxlen=0)
-        seconds.append(time.perf_counter() - start)
-    return round(len(pixels) / statistics.median(seconds), 2)
-
-
-def _detect(detector, pixels: Iterable[np.ndarray]) -> Iterator[Detections]:
-    remaining = iter(pixels)
-    while batch := list(islice(remaining, BATCH)):
-        yield from detector.predict(batch)
-
-
 def build_parser() -> argparse.ArgumentParser:
     parser = cli.new_parser(
         "mmdet_export",
@@ -185,6 +193,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--checkpoint model.pth --annotations val.json --images images"
         " --calibration train.json",
     )
+    _add_input_options(parser.add_argument_group("model and images"))
+    _add_choice_options(parser.add_argument_group("choice"))
+    cli.add_threads_option(parser)
+    return parser
+
+
+def _add_input_options(parser) -> None:
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -210,6 +225,16 @@ def build_parser() -> argparse.ArgumentParser:
         help="the images of --annotations",
     )
     parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="COCO",
+        help="images that set the ranges of int8, better others than those that "
+        "measure it (default: those of --annotations)",
+    )
+
+
+def _add_choice_options(parser) -> None:
+    parser.add_argument(
         "--precision",
         nargs="+",
         choices=PRECISIONS,
@@ -224,13 +249,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="greatest loss of mAP against fp32 (default: 0.005)",
     )
     parser.add_argument(
-        "--calibration",
-        type=Path,
-        metavar="COCO",
-        help="images that set the ranges of int8, better others than those that "
-        "measure it (default: those of --annotations)",
-    )
-    parser.add_argument(
         "--score",
         type=float,
         default=SCORE,
@@ -238,23 +256,18 @@ def build_parser() -> argparse.ArgumentParser:
         help="lowest score of the objects that the speed is measured with (default: "
         f"{SCORE})",
     )
-    cli.add_threads_option(parser)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return cli.run(
-        lambda: export(
-            args.checkpoint,
-            args.config,
-            args.annotations,
-            args.images,
-            args.precision,
-            args.max_map_drop,
-            args.threads or cli.available_threads(),
-            args.calibration,
+
+    def command() -> None:
+        trial = Trial(
+            *(args.checkpoint, args.config, args.threads or cli.available_threads()),
+            *(CocoFile.read(args.annotations), args.images),
+            CocoFile.read(args.calibration or args.annotations).images,
             args.score,
-        ),
-        args,
-    )
+        )
+        export(trial, args.precision, args.max_map_drop)
+
+    return cli.run(command, args)

@@ -8,6 +8,23 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.files import read_json, write_if_changed
 
+PLACES = (
+    ("predictions/overview.png", "predictions drawn on their images"),
+    ("evaluation/gallery.html", "predictions over annotations"),
+    ("model/card.md", "what the model is for, and how good it is"),
+    ("model/{name}.zip", "the model in one file, to hand over"),
+    ("card/card.html", "what is in the data set"),
+    ("predictions/objects.csv", "a row per predicted object"),
+    ("predictions/images.csv", "a row per image"),
+    ("predictions/shard-0/opex/", "the objects of each image"),
+    ("evaluation/metrics.csv", "all metrics, per class too"),
+    ("evaluation/errors.csv", "kinds of error, and their cost"),
+    ("model/checkpoint.pth", "the model, for mmdet_predict"),
+    ("model/config.py", "its config, as it was trained"),
+    ("dataset/annotations.json", "the annotations as COCO"),
+)
+"""Files of a results folder, and what is in them."""
+
 
 def summarize(folder: Path, output: Path, place: str | None = None) -> None:
     """Write the summary of the results folder of one experiment.
@@ -36,22 +53,8 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
         "  predictions  " + ", ".join(f"{n} {name}" for name, n in status.items()),
         "Where to look",
         *(
-            f"  {place or folder}/{name:<34} {what}"
-            for name, what in (
-                ("predictions/overview.png", "predictions drawn on their images"),
-                ("evaluation/gallery.html", "predictions over annotations"),
-                ("model/card.md", "what the model is for, and how good it is"),
-                (f"model/{folder.name}.zip", "the model in one file, to hand over"),
-                ("card/card.html", "what is in the data set"),
-                ("predictions/objects.csv", "a row per predicted object"),
-                ("predictions/images.csv", "a row per image"),
-                ("predictions/shard-0/opex/", "the objects of each image"),
-                ("evaluation/metrics.csv", "all metrics, per class too"),
-                ("evaluation/errors.csv", "kinds of error, and their cost"),
-                ("model/checkpoint.pth", "the model, for mmdet_predict"),
-                ("model/config.py", "its config, as it was trained"),
-                ("dataset/annotations.json", "the annotations as COCO"),
-            )
+            f"  {place or folder}/{path.format(name=folder.name):<34} {what}"
+            for path, what in PLACES
         ),
     ]
     write_if_changed(output, "\n".join(lines) + "\n")

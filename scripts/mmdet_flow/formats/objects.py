@@ -50,8 +50,9 @@ class PixelObject:
 def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
     """Return the objects of an image in whole pixels, in the order of detection."""
     objects = []
-    for index in range(len(detections)):
-        bbox = _inclusive(detections.boxes[index], detections.width, detections.height)
+    boxes = _inclusive(detections.boxes, detections.width, detections.height)
+    labels = detections.labels.tolist()
+    for index, bbox in enumerate(boxes):
         area = (bbox[2] - bbox[0] + 1) * (bbox[3] - bbox[1] + 1)
         contours: list[list[list[int]]] = []
         if detections.masks is not None:
@@ -66,8 +67,8 @@ def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
             bbox = _extent(contours[0])
         objects.append(
             PixelObject(
-                label=int(detections.labels[index]),
-                name=detections.classes[detections.labels[index]],
+                label=labels[index],
+                name=detections.classes[labels[index]],
                 # Shortest decimal of the float32, not the digits of its double.
                 score=float(str(detections.scores[index])),
                 bbox=bbox,
@@ -125,17 +126,16 @@ def rectangle(bbox: tuple[int, int, int, int]) -> list[list[int]]:
     return [[left, top], [right, top], [right, bottom], [left, bottom]]
 
 
-def _inclusive(box: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
-    """Round a box with exclusive edges to whole pixels inside the image."""
-    left, top = int(np.rint(box[0])), int(np.rint(box[1]))
-    right, bottom = int(np.rint(box[2])) - 1, int(np.rint(box[3])) - 1
-    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
-    return (
-        left,
-        top,
-        min(max(right, left), width - 1),
-        min(max(bottom, top), height - 1),
-    )
+def _inclusive(
+    boxes: np.ndarray, width: int, height: int
+) -> list[tuple[int, int, int, int]]:
+    """Round boxes (n, 4) with exclusive edges to whole pixels inside the image."""
+    left, top, right, bottom = np.rint(boxes).astype(np.int64).T
+    left, top = left.clip(0, width - 1), top.clip(0, height - 1)
+    right = np.maximum(right - 1, left).clip(0, width - 1)
+    bottom = np.maximum(bottom - 1, top).clip(0, height - 1)
+    corners = (side.tolist() for side in (left, top, right, bottom))
+    return list(zip(*corners, strict=True))
 
 
 def _extent(points: list[list[int]]) -> tuple[int, int, int, int]:

@@ -28,6 +28,7 @@ class Int8Graph(NamedTuple):
 
 
 def int8_file(checkpoint: StoredFile) -> StoredFile:
+    """Return where the graphs of a checkpoint in int8 are, or would be."""
     return checkpoint.parent / f"{checkpoint.stem}.int8.zip"
 
 

@@ -67,7 +67,7 @@ def open_package(path: Path) -> zipfile.Path:
         archive = zipfile.ZipFile(path)
         _check(archive)
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such package") from None
+        raise ModelError(f"{path}: there is no such package; check the path") from None
     except _Refused as reason:
         raise ModelError(f"{path}: {reason}; get the package again") from None
     except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:

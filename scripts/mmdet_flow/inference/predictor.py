@@ -101,7 +101,10 @@ def use_package(args: argparse.Namespace) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that decide what is predicted, on every front."""
     _add_weights_options(parser.add_argument_group("model"))
-    _add_object_options(parser.add_argument_group("objects"))
+    objects = parser.add_argument_group("objects")
+    add_score_options(objects, default=0.0)
+    _add_outline_options(objects)
+    _add_mask_options(objects)
     _add_engine_options(parser.add_argument_group("engine"))
 
 
@@ -128,8 +131,7 @@ def _add_weights_options(parser) -> None:
     )
 
 
-def _add_object_options(parser) -> None:
-    add_score_options(parser, default=0.0)
+def _add_outline_options(parser) -> None:
     parser.add_argument(
         "--fit_bbox_to_polygon",
         action="store_true",
@@ -151,6 +153,9 @@ def _add_object_options(parser) -> None:
         help="greatest distance between polygon and mask edge (default: 1.0; 0 keeps "
         "every corner)",
     )
+
+
+def _add_mask_options(parser) -> None:
     parser.add_argument(
         "--mask_threshold",
         type=float,

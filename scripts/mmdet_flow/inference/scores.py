@@ -115,6 +115,7 @@ def score_option(text: str) -> float | str:
 
 
 def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:
+    """Add --score and --thresholds, which ``read_scores`` takes."""
     parser.add_argument(
         "--score",
         type=score_option,

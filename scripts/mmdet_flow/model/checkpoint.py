@@ -67,7 +67,9 @@ def load_checkpoint(path: StoredFile | str) -> Checkpoint:
     try:
         encoded = path.read_bytes()
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such checkpoint") from None
+        raise ModelError(
+            f"{path}: there is no such checkpoint; check the path"
+        ) from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
     content = _load(io.BytesIO(encoded), path)
@@ -129,7 +131,9 @@ def _load(source: Path | io.BytesIO, path: StoredFile) -> dict:
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such checkpoint") from None
+        raise ModelError(
+            f"{path}: there is no such checkpoint; check the path"
+        ) from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise ModelError(
             f"{path}: cannot be read as a checkpoint: {_reason(str(error))}"
@@ -137,6 +141,10 @@ def _load(source: Path | io.BytesIO, path: StoredFile) -> dict:
     if not isinstance(content, dict) or "state_dict" not in content:
         raise ModelError(f"{path}: has no state_dict; it is not a checkpoint of mmdet")
     return content
+
+
+def _missing(path: StoredFile) -> ModelError:
+    return ModelError(f"{path}: there is no such checkpoint; check the path")
 
 
 def _reason(text: str) -> str:

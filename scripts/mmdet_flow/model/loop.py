@@ -72,10 +72,11 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         }
         try:
             self.runner.call_hook("before_train")
-            while self._epoch < self._max_epochs and not self._is_stuck():
+            done = self._is_done()
+            while not done:
                 self.run_epoch()
                 self._validate()
-                if self._epoch == self._max_epochs or self._is_stuck():
+                if done := self._is_done():
                     self._save()
                 else:
                     self._save_if_due()
@@ -151,6 +152,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             )
             cli.log.info("epoch %d: best so far, %.4f", self._epoch, score)
         runner.message_hub.update_info(VALIDATIONS, [*history, [self._epoch, score]])
+
+    def _is_done(self) -> bool:
+        return self._epoch >= self._max_epochs or self._is_stuck()
 
     def _is_stuck(self) -> bool:
         """Whether the last ``patience`` validations were not better than before."""

@@ -89,6 +89,7 @@ def _is_learned(annotation: dict) -> bool:
 
 
 def require_masks(cfg: "Config", train: CocoFile) -> None:
+    """Raise ModelError where a model learns masks and the data have none."""
     if predicts_masks(cfg) and not train.has_polygons:
         raise ModelError(
             f"{train.path}: has boxes without polygons, but the model learns instance "

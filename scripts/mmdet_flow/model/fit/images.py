@@ -99,12 +99,30 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
     size of the largest and not to a square, which saves computing the empty part.
     """
     side = max(test_scale(cfg))
-    masks = dict(with_mask=True, poly2mask=False) if predicts_masks(cfg) else {}
-    grey = dict(img=(114, 114, 114))
-    size = _largest_image(train, side)
-    pipeline = [
+    dataset = cfg.train_dataloader.dataset
+    while "dataset" in dataset:
+        dataset = dataset.dataset
+    dataset.pipeline = _light_pipeline(
+        side, _largest_image(train, side), predicts_masks(cfg)
+    )
+    cfg.train_dataloader.dataset = dataset
+    for node in walk([cfg.val_dataloader, cfg.test_dataloader]):
+        if node.get("type") == "Pad":
+            node.pop("size", None)
+            node["size_divisor"] = 32
+    cfg.custom_hooks = [
+        hook
+        for hook in cfg.get("custom_hooks", [])
+        if "PipelineSwitch" not in hook.type and "ModeSwitch" not in hook.type
+    ]
+
+
+def _light_pipeline(side: int, size: tuple[int, int], masks: bool) -> list[dict]:
+    """Return the steps for images of a longer side, padded to (width, height)."""
+    outlines = dict(with_mask=True, poly2mask=False) if masks else {}
+    return [
         dict(type="LoadImageFromFile"),
-        dict(type="LoadAnnotations", with_bbox=True, **masks),
+        dict(type="LoadAnnotations", with_bbox=True, **outlines),
         dict(
             type="RandomResize",
             scale=(side, side),
@@ -125,22 +143,8 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
             prob=0.75,
             direction=["horizontal", "vertical", "diagonal"],
         ),
-        dict(type="Pad", size=size, pad_val=grey),
+        dict(type="Pad", size=size, pad_val=dict(img=(114, 114, 114))),
         dict(type="PackDetInputs"),
-    ]
-    dataset = cfg.train_dataloader.dataset
-    while "dataset" in dataset:
-        dataset = dataset.dataset
-    dataset.pipeline = pipeline
-    cfg.train_dataloader.dataset = dataset
-    for node in walk([cfg.val_dataloader, cfg.test_dataloader]):
-        if node.get("type") == "Pad":
-            node.pop("size", None)
-            node["size_divisor"] = 32
-    cfg.custom_hooks = [
-        hook
-        for hook in cfg.get("custom_hooks", [])
-        if "PipelineSwitch" not in hook.type and "ModeSwitch" not in hook.type
     ]
 
 

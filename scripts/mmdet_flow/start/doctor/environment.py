@@ -59,6 +59,7 @@ def checks(root: Path) -> list[Check]:
 
 
 def python(version: Sequence[int] = sys.version_info) -> str:
+    """Check the version of Python, for which the locks are."""
     said = ".".join(map(str, version[:3]))
     if tuple(version[:2]) != PYTHON:
         raise FlowError(

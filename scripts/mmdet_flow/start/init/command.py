@@ -120,6 +120,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="default: config.yaml in this folder",
     )
     parser.add_argument("--force", action="store_true", help="replace the config")
+    _add_finding_options(parser.add_argument_group("instead of what is found"))
+    cli.add_threads_option(parser)
+    return parser
+
+
+def _add_finding_options(parser) -> None:
     parser.add_argument("--name", help="of the experiment (default: of the folder)")
     parser.add_argument(
         "--format", choices=sorted(FORMATS), help="default: the one that fits"
@@ -140,8 +146,6 @@ def build_parser() -> argparse.ArgumentParser:
     kind.add_argument(
         "--boxes", action="store_false", dest="masks", help="learn boxes alone"
     )
-    cli.add_threads_option(parser)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
