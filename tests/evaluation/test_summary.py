@@ -1,0 +1,23 @@
+import csv
+import shutil
+
+from mmdet_flow.evaluation import summary
+
+
+def test_it_says_what_was_made_and_where(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "sea")
+    (run / "predictions").mkdir()
+    with open(run / "predictions" / "images.csv", "w", newline="") as stream:
+        rows = [["file", "status"], ["a.jpg", "ok"], ["b.jpg", "empty"]]
+        csv.writer(stream).writerows(rows)
+    output = tmp_path / "summary.txt"
+
+    def summarize(*options) -> str:
+        assert summary.main([str(run), "--output", str(output), *options]) == 0
+        return output.read_text()
+
+    text = summarize()
+    assert "16 images" in text and "1 ok, 1 empty" in text
+    assert "boxes        mAP" in text and "masks        mAP" in text
+    assert f"{run}/model/sea.zip" in text
+    assert "s3://bucket/sea/model/sea.zip" in summarize("--place", "s3://bucket/sea")
