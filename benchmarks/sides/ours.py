@@ -14,6 +14,7 @@ from mmdet_flow.inference.journal import Journal
 from mmdet_flow.inference.output import Output
 from mmdet_flow.inference.predictor import Predictor
 from mmdet_flow.inference.runner import Runner
+from mmdet_flow.memory import keep_what_is_loaded
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
         backend=job["backend"],
         precision=job["precision"],
     )
+    keep_what_is_loaded()
     predictor = Predictor(detector, job["score"], Outlines())
     print("ready", flush=True)
     for number, line in zip(itertools.count(), sys.stdin, strict=False):

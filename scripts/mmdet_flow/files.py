@@ -16,6 +16,11 @@ from mmdet_flow.errors import DataError, FlowError
 StoredFile = Path | zipfile.Path
 """A file of its own, or one that is read inside a zip archive."""
 
+UMASK = os.umask(0)
+"""Asked once: asking changes it for a moment, in which a thread may make a file."""
+
+os.umask(UMASK)
+
 
 @contextlib.contextmanager
 def new_file(path: Path | str) -> Iterator[Path]:
@@ -127,9 +132,7 @@ def _take(temporary: Path) -> int:
 
 def _publish(temporary: Path, path: Path) -> None:
     """Make the temporary file durable, give it the usual mode, and rename it."""
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(temporary, 0o666 & ~umask)
+    os.chmod(temporary, 0o666 & ~UMASK)
     with open(temporary, "rb") as stream:
         os.fsync(stream.fileno())
     os.replace(temporary, path)

@@ -17,6 +17,7 @@ from mmdet_flow.inference.package_file import CHECKPOINT, THRESHOLDS, open_packa
 from mmdet_flow.inference.precision import AUTO
 from mmdet_flow.inference.scores import AUTO as BY_CLASS
 from mmdet_flow.inference.scores import add_score_options, read_scores
+from mmdet_flow.memory import keep_what_is_loaded
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Predictor:
             args.mask_nth,
             args.fully_connected,
         )
+        keep_what_is_loaded()
         model_sha256 = detector.meta["model_sha256"]
         score = scores.for_classes(detector.classes, model_sha256)
         return cls(detector, score, outlines)

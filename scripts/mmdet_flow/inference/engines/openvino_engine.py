@@ -69,6 +69,8 @@ class OpenVINOEngine:
         # OpenVINO's bindings can lock up when their first call is made by two threads.
         dense(*_probe_image(*EXAMPLE_SIZE))
         _attach(model, dense, regions)
+        # What it would move to the CPU is there, and is copied for nothing.
+        model.data_preprocessor.cast_data = lambda data: data
         self._model = model
         # One more than the streams: while they are busy, it prepares or finishes.
         self._pool = ThreadPoolExecutor(runtime.streams + 1, "engine")
