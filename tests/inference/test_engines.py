@@ -80,14 +80,18 @@ def test_the_trained_segmenter_gives_what_torch_gives(trained, pictures):
         assert np.abs(one.scores - other.scores).max(initial=0) < 1e-4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
         "mask-rcnn_r50_fpn_1x_coco",
-        "cascade-mask-rcnn_r50_fpn_1x_coco",
-        "faster-rcnn_r50_fpn_1x_coco",
-        "retinanet_r50_fpn_1x_coco",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (
+                "cascade-mask-rcnn_r50_fpn_1x_coco",
+                "faster-rcnn_r50_fpn_1x_coco",
+                "retinanet_r50_fpn_1x_coco",
+            )
+        ),
     ],
 )
 def test_other_families_give_what_torch_gives(name, pictures, tmp_path):

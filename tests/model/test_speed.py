@@ -13,8 +13,13 @@ from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
+from mmdet_flow.errors import ModelError
 from mmdet_flow.model.export import load_config
-from mmdet_flow.model.fit.network import train_from_scratch, use_single_process_norm
+from mmdet_flow.model.fit.network import (
+    freeze_stages,
+    train_from_scratch,
+    use_single_process_norm,
+)
 from mmdet_flow.model.precision import use_bf16
 from mmdet_flow.model.speed import (
     ForeachExpMomentumEMA,
@@ -177,3 +182,13 @@ def test_equal_options_share_a_group():
     }
     assert len(want) > 200 and len(groups) == 2
     assert have == want
+
+
+def test_only_a_backbone_with_stages_can_be_frozen():
+    model = {"backbone": {"type": "ResNet"}}
+    freeze_stages(model, 2)
+    assert model["backbone"]["frozen_stages"] == 2
+    with pytest.raises(
+        ModelError, match="backbone HourglassNet has no stages to freeze"
+    ):
+        freeze_stages({"backbone": {"type": "HourglassNet"}}, 2)

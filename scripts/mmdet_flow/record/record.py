@@ -17,7 +17,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.split import SPLITS
-from mmdet_flow.errors import UsageError
+from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import sha256_of, write_json
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.record.crate import make_crate, write_sources
@@ -120,10 +120,13 @@ def images_sha256(folder: Path, names: Iterable[str]) -> str:
     Raises DataError where an image is missing.
     """
     names = sorted(names)
-    with ThreadPoolExecutor(cli.available_threads()) as pool:
-        hashes = pool.map(lambda name: sha256_of(folder / name), names)
-        both = zip(hashes, names, strict=True)
-        lines = "".join(f"{one}  {name}\n" for one, name in both)
+    try:
+        with ThreadPoolExecutor(cli.available_threads()) as pool:
+            hashes = pool.map(lambda name: sha256_of(folder / name), names)
+            both = zip(hashes, names, strict=True)
+            lines = "".join(f"{one}  {name}\n" for one, name in both)
+    except DataError as error:
+        raise DataError(f"{error}, or make the data set again") from None
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
