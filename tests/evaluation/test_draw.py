@@ -1,8 +1,10 @@
 import cv2
+import numpy as np
 import pytest
 
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.draw import MAX_WIDTH, draw_sheet
+from mmdet_flow.formats.overlay import draw_object
 
 WIDTH = 300
 HEIGHT = 200
@@ -22,3 +24,11 @@ def test_objects_are_drawn_on_their_images(dataset, tmp_path):
 def test_a_sheet_that_is_no_picture_is_refused(dataset, tmp_path):
     with pytest.raises(UsageError, match=r"sheet\.txt: name it \.jpg or \.png"):
         draw_sheet([dataset.source], dataset.images, tmp_path / "sheet.txt", 5, 0.3)
+
+
+def test_a_text_at_the_edge_can_be_read():
+    whole, moved = np.zeros((2, 60, 200, 3), np.uint8)
+    box = [[180, 30], [190, 30], [190, 40], [180, 40]]
+    draw_object(whole, box, (50, 30), "washer 0.90", 0)
+    draw_object(moved, box, (180, 30), "washer 0.90", 0)
+    assert (moved[:28] > 0).sum() == (whole[:28] > 0).sum() > 500
