@@ -7,10 +7,12 @@ import re
 import signal
 import sys
 import textwrap
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 
 from mmdet_flow import __version__
 from mmdet_flow.errors import FlowError
+from mmdet_flow.record.scrub import shown
 
 log = logging.getLogger("mmdet_flow")
 
@@ -110,9 +112,7 @@ def run(command: Callable[[], object], args: argparse.Namespace) -> int:
         command()
         sys.stdout.flush()
     except FlowError as error:
-        if args.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
+        _tell(f"error: {error}", args.debug)
         return error.exit_code
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
@@ -122,15 +122,24 @@ def run(command: Callable[[], object], args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception as error:
-        if args.debug:
-            raise
-        print(
+        _tell(
             f"error: {type(error).__name__}: {error} (a bug in mmdet-flow; "
             "run again with --debug to see where)",
-            file=sys.stderr,
+            args.debug,
         )
         return BUG_EXIT_CODE
     return 0
+
+
+def _tell(line: str, debug: bool) -> None:
+    """Print the error in hand as a line or, for --debug, as its traceback."""
+    text = traceback.format_exc().rstrip() if debug else line
+    print(shown(text), file=sys.stderr)
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record))
 
 
 def _configure_logging(args: argparse.Namespace) -> None:
@@ -140,7 +149,7 @@ def _configure_logging(args: argparse.Namespace) -> None:
     elif args.quiet:
         level = logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setFormatter(_Formatter("%(levelname)s %(message)s"))
     log.handlers[:] = [handler]
     log.setLevel(level)
     log.propagate = False

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_flow.record.scrub import Scrubber
+from mmdet_flow.record.scrub import Scrubber, shown
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,62 @@ def test_values_of_secret_keys_are_hidden_whatever_they_are():
     given = {"api_key": 12345678, "token": None, "nested": {"password": ["x"]}, "n": 3}
     hidden = {"api_key": "***", "token": None, "nested": {"password": "***"}, "n": 3}
     assert scrub(given) == hidden
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("DB_PASS", "MY_PW", "MYSQL_PWD", "PGPASSWORD", "REDISCLI_AUTH", "HF_TOKEN"),
+        *("SMTP_PASSWD", "SIGNING_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+        *("AWS_SESSION_TOKEN", "APP_CREDENTIALS", "SESSION_COOKIE", "dbPassword"),
+        *("MLFLOW_TRACKING_PASSWORD", "apiKey", "ssh-key", "login.pw", "JWT"),
+    ],
+)
+def test_a_secret_is_known_by_its_name(name):
+    in_environment = Scrubber(environment={name: "xyzzyx-17"})
+    assert in_environment("it is xyzzyx-17") == "it is ***"
+    scrub = Scrubber(environment={})
+    assert scrub({name: "xyzzyx"}) == {name: "***"}
+    texts = (
+        *(f"--{name} {{}} --quiet", f"--{name}={{}} --quiet", f"{name}={{}} mmdet_x"),
+        *(f"{name}: {{}}", f"'{name}': {{}}", f'{{{{"{name}": {{}}}}}}'),
+    )
+    for text in texts:
+        for value in ("xyzzyx", "'xyz zyx'", '"xyz zyx"', '\\"xyz zyx\\"'):
+            said = scrub(text.format(value))
+            assert "zyx" not in said and "***" in said, (text, value, said)
+    assert scrub(f"--{name} xyzzyx --quiet") == f"--{name} *** --quiet"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Authorization: Bearer ab.cd-ef", "Authorization: ***"),
+        ("-H 'authorization: Basic dXNlcjpwYXNz' x", "-H 'authorization: ***' x"),
+        ("Cookie: a=xyz; b=zyx", "Cookie: ***"),
+        ("sent Bearer ab.cd-ef, refused", "sent Bearer ***, refused"),
+        ("sent Basic dXNlcjpwYXNz", "sent Basic ***"),
+        ("mysql+pymysql://u:p/a@b@host/db", "mysql+pymysql://***@host/db"),
+        ("rediss://user:pa:ss@host:6379", "rediss://***@host:6379"),
+        ("/v1?X-Amz-Signature=abc&n=3", "/v1?X-Amz-Signature=***&n=3"),
+        ("blob?sv=2&sig=abc", "blob?sv=2&sig=***"),
+    ],
+)
+def test_a_secret_is_known_by_its_scheme(text, expected):
+    assert Scrubber(environment={})(text) == expected
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("--score 0.3 --passes 3", "model.keypoints=17", "keypoint_head: x"),
+        *("tokenizer: bert", "max_tokens=256", "--author alice", "bypass: 3"),
+        *("pw_conv=3", "pass_through=True", "auth_method=none", "compass=3"),
+        *("--password-file pw.txt", "--redis_password_env NAME", "--sort_key name"),
+        *("basic training: 3 images", "Basic shapes", "https://a.org:80/x@v1"),
+        *("primary_key: id", "monkey: 3", "keys=3", "secondary=3", "key_indicator=x"),
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    assert Scrubber(environment={"PWD": "score 0.3", "OLDPWD": "images"})(text) == text

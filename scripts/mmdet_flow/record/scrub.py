@@ -2,27 +2,72 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 HIDDEN = "***"
 SHORTEST = 6
 """A value of the environment that is shorter would hide words that are none."""
 
+# A word of a name stands alone in it (`DB_PASS`, no `bypass`), and some end it
+# (`REDISCLI_AUTH`, no `auth_method`). A name that says where a secret is tells none.
 SECRET = (
-    "(?:pass(?:word|phrase|wd)|token(?![a-z])|secret|credential"
-    "|(?:api|access|private)[_-]?key)"
+    "(?:pass(?:word|phrase|wd|code)|token(?![a-z])|secret|credential|cookie"
+    "|(?:api|access|private)[_-]?key"
+    "|(?<![a-z])(?:pass|pw|pwd|auth|authorization|jwt)(?![\\w-])"
+    "|(?<!sort)(?<!group)(?<!public)(?<!primary)(?<!foreign)[_-]key(?![\\w-]))"
+    "(?![\\w-]*[_-](?:file|path|dir|env)(?![\\w-]))"
 )
 SECRET_NAME = re.compile(SECRET, re.IGNORECASE)
 NAME = rf"[\w.-]*{SECRET}[\w.-]*"
-VALUE = r"'[^']*'|\"[^\"]*\"|[^\s'\"]+"
+VALUE = r"\\*'[^']*'|\\*\"[^\"]*\"|[^\s'\"]+"
 # An option or an assignment whose name says that its value is a secret.
 GIVEN = re.compile(
-    rf"(--?{NAME}(?:\s+|=)|{NAME}['\"]?\s*[=:]\s*)({VALUE})", re.IGNORECASE
+    rf"(--?{NAME}(?:\s+(?!-)|=)|{NAME}\\*['\"]?\s*[=:]\s*)({VALUE})", re.IGNORECASE
 )
-USER = re.compile(r"(\w+://)[^\s/@'\"]+@")
+HEADER = re.compile(
+    r"\b((?:proxy-)?authorization|(?:set-)?cookie)(\s*:\s*)[^'\"\n]+", re.IGNORECASE
+)
+BEARER = re.compile(r"\b(Bearer\s+)[^\s'\",;]+", re.IGNORECASE)
+# As base64 has it, or it is a plain word.
+BASIC = re.compile(r"\b([Bb]asic\s+)(?=[a-z]*[A-Z0-9])[A-Za-z0-9+/]{6,}={0,2}")
+USER = re.compile(r"(\w+://)(?:[^\s/@:'\"]*:(?!\d+(?:/|$))[^\s'\"]*|[^\s/@'\"]+)@")
 QUERY = re.compile(r"(\w+://[^\s?'\"]+\?)[^\s'\"]+")
+SIGNED = re.compile(
+    r"([?&](?:[\w-]*sig(?:nature)?|x-amz-[\w-]+)=)[^\s&'\"]+", re.IGNORECASE
+)
 ABSOLUTE = re.compile(r"(?<![\w.:~*/\\-])/(?:[^\s'\":;,=/]+/)+(?=[^\s'\":;,=/])")
+
+
+def secrets_of(environment: Mapping[str, str]) -> list[str]:
+    """Return the values of variables with the name of a secret, the longest first."""
+    secrets = {
+        value
+        for name, value in environment.items()
+        # PWD is the working folder.
+        if name != "PWD" and SECRET_NAME.search(name) and len(value) >= SHORTEST
+    }
+    return sorted(secrets, key=lambda value: (-len(value), value))
+
+
+def shown(text: str) -> str:
+    """Return a line or a traceback for the terminal, without secrets.
+
+    Those are of the environment, of addresses and of headers. Names of options stay
+    as they are, since messages are about them.
+    """
+    return _without_addresses(text, secrets_of(os.environ))
+
+
+def _without_addresses(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    text = USER.sub(rf"\1{HIDDEN}@", text)
+    text = QUERY.sub(rf"\1{HIDDEN}", text)
+    text = SIGNED.sub(rf"\1{HIDDEN}", text)
+    text = HEADER.sub(rf"\1\2{HIDDEN}", text)
+    text = BEARER.sub(rf"\1{HIDDEN}", text)
+    return BASIC.sub(rf"\1{HIDDEN}", text)
 
 
 class Scrubber:
@@ -37,12 +82,7 @@ class Scrubber:
         self, folder: Path | None = None, environment: Mapping[str, str] = os.environ
     ) -> None:
         self._folder = f"{(folder or Path.cwd()).resolve()}/"
-        secrets = (
-            value
-            for name, value in environment.items()
-            if SECRET_NAME.search(name) and len(value) >= SHORTEST
-        )
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._secrets = secrets_of(environment)
 
     def __call__(self, value):
         """Return a text, or lists and dictionaries of them, without all of that."""
@@ -56,9 +96,6 @@ class Scrubber:
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        text = USER.sub(rf"\1{HIDDEN}@", text)
-        text = QUERY.sub(rf"\1{HIDDEN}", text)
+        text = _without_addresses(text, self._secrets)
         text = GIVEN.sub(rf"\1{HIDDEN}", text)
         return ABSOLUTE.sub(".../", text.replace(self._folder, ""))
