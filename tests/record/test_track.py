@@ -13,7 +13,7 @@ import pytest
 
 from mmdet_flow.errors import ServiceError
 from mmdet_flow.record import record, track
-from mmdet_flow.record.tracked import POINTS, TrackedRun
+from mmdet_flow.record.tracked import POINTS, TrackedRun, tracked_name
 from mmdet_flow.record.tracker import Tracker, prepare
 from tests.conftest import BIN, run_command, the_error
 from tests.record.conftest import CONFIG, NAME, PASSWORD, metrics_lines
@@ -119,13 +119,68 @@ def test_an_export_that_broke_off_is_finished(recorded, monkeypatch):
         tracker.export(TrackedRun(recorded))
     seen = client()
     (half,) = runs_of(seen)
-    assert half.info.status == "RUNNING"
+    assert half.info.status == "FAILED"
     assert track.main([str(recorded)]) == 0
     seen = client()
     (whole,) = runs_of(seen)
     assert whole.info.run_id == half.info.run_id
     assert whole.info.status == "FINISHED"
     assert len(history(seen, whole, "train/loss")) == 4
+
+
+NAMES = [
+    *("grade <1", "grade >1", "a//b", "a/b", "a", "..", ".", "...", "", " a", "a "),
+    *("x" * 240, "x" * 241, "細胞" * 100, "細胞" * 101, "細胞", "кл", "a:b", "a;b"),
+    *("grade _1", tracked_name("grade <1"), "\n", "a\nb", "/", "a b", "a  b"),
+]
+
+
+def test_names_of_classes_stay_apart_and_mlflow_takes_them(recorded):
+    prepare()
+    from mlflow.entities import Metric
+
+    names = [f"test bbox by class/{tracked_name(name)}" for name in NAMES]
+    assert len({*names}) == len(NAMES)
+    assert [tracked_name(name) for name in ("a b", "細胞")] == ["a b", "細胞"]
+    assert track.main([str(recorded)]) == 0
+    tracker = client()
+    (run,) = runs_of(tracker)
+    metrics = [Metric(name, at, 0, 0) for at, name in enumerate(names)]
+    tracker.log_batch(run.info.run_id, metrics=metrics)
+    (run,) = runs_of(tracker)
+    kept = [run.data.metrics[name] for name in names]
+    assert kept == [*range(len(NAMES))]
+    for name in NAMES:
+        tracker.set_tag(run.info.run_id, f"class.{tracked_name(name)}", name)
+
+
+def test_a_database_is_whole_or_not_there(recorded):
+    DATABASE.parent.mkdir()
+    for name in (".mlflow.db.part", ".mlflow.db.part-journal"):
+        (DATABASE.parent / name).write_bytes(b"what a killed export left")
+    assert track.main([str(recorded)]) == 0
+    assert not [*DATABASE.parent.glob(".mlflow.db.part*")]
+    assert len(runs_of(client())) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["mysql+pymysql://alice:{}@127.0.0.1:1/x", "sqlite:///."]
+)
+def test_a_tracker_that_cannot_be_used_is_one_line(uri, recorded, capsys):
+    assert track.main([str(recorded), "--uri", uri.format(PASSWORD)]) == 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "call mmdet_track again" in line and PASSWORD not in line
+    track.main([str(recorded), "--uri", uri.format(PASSWORD), "--debug"])
+    said = capsys.readouterr().err
+    assert "Traceback" in said and PASSWORD not in said
+
+
+def test_a_broken_database_stays_and_is_told_of(recorded, capsys):
+    DATABASE.parent.mkdir()
+    DATABASE.write_bytes(b"what an older version left, cut")
+    assert track.main([str(recorded)]) == 5
+    assert "move it away" in capsys.readouterr().err
+    assert DATABASE.read_bytes() == b"what an older version left, cut"
 
 
 def test_experiments_of_a_campaign_are_nested(recorded):

@@ -1,5 +1,6 @@
 """What of a run goes to a tracker: parameters, metrics, tags and files."""
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,11 @@ POINTS = 1000
 
 LONGEST = 5000
 """A longer text, such as a list of thousands of classes, is cut; run.json has all."""
+
+LONGEST_NAME = 120
+"""Bytes of a name: MLflow takes 250 with the group, and file systems 255."""
+
+HASHED = re.compile(r"(^| )[0-9a-f]{12}$")
 
 FILES = (
     *("run.json", "ro-crate-metadata.json", "benchmarks/jobs.json", "summary.txt"),
@@ -80,7 +86,7 @@ class TrackedRun:
     def params(self) -> dict[str, str]:
         """The config of the experiment, such as model.seed."""
         config = self._record["config"] or {}
-        return {key: value[:LONGEST] for key, value in flat(config)}
+        return {tracked_name(key): value[:LONGEST] for key, value in flat(config)}
 
     @property
     def tags(self) -> dict[str, str]:
@@ -100,6 +106,9 @@ class TrackedRun:
         for name, own in record["data"].items():
             tags[f"sha256.{name}.annotations"] = own["annotations_sha256"]
             tags[f"sha256.{name}.images"] = own["images_sha256"]
+        for name in record["classes"]["names"]:
+            if (tracked := tracked_name(name)) != name:
+                tags[f"class.{tracked}"] = name[:LONGEST]
         return {name: value for name, value in tags.items() if value}
 
     @property
@@ -139,7 +148,7 @@ class TrackedRun:
             for name in METRICS:
                 figures[f"test/{kind}_{name}"] = run.figure(kind, name)
             for name, value in run.per_class(kind).items():
-                figures[f"test {kind} by class/{name}"] = value
+                figures[f"test {kind} by class/{tracked_name(name)}"] = value
         kept = run.metrics["at_scores"]["all"]
         for name in ("precision", "recall", "f1"):
             figures[f"test/{name}"] = kept[name]
@@ -153,8 +162,8 @@ def _points(group: str, lines: Iterable[dict]) -> Iterator[Point]:
     for line in lines:
         for key, value in line.items():
             if key not in PLACES and value is not None:
-                name = f"{group}/{key}" if group else key
-                yield Point(_allowed(name), float(value), line["iter"])
+                name = f"{group}/{tracked_name(key)}" if group else key
+                yield Point(name, float(value), line["iter"])
 
 
 def _without_unknown(line: dict) -> dict:
@@ -168,9 +177,18 @@ def _thin(lines: list[dict]) -> list[dict]:
     return lines[::-1][::every][::-1]
 
 
-def _allowed(name: str) -> str:
-    """Return a name of a metric that MLflow takes."""
-    return re.sub(r"[^\w./ -]", "_", name)
+def tracked_name(name: str) -> str:
+    """Return a name, or one that every store of MLflow takes in place of it.
+
+    That has a hash at its end, so different names stay apart: also those that a store
+    of files would have as a folder and a file in it.
+    """
+    plain = re.fullmatch(r"[\w.-]+( [\w.-]+)*", name) and name.strip(".")
+    if plain and len(name.encode()) <= LONGEST_NAME and not HASHED.search(name):
+        return name
+    words = " ".join(re.sub(r"[^\w.-]", "_", name).strip(".").split())
+    short = words.encode()[: LONGEST_NAME - 20].decode(errors="ignore")
+    return f"{short} {hashlib.sha256(name.encode()).hexdigest()[:12]}".strip()
 
 
 def _milliseconds(time: str) -> int:

@@ -49,8 +49,8 @@ class Tracker:
 
     def __init__(self, uri: str, experiment: str) -> None:
         self._uri, self._name = uri, experiment
-        path = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-        self._folder = path and path.parent
+        self._file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+        self._folder = self._file and self._file.parent
         prepare()
 
     def export(self, run: TrackedRun) -> str:
@@ -72,10 +72,19 @@ class Tracker:
             done = "is there already"
         else:
             mine = mine or self._begin(run, versions)
-            self._fill(mine, run)
+            self._fill_or_fail(mine, run)
             done = f"exported as version {mine.data.tags[VERSION]}"
         self._mark_latest(mine, versions)
         return done
+
+    def _fill_or_fail(self, target: "Run", run: TrackedRun) -> None:
+        """Fill a run; one that fails does not stay as if it went on."""
+        try:
+            self._fill(target, run)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._client.set_terminated(target.info.run_id, "FAILED")
+            raise
 
     def _mark_latest(self, mine: "Run", versions: Sequence["Run"]) -> None:
         """Give the name to one of the versions; others have their number in theirs."""
@@ -164,6 +173,8 @@ class Tracker:
         """Find the experiment, or make it."""
         from mlflow import MlflowClient
 
+        if self._file and not self._file.exists():
+            self._make_database()
         self._client = MlflowClient(self._uri)
         found = self._client.get_experiment_by_name(self._name)
         self._experiment = (
@@ -171,6 +182,16 @@ class Tracker:
             if found
             else self._client.create_experiment(self._name, tags=KIND)
         )
+
+    def _make_database(self) -> None:
+        """Make the SQLite file beside its place, so that it is whole or not there."""
+        from mlflow import MlflowClient
+
+        part = self._file.with_name(f".{self._file.name}.part")
+        for left in self._folder.glob(f"{part.name}*"):
+            left.unlink()  # of an export that was killed
+        MlflowClient(f"{SQLITE}{part}").search_experiments(max_results=1)
+        part.replace(self._file)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -184,6 +205,14 @@ class Tracker:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
+    def _advice(self) -> str:
+        if self._file and self._file.is_file():
+            return (
+                "call mmdet_track again; if the file is broken, move it away first, "
+                "and all runs can be exported anew"
+            )
+        return "call mmdet_track again when the tracker works"
+
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         import requests
@@ -192,13 +221,16 @@ class Tracker:
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
+        except (
+            *(MlflowException, SQLAlchemyError, requests.RequestException),
+            *(ImportError, OSError),  # no driver of a database; no folder for the file
+        ) as error:
             scrub = Scrubber()
             lines = str(error).splitlines() or [type(error).__name__]
             reason = "cannot be reached" if _is_out_of_reach(error) else lines[0]
             raise ServiceError(
                 f"{scrub(self._uri)}: {scrub(reason)}; the results stay as they are, "
-                "call mmdet_track again when the tracker works"
+                f"{self._advice()}"
             ) from error
 
 
