@@ -8,9 +8,10 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mmdet_flow import cli
 from mmdet_flow.errors import DataError, FlowError
 
 StoredFile = Path | zipfile.Path
@@ -44,6 +45,42 @@ def new_file(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         os.close(handle)
+
+
+_locks: set[int] = set()
+"""Open handles that lock a folder for this process."""
+
+
+def _leave_locks() -> None:
+    """Close them in a forked process, or they would outlive the one that took them."""
+    for handle in _locks:
+        os.close(handle)
+    _locks.clear()
+
+
+os.register_at_fork(after_in_child=_leave_locks)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, refusal: Callable[[], FlowError]) -> Iterator[None]:
+    """Lock a folder for this process; raises the refusal if another one has it.
+
+    The lock is of the folder, wherever it is moved, and ends with the process.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _locks.add(handle)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise refusal() from None
+        except OSError:
+            cli.log.warning("%s: its file system has no locks", folder)
+        yield
+    finally:
+        if handle in _locks:
+            _locks.remove(handle)
+            os.close(handle)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from mmdet_flow.inference.engines.quantize import quantize
 from mmdet_flow.inference.images import read_image
 from mmdet_flow.inference.int8_file import int8_file, read_int8, write_int8
 from mmdet_flow.inference.package_file import CHECKPOINT, open_package
-from mmdet_flow.inference.precision import chosen_precision, precision_file
+from mmdet_flow.inference.precision import chosen_precision, here, precision_file
 from tests.conftest import run_command
 
 EXACT = Candidate("fp32", 0.5, 10.0)
@@ -59,6 +59,21 @@ def test_a_measurement_of_another_machine_does_not_count(tmp_path):
     precision_file(checkpoint).write_text(json.dumps(content))
     assert chosen_precision(checkpoint, "x") == "fp32"
     assert chosen_precision(tmp_path / "no.pth", "x") == "fp32"
+
+
+def test_a_processor_of_the_same_name_with_other_features_is_another(
+    tmp_path, monkeypatch
+):
+    checkpoint = tmp_path / "model.pth"
+    content = {"model_sha256": "x", **here(), "winner": "bf16"}
+    precision_file(checkpoint).write_text(json.dumps(content))
+    assert chosen_precision(checkpoint, "x") == "bf16"
+    monkeypatch.setenv("OV_CPU_MAX_ISA", "SSE41")
+    assert chosen_precision(checkpoint, "x") == "fp32"
+    monkeypatch.delenv("OV_CPU_MAX_ISA")
+    del content["features"]  # as before they were recorded
+    precision_file(checkpoint).write_text(json.dumps(content))
+    assert chosen_precision(checkpoint, "x") == "fp32"
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import cv2
@@ -12,6 +13,8 @@ import pandas
 import pytest
 import torch
 
+from mmdet_flow import cli
+from mmdet_flow.errors import ModelError
 from mmdet_flow.model.metrics import read_metrics
 from mmdet_flow.model.work_dir import WorkDir
 from tests.conftest import BIN, patched_config, run_command, the_error
@@ -104,6 +107,105 @@ def test_twenty_kills_at_random_times_change_nothing(dataset, tmp_path):
     assert work.with_suffix(".pth").read_bytes() == (
         whole.with_suffix(".pth").read_bytes()
     )
+
+
+def test_a_training_resumed_with_other_threads_keeps_those_it_began_with(
+    long_training, tmp_path
+):
+    config, whole = long_training
+    work = tmp_path / "work"
+    first = run_command(*train_command(config, work, "--max-hours", "0.0001"))
+    assert first.returncode == 75, first.stderr[-2000:]
+    recipe = (work / "recipe.json").read_bytes()
+    run = run_command(*train_command(config, work, "--threads", "1"))
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert work.with_suffix(".pth").read_bytes() == whole
+    assert (work / "recipe.json").read_bytes() == recipe
+
+
+RECORD = {"sha256": "a", "threads": 2, "cpu": "AVX2", "versions": {"torch": "1"}}
+
+
+def whole_state(folder: WorkDir, number: int, monkeypatch) -> None:
+    folder.begin(RECORD, "config", None)
+    folder.state(number).write_bytes(b"whole")
+    monkeypatch.setattr(folder, "_newest_whole", lambda: folder.state(number))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "changes", "noted"),
+    [
+        (2, {"threads": 1}, {}),
+        (2, {"threads": 4}, {}),
+        (1, {"threads": 1}, {"threads": 1}),
+        (2, {"cpu": "AVX512"}, {"cpu": "AVX512"}),
+        (2, {"versions": {"torch": "2"}}, {"versions": {"torch": "2"}}),
+    ],
+)
+def test_what_a_resumed_training_goes_on_with_is_recorded(
+    cpus, changes, noted, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(cli, "available_threads", lambda: cpus)
+    monkeypatch.setattr(cli.log, "propagate", True)
+    folder = WorkDir(tmp_path / "work")
+    whole_state(folder, 7, monkeypatch)
+    for _ in range(2):  # what changed once is noted once
+        assert folder.begin(RECORD | changes, "config", "auto") == folder.state(7)
+    resumed = [{"iteration": 7, **noted}] if noted else None
+    assert folder.recipe().get("resumed") == resumed
+    assert len(caplog.records) == bool(noted)
+    assert folder.in_force() | noted == folder.in_force()
+    assert folder.recipe()["threads"] == 2
+
+
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from mmdet_flow.model.work_dir import WorkDir
+with WorkDir(Path(sys.argv[1])).alone():
+    if os.fork() == 0:
+        time.sleep(60)  # as a loader's worker that outlives a killed training
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_training_in_a_folder_is_refused_and_writes_nothing(trained, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "best.pth").write_bytes(b"of the first")
+    command = [sys.executable, "-c", HOLD, str(work)]
+    holder = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        second = run_command("mmdet_train", trained.config, "--work-dir", work)
+        assert second.returncode == 4
+        assert "another training works here" in the_error(second)
+        assert [path.name for path in tmp_path.iterdir()] == ["work"]
+        assert [path.name for path in work.iterdir()] == ["best.pth"]
+        holder.kill()
+        holder.wait()
+        with WorkDir(work).alone():
+            pass
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.wait()
+
+
+def test_a_folder_that_takes_the_place_of_one_put_aside_is_locked_too(tmp_path):
+    folder = WorkDir(tmp_path / "work")
+    with folder.alone():
+        folder.begin({"sha256": "a"}, "config", None)
+        folder.best.write_bytes(b"old")
+        folder.begin({"sha256": "b"}, "config", "auto")
+        for path in (folder.path, tmp_path / "work.old-1"):
+            refused = pytest.raises(ModelError, match="another training")
+            with refused, WorkDir(path).alone():
+                pass
+    with WorkDir(folder.path).alone():
+        pass
 
 
 def wait_for_state(work, number, process) -> None:

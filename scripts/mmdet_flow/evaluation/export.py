@@ -24,7 +24,7 @@ from mmdet_flow.detections import Detections
 from mmdet_flow.errors import UsageError
 from mmdet_flow.files import sha256_of, write_json
 from mmdet_flow.inference.engines import PRECISIONS
-from mmdet_flow.inference.precision import EXACT, precision_file, processor
+from mmdet_flow.inference.precision import EXACT, here, precision_file
 
 BATCH = 8
 CALIBRATION = 100
@@ -154,7 +154,7 @@ def export(trial: Trial, precisions: Iterable[str], max_map_drop: float) -> dict
     candidates, winner = choose(measured, max_map_drop)
     content = {
         "model_sha256": sha256_of(trial.checkpoint),
-        "processor": processor(),
+        **here(),
         "max_map_drop": max_map_drop,
         "candidates": [asdict(candidate) for candidate in candidates],
         "winner": winner,

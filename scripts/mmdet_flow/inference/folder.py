@@ -5,12 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.files import locked
 
 SUFFIXES = IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
 NOTICE = 0.5
@@ -81,26 +83,16 @@ def shard_of(images: list[Path], shard: str) -> list[Path]:
 @contextmanager
 def only_process(*folders: Path) -> Iterator[None]:
     """Lock folders for this process; DataError if another one works on them."""
-    import fcntl
-
-    handles = []
-    try:
+    with ExitStack() as locks:
         for folder in folders:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            handles.append(handle)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DataError(
-                    f"{folder}: another process predicts here; wait for it, or use "
-                    "another folder"
-                ) from None
-            except OSError:
-                cli.log.warning("%s: its file system has no locks", folder)
+            locks.enter_context(locked(folder, partial(_refusal, folder)))
         yield
-    finally:
-        for handle in handles:
-            os.close(handle)
+
+
+def _refusal(folder: Path) -> DataError:
+    return DataError(
+        f"{folder}: another process predicts here; wait for it, or use another folder"
+    )
 
 
 def watch(

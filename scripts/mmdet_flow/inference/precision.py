@@ -1,13 +1,13 @@
 """The precision that a model runs in: measured once, and used by every front.
 
 Beside CHECKPOINT.pth lies CHECKPOINT.precision.json, which mmdet_export writes. Without
-it, for another checkpoint, or on another processor, the exact fp32 is used.
+it, for another checkpoint, or on a processor of another name or with
+other features, the exact fp32 is used.
 """
 
 import json
-from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, processor
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import StoredFile, read_json
 
@@ -20,14 +20,12 @@ def precision_file(checkpoint: StoredFile) -> StoredFile:
     return checkpoint.parent / f"{checkpoint.stem}.precision.json"
 
 
-def processor() -> str:
-    """Return the name of the processor, or "" where Linux does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    names = (line.split(":", 1)[1] for line in lines if line.startswith("model name"))
-    return next(names, "").strip()
+def here() -> dict:
+    """Return what a measurement says of the processor that it was made on."""
+    return {
+        "processor": processor.name(),
+        "features": processor.features(processor.OPENVINO),
+    }
 
 
 def precision_to_use(
@@ -51,11 +49,18 @@ def chosen_precision(checkpoint: StoredFile, model_sha256: str) -> str:
         return EXACT
     try:
         content = read_json(path)
-        measured = (content["model_sha256"], content["processor"])
-        winner = content["winner"]
+        model, winner = content["model_sha256"], content["winner"]
+        where = {"processor": content["processor"], "features": content.get("features")}
     except (KeyError, TypeError, json.JSONDecodeError):
         raise DataError(f"{path}: is not of mmdet_export; remove it") from None
-    if measured != (model_sha256, processor()):
-        cli.log.info("%s: is of another model or processor; using %s", path, EXACT)
+    if model != model_sha256:
+        cli.log.info("%s: is of another model; using %s", path, EXACT)
+        return EXACT
+    if where != here():
+        cli.log.info(
+            "%s: is of another processor, or of one with other features; using %s, "
+            "mmdet_export measures again",
+            *(path, EXACT),
+        )
         return EXACT
     return winner

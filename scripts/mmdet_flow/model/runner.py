@@ -24,6 +24,9 @@ from mmdet_flow.model.weights import load_weights
 from mmdet_flow.model.work_dir import WorkDir
 from mmdet_flow.roi_align import use_fast_roi_align
 
+MEASURED_BY = ("threads", "processes", "cpu", "features", "versions")
+"""What of a recipe the speed of a precision depends on."""
+
 
 class TrainingRunner(Runner):
     """A runner whose checkpoints are whole or not there."""
@@ -70,7 +73,8 @@ class TrainingRunner(Runner):
 
         def find() -> tuple[str | None, Note]:
             recipe = work_dir.recipe()
-            by = [recipe[key] for key in ("threads", "processes", "cpu", "versions")]
+            now = work_dir.in_force()
+            by = [now.get(key) for key in MEASURED_BY]
             size = cfg.test_dataloader.dataset.pipeline
             note = Note([cfg.model, size, batch_size, *by])
             return recipe.get("precision") or note.read(), note

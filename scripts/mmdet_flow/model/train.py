@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_flow import cli
+from mmdet_flow import cli, processor
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError, UsageError
@@ -91,7 +91,23 @@ def _train(options: Options, threads: int, started: float) -> None:
         _scale_learning_rate(cfg)
     _require_classes_of_data(cfg)
     weights = _find_weights(options.load_from or cfg.get("load_from"))
-    state = on_main(lambda: _begin(cfg, options, weights, threads))
+    work_dir = WorkDir(cfg.work_dir)
+    with contextlib.ExitStack() as stack:
+        on_main(lambda: stack.enter_context(work_dir.alone()))
+        state, threads = on_main(
+            lambda: _begin(work_dir, cfg, options, weights, threads)
+        )
+        _use_threads(threads)
+        _run_to_end(cfg, options, weights, state, started)
+
+
+def _run_to_end(
+    cfg: "Config",
+    options: Options,
+    weights: Path | None,
+    state: Path | None,
+    started: float,
+) -> None:
     cfg.resume = state is not None
     cfg.load_from = str(state) if state else None
     _run(
@@ -127,10 +143,16 @@ def _prepare_process(threads: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)
     keep_freed_memory()
     import cv2
+
+    cv2.setNumThreads(1)
+    _use_threads(threads)
+
+
+def _use_threads(threads: int) -> None:
     import torch
 
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
-    cv2.setNumThreads(1)
 
 
 def _run(cfg: "Config", precision: str, weights: Path | None, **loop_options) -> None:
@@ -170,9 +192,13 @@ def _find_weights(name: str | None) -> Path | None:
 
 
 def _begin(
-    cfg: "Config", options: Options, weights: Path | None, threads: int
-) -> Path | None:
-    """Make the work folder ready; return the state to go on from, if there is one."""
+    work_dir: WorkDir,
+    cfg: "Config",
+    options: Options,
+    weights: Path | None,
+    threads: int,
+) -> tuple[Path | None, int]:
+    """Make the work folder ready; return the state to go on from, and the threads."""
     from mmdet_flow.model.checkpoint import load_training_checkpoint, versions
 
     config = _portable_text(cfg)
@@ -182,6 +208,7 @@ def _begin(
         "threads": threads,
         "processes": number_of_processes(),
         "cpu": _cpu_capability(),
+        "features": processor.features(processor.TORCH),
         "versions": versions(),
     }
     if options.precision != "auto":
@@ -189,12 +216,12 @@ def _begin(
     if options.resume not in (None, "auto"):
         # Refuses what is missing, damaged or unsafe.
         load_training_checkpoint(Path(options.resume))
-    state = WorkDir(cfg.work_dir).begin(record, config, options.resume)
+    state = work_dir.begin(record, config, options.resume)
     if state:
         cli.log.info("resuming from %s", state)
     else:
         cli.log.info("training starts from the beginning")
-    return state
+    return state, work_dir.in_force()["threads"]
 
 
 def _recipe_sha256(

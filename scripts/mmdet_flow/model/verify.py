@@ -13,7 +13,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.errors import Interrupted, ModelError
 
-REPORTED = ("versions", "threads", "precision", "cpu")
+REPORTED = ("versions", "threads", "precision", "cpu", "features")
 """What of a training's record explains a difference."""
 
 
@@ -69,13 +69,30 @@ def _difference(want: dict, have: dict) -> str:
 
 def _explanation(before: dict, now: dict) -> str:
     changed = [
-        f"{key} was {before.get(key)}, is {now.get(key)}"
+        _change(key, before.get(key), now.get(key))
         for key in REPORTED
         if before.get(key) != now.get(key)
+    ]
+    changed += [
+        f"after iteration {one['iteration']} it went on with other "
+        + ", ".join(key for key in one if key != "iteration")
+        for one in before.get("resumed", [])
     ]
     if not changed:
         return "versions, threads and CPU are the same, so look for changed images"
     return "; ".join(changed)
+
+
+def _change(key: str, before: object, now: object) -> str:
+    if key != "features":
+        return f"{key} was {before}, is {now}"
+    if before is None:
+        return "the features of its CPU are not recorded"
+    lost, new = (sorted(set(a) - set(b)) for a, b in ((before, now), (now, before)))
+    words = [("lacks", lost), ("has also", new)]
+    return "this CPU " + " and ".join(
+        f"{word} {', '.join(names)}" for word, names in words if names
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:

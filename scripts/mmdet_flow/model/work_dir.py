@@ -5,11 +5,17 @@ were trained with. ``iter_N.pth`` is all that a training needs to go on after it
 N, and ``best.pth`` holds the weights with the best validation.
 """
 
+import contextlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError
-from mmdet_flow.files import read_json, write_if_changed, write_json
+from mmdet_flow.files import locked, read_json, write_if_changed, write_json
+
+CHANGEABLE = ("threads", "cpu", "features", "versions")
+"""What a training can go on with another one of, and its weights depend on."""
 
 
 class WorkDir:
@@ -20,6 +26,29 @@ class WorkDir:
         self.best = self.path / "best.pth"
         self.config = self.path / "recipe.py"
         self._recipe = self.path / "recipe.json"
+        self._locks: contextlib.ExitStack | None = None
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other trainings out of the folder; ModelError if one is in it."""
+        with contextlib.ExitStack() as self._locks:
+            self._lock()
+            yield
+
+    def _lock(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._locks.enter_context(locked(self.path, self._refusal))
+        except OSError as error:
+            raise ModelError(
+                f"{self.path}: cannot be used: {error.strerror}; use another --work-dir"
+            ) from None
+
+    def _refusal(self) -> ModelError:
+        return ModelError(
+            f"{self.path}: another training works here; wait for it, or name another "
+            "--work-dir"
+        )
 
     def state(self, iteration: int) -> Path:
         """Return the path of the state after an iteration."""
@@ -54,6 +83,7 @@ class WorkDir:
             self._recipe.is_file() and self.recipe().get("sha256") == record["sha256"]
         )
         if resume == "auto" and same and (state := self._newest_whole()):
+            self._go_on(record, state)
             return state
         named = Path(resume).resolve() if resume and resume != "auto" else None
         if (self.states() or self.best.is_file()) and not (named and same):
@@ -61,9 +91,42 @@ class WorkDir:
             aside = self._put_aside()
             if named and named.is_relative_to(folder):
                 named = aside / named.relative_to(folder)
+        if named and same:
+            self._go_on(record, named)
+            return named
         write_if_changed(self.config, config)
         write_json(self._recipe, record)
         return named
+
+    def _go_on(self, record: dict, state: Path) -> None:
+        """Keep the threads, if there are CPUs for them, and record what changed."""
+        recipe, before = self.recipe(), self.in_force()
+        now = dict(record)
+        if recipe.get("threads", 0) <= cli.available_threads():
+            now["threads"] = recipe.get("threads", now["threads"])
+        changed = {
+            key: now[key]
+            for key in CHANGEABLE
+            if key in before and key in now and now[key] != before[key]
+        }
+        if not changed:
+            return
+        number = re.search(r"(\d+)\.pth$", state.name)
+        where = int(number[1]) if number else state.name
+        cli.log.warning(
+            "%s: goes on after iteration %s with other %s, so the weights will differ "
+            "from those of an undisturbed training; %s has both",
+            *(self.path, where, _told(before, changed), self._recipe.name),
+        )
+        recipe.setdefault("resumed", []).append({"iteration": where, **changed})
+        write_json(self._recipe, recipe)
+
+    def in_force(self) -> dict:
+        """Return the recipe with what the last resumed training changed in it."""
+        recipe = self.recipe()
+        for one in recipe.get("resumed", []):
+            recipe |= one
+        return recipe
 
     def recipe(self) -> dict:
         """Return what the training was begun with; DataError if that is not there."""
@@ -93,8 +156,23 @@ class WorkDir:
         while (aside := self.path.with_name(f"{name}.old-{number}")).exists():
             number += 1
         self.path.rename(aside)
+        if self._locks is not None:
+            self._lock()
         cli.log.warning(
             "%s: holds another training (config, data, or no --resume); kept as %s",
             *(self.path, aside),
         )
         return aside
+
+
+def _told(before: dict, changed: dict) -> str:
+    """Say what changed, in a line."""
+    words = []
+    for key, now in changed.items():
+        was = before[key]
+        if isinstance(now, dict):
+            names = sorted(name for name in now if now[name] != was.get(name))
+            words.append(f"{key} ({', '.join(names)})")
+        else:
+            words.append(f"{key} ({now}, was {was})")
+    return ", ".join(words)

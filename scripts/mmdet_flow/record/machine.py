@@ -6,10 +6,9 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from mmdet_flow import ROOT, __version__
+from mmdet_flow import ROOT, __version__, processor
 from mmdet_flow.dataset.wai import find_wai_annotations
 from mmdet_flow.errors import FlowError
-from mmdet_flow.inference.precision import processor
 
 OWN_FILES = ("config.yaml", "data")
 """What users change in a checkout; the record has it in other places."""
@@ -70,7 +69,8 @@ def machine() -> dict:
     """Return processor, cores, memory and system, and no name of machine or user."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "processor": processor() or None,
+        "processor": processor.name() or None,
+        "features": processor.features(),
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
         "memory_gb": round(memory / 2**30, 1),

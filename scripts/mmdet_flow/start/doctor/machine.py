@@ -13,6 +13,7 @@ from mmdet_flow import cli
 from mmdet_flow.cache import VARIABLE, default_cache
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import FlowError
+from mmdet_flow.processor import FEATURES
 from mmdet_flow.start.doctor.check import Check, Note, nearest_folder
 
 GB = 1e9
@@ -27,12 +28,6 @@ SKEW = 3.0
 """Seconds that the clocks of machine and file server may differ."""
 
 CGROUPS = ("memory.max", "memory/memory.limit_in_bytes")
-FEATURES = {
-    "avx2": "AVX2",
-    "avx512f": "AVX-512",
-    "avx512_bf16": "bf16",
-    "amx_bf16": "AMX",
-}
 
 
 def checks(root: Path, results: Path, results_gb: Callable[[], float]) -> list[Check]:
