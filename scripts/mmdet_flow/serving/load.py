@@ -27,6 +27,7 @@ from mmdet_flow.serving.connection import (
     add_connection_options,
     add_front_options,
 )
+from mmdet_flow.serving.names import check_names
 
 ROUNDS = 5
 """Rates that --find_rate tries: each halves what is not known."""
@@ -197,6 +198,7 @@ def find_rate(load: Load, count: int, latency: float) -> float:
 
 def measure(args: argparse.Namespace) -> None:
     """Run the command."""
+    check_names(args)
     images = list_images(args.images)
     expected = {path.stem: path for folder in args.compare for path in _opex_in(folder)}
     if args.compare:
@@ -205,6 +207,18 @@ def measure(args: argparse.Namespace) -> None:
         raise DataError(f"{args.images}: there is no image to send")
     connection = Connection.from_options(args)
     connection.check(args.timeout)
+    with connection.told():
+        report = _measured(args, connection, images, expected)
+    if not report.is_perfect:
+        raise ServiceError("not every image was answered once and well; see above")
+
+
+def _measured(
+    args: argparse.Namespace,
+    connection: Connection,
+    images: list[Path],
+    expected: dict[str, Path],
+) -> Report:
     client = CLIENTS[args.redis_front](connection, args.redis_in, args.redis_out)
     try:
         client.wait_for_service(args.timeout)
@@ -217,10 +231,9 @@ def measure(args: argparse.Namespace) -> None:
         if args.find_rate:
             sustained = find_rate(load, count or len(images), args.find_rate)
             print(f"sustained {sustained:.1f} images/s")
+        return report
     finally:
         client.close()
-    if not report.is_perfect:
-        raise ServiceError("not every image was answered once and well; see above")
 
 
 def _opex_in(folder: Path) -> list[Path]:

@@ -9,6 +9,14 @@ import argparse
 
 from mmdet_flow import cli
 from mmdet_flow.serving.connection import Connection, add_connection_options
+from mmdet_flow.serving.names import dead_letters
+
+MOVE = """
+-- KEYS: requests, dead letters; ARGV: entry, fields and values...
+-- Where the request cannot be added, this ends, and the letter stays.
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+redis.call('XDEL', KEYS[2], ARGV[1])
+"""
 
 OURS = (b"error", b"deliveries", b"replayed")
 """Fields of a dead letter that were not in the request."""
@@ -19,30 +27,31 @@ def replay(connection: Connection, stream: str, entries: list[str]) -> list[str]
 
     Each is moved in one step: it is never in both streams, nor in none.
     """
-    from mmdet_flow.serving.streams import dead_letters
-
     redis, dead = connection.client, dead_letters(stream)
+    move = redis.register_script(MOVE)
     moved = []
     for entry, fields in redis.xrange(dead):
         name = entry.decode()
         if entries and name not in entries:
             continue
         request = {key: value for key, value in fields.items() if key not in OURS}
-        with redis.pipeline(transaction=True) as step:
-            # What says that it is no repetition of the request that was answered.
-            step.xadd(stream, request | {b"replayed": entry})
-            step.xdel(dead, entry)
-            step.execute()
+        # What says that it is no repetition of the request that was answered.
+        request[b"replayed"] = entry
+        words = [word for pair in request.items() for word in pair]
+        move([stream, dead], [entry, *words])
         moved.append(name)
     return moved
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from mmdet_flow.serving.streams import dead_letters
-
     connection = Connection.from_options(args)
     connection.check()
+    with connection.told():
+        _run(connection, args)
+
+
+def _run(connection: Connection, args: argparse.Namespace) -> None:
     if args.list:
         for entry, fields in connection.client.xrange(dead_letters(args.redis_in)):
             name = fields.get(b"id", b"").decode(errors="replace")

@@ -1,0 +1,55 @@
+"""Names of channels and streams: which clash, and which are not for clients."""
+
+import argparse
+import re
+
+from mmdet_flow.errors import UsageError
+
+
+def dead_letters(stream: str) -> str:
+    """Return the name of the stream for requests that were given up."""
+    return f"{stream}:dead"
+
+
+def answered(stream: str, what: str = "") -> str:
+    """Return the name of the key that says that something was answered."""
+    return f"{stream}:answered:{what}"
+
+
+def is_own(name: str, redis_in: str) -> bool:
+    """Whether a key is one in which the service keeps requests, or notes of them."""
+    return name in (redis_in, dead_letters(redis_in)) or name.startswith(
+        answered(redis_in)
+    )
+
+
+def check_names(args: argparse.Namespace) -> None:
+    """Raise UsageError for names with which answers would be taken as requests."""
+    redis_in, redis_out = args.redis_in, args.redis_out
+    if redis_in == redis_out:
+        raise UsageError(
+            f"--redis_in and --redis_out are both {redis_in}: each answer would be a "
+            "request; give them two names"
+        )
+    if args.redis_front == "streams" and is_own(redis_out, redis_in):
+        raise UsageError(
+            f"--redis_out {redis_out}: the service keeps this for requests; choose "
+            f"another name, not one that begins with {redis_in}:"
+        )
+    is_pattern = args.redis_front == "pubsub" and getattr(args, "redis_pattern", False)
+    if is_pattern and _may_match(redis_in, redis_out):
+        raise UsageError(
+            f"--redis_in {redis_in}: the pattern matches --redis_out {redis_out}, so "
+            "each answer would be a request; choose another pattern or name"
+        )
+
+
+def _may_match(pattern: str, name: str) -> bool:
+    """Whether a pattern of Redis matches a name, with [...] as any character."""
+    parts = re.findall(r"\\.|\[(?:\\.|[^\]])*\]?|.", pattern, re.DOTALL)
+    wild = {"*": ".*", "?": "."}
+    expression = "".join(
+        "." if part[0] == "[" else wild.get(part) or re.escape(part[-1])
+        for part in parts
+    )
+    return re.fullmatch(expression, name, re.DOTALL) is not None
