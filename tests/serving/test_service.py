@@ -4,11 +4,16 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import redis
 
+from mmdet_flow.serving import service
+from mmdet_flow.serving.connection import embedded_server
+from mmdet_flow.serving.names import check_names
+from mmdet_flow.serving.service import build_parser
 from tests.conftest import BIN, LOW_SCORE, run_command, the_error, unused_port
 from tests.serving.conftest import Channel, Running, Server, redis_servers, wait_until
 
@@ -72,6 +77,81 @@ def test_the_embedded_server_starts_and_ends_with_the_service(start, free_port):
         redis.Redis(port=free_port, retry=None).ping()
 
 
+EMBEDDED = """
+import sys, time
+from mmdet_flow.serving.connection import embedded_server
+with embedded_server(int(sys.argv[1])):
+    print("started", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_embedded_server_goes_with_a_process_that_is_killed(free_port):
+    """And the next one starts at once, on the same port."""
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", EMBEDDED, str(free_port)], stdout=subprocess.PIPE
+        )
+        assert process.stdout.readline() == b"started\n"
+        client = redis.Redis(port=free_port, retry=None)
+        server = client.info("server")["process_id"]
+        client.set("key", "value")
+        process.kill()
+        process.wait()
+        wait_until(lambda gone=server: not is_running(gone), seconds=5)
+
+
+def test_the_embedded_server_outlives_a_ctrl_c_of_the_terminal(free_port):
+    """What is in hand is answered over it."""
+    with embedded_server(free_port):
+        server = redis.Redis(port=free_port).info("server")["process_id"]
+        assert os.getsid(server) != os.getsid(0)
+    assert not is_running(server)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--redis_in", "same", "--redis_out", "same"),
+        ("--redis_front", "streams", "--redis_in", "predictions"),
+        ("--redis_front", "streams", "--redis_out", "images:dead"),
+        ("--redis_front", "streams", "--redis_out", "images:answered:1"),
+        *(
+            ("--redis_pattern", "--redis_in", pattern)
+            for pattern in ("*", "pred*", "?redictions", "[op]redictions", r"pre\d*")
+        ),
+    ],
+)
+def test_answers_that_would_be_requests_are_refused(free_port, options, capsys):
+    """Before a server is looked for."""
+    arguments = ("--checkpoint", "any", "--redis_port", str(free_port), *options)
+    assert service.main([*arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --redis_")
+
+
+@pytest.mark.parametrize("pattern", ["images*", "*s?", r"p\*", "predictions[s]"])
+def test_a_pattern_that_matches_no_answer_is_taken(pattern):
+    arguments = ("--checkpoint", "any", "--redis_pattern", "--redis_in", pattern)
+    check_names(build_parser().parse_args(arguments))
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "1.5"])
+def test_a_port_that_is_none_is_refused(port, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        service.main(["--checkpoint", "any", f"--redis_port={port}"])
+    assert f"{port}" in capsys.readouterr().err
+
+
 def test_no_server_is_one_line(tmp_path, free_port):
     run = run_command(
         *("mmdet_predict_redis", "--checkpoint", "any", "--redis_port", free_port)
@@ -106,6 +186,7 @@ def test_a_wrong_model_is_one_line_and_not_exit_0(redis_port, tmp_path):
         (("--redis_password_env", "NOT_SET"), "this variable is not set"),
         (("--redis_password_file", "/not/there"), "No such file"),
         (("--health", "nowhere"), "write it as PORT or HOST:PORT"),
+        (("--health", "99999"), "write it as PORT or HOST:PORT"),
     ],
 )
 def test_a_wrong_option_is_one_line(redis_port, options, expected):

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from mmdet_flow.inference.predictor import Prediction, Predictor
-from tests.conftest import run_command
+from tests.conftest import run_command, the_error
 from tests.serving.conftest import Channel, Running, Stream, wait_until
 
 STREAMS = ("--redis_front", "streams")
@@ -98,8 +98,10 @@ def test_a_reply_to_that_is_no_stream_ends_in_the_dead_letters(
     stream.send(images[0], "wrong", reply_to="text")
     stream.send(images[0], "right")
     with Running(predictor, server.port, *STREAMS) as running:
-        running.has_answered(1)
-        assert stream.ids() == ["right"] and stream.is_empty()
+        running.has_answered(ok=1, error=1)
+        wrong, right = stream.answers()
+        assert wrong["meta"]["error"] == "reply_to 'text' is no stream"
+        assert right["id"] == "right" and stream.is_empty()
         ((_, letter),) = server.client.xrange("images:dead")
         assert letter[b"error"] == b"reply_to 'text' is no stream"
         assert letter[b"image"] == images[0]
@@ -287,6 +289,14 @@ def test_an_image_that_ends_every_worker_goes_to_the_dead_letters(
     assert server.client.xlen("predictions") == len(names) + 1
     wait_until(stream.is_empty)
     assert worker.stop() == 0
+
+
+def test_a_dead_letter_that_cannot_be_replayed_stays(server):
+    server.client.xadd("images:dead", {"image": b"any", "error": "some"})
+    server.client.set("images", "of somebody")
+    replay = run_command("mmdet_redis_replay", "--redis_port", server.port)
+    assert replay.returncode == 5 and "WRONGTYPE" in the_error(replay)
+    assert server.client.xlen("images:dead") == 1
 
 
 def test_dead_letters_are_listed_and_replayed(predictor, server, stream, images):

@@ -1,5 +1,6 @@
 """/healthz, /readyz and /metrics over HTTP."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def health_server(
 
 def _server(address: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
     host, _, port = address.rpartition(":")
-    if not port.isdigit():
+    if not re.fullmatch("[0-9]+", port) or int(port[:6]) > 65535:
         raise UsageError(f"--health {address}: write it as PORT or HOST:PORT")
     try:
         return ThreadingHTTPServer((host or "127.0.0.1", int(port)), handler)

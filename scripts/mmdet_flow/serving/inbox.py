@@ -8,9 +8,28 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from mmdet_flow.errors import DataError
 from mmdet_flow.serving.metrics import Metrics
 
 POLICIES = ("drop-oldest", "drop-new", "block")
+
+QUEUE_FULL = "the queue is full; send slower"
+
+
+class Refused(DataError):
+    """What is wrong with a request: a sentence, and a word for the metrics."""
+
+    def __init__(self, reason: str, why: str = "unreadable") -> None:
+        super().__init__(reason)
+        self.why = why
+
+
+def refuse_large(size: int, max_bytes: int) -> None:
+    """Raise Refused for an encoded image of more bytes than allowed."""
+    if size > max_bytes:
+        raise Refused(
+            f"the image has {size} bytes; the limit is {max_bytes}", "too_large"
+        )
 
 
 @dataclass(eq=False)
@@ -22,6 +41,7 @@ class Request:
         arrived, deadline: seconds of the monotonic clock.
         name: the caller's id; the SHA-256 of the image where there is none.
         ticket: what the front needs to answer.
+        reason: why it is not predicted when its turn comes, if so.
     """
 
     content: bytes
@@ -29,12 +49,18 @@ class Request:
     deadline: float = math.inf
     name: str | None = None
     ticket: object = None
+    reason: str = ""
 
     @property
     def id(self) -> str:
         if self.name is None:
             self.name = hashlib.sha256(self.content).hexdigest()
         return self.name
+
+    @property
+    def short_id(self) -> str:
+        """The id as it stands in a line of the log."""
+        return "".join(c if c.isprintable() else "?" for c in self.id[:40])
 
 
 @dataclass(frozen=True)
@@ -80,10 +106,10 @@ class Inbox:
 
     def put(self, request: Request) -> None:
         """Add a request; what the policy drops, or this one, is refused."""
-        size = len(request.content)
-        if size > self._max_bytes:
-            reason = f"the image has {size} bytes; the limit is {self._max_bytes}"
-            self.refuse(request, "too_large", reason)
+        try:
+            refuse_large(len(request.content), self._max_bytes)
+        except Refused as refused:
+            self.refuse(request, refused.why, str(refused))
             return
         if not self._count():
             return
@@ -94,7 +120,7 @@ class Inbox:
                 victim = request
                 if self._policy == "drop-oldest":
                     victim = self._waiting.popleft()
-                self._refuse(victim, "queue_full", "the queue is full; send slower")
+                self._refuse(victim, "queue_full", QUEUE_FULL)
                 if victim is request:
                     return
             self._waiting.append(request)

@@ -52,6 +52,9 @@ class Metrics:
         self.suppressed = new(
             Counter, "suppressed", "Second answers to one request that were not sent"
         )
+        self.trimmed = new(
+            Counter, "trimmed", "Requests trimmed or deleted before their answer"
+        )
         self.dead_letters = new(Counter, "dead_letters", "Requests given up")
         self.ready = new(Gauge, "ready", "1 while the service takes requests")
         self.model = new(Info, "model", "The model that answers")

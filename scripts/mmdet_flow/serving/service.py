@@ -22,7 +22,6 @@ import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.clock import source_date_epoch
-from mmdet_flow.errors import ServiceError
 from mmdet_flow.formats.opex import timestamp
 from mmdet_flow.inference.images import MAX_PIXELS
 from mmdet_flow.inference.predictor import (
@@ -39,6 +38,7 @@ from mmdet_flow.serving.connection import (
 from mmdet_flow.serving.health import health_server
 from mmdet_flow.serving.inbox import POLICIES, Inbox
 from mmdet_flow.serving.metrics import Metrics
+from mmdet_flow.serving.names import check_names
 from mmdet_flow.serving.pubsub import PubSubFront
 from mmdet_flow.serving.worker import Limits, Worker
 
@@ -82,8 +82,6 @@ class Service:
 
     def run(self, predictor: Predictor) -> int:
         """Serve until ``stop`` or one of the limits; return the number of answers."""
-        import redis
-
         args = self._args
         over_streams = args.redis_front == "streams"
         limits = Limits(
@@ -106,13 +104,8 @@ class Service:
         front = self._streams() if over_streams else self._pubsub()
         worker = Worker(predictor, front, inbox, self.metrics, limits, self._name)
         self.metrics.model.info(predictor.detector.meta)
-        try:
+        with self.connection.told():
             worker.run(self._stop, self._become_ready)
-        except redis.ResponseError as error:
-            raise ServiceError(
-                f"Redis at {self.connection.address} refuses a command: {error}; check "
-                "the names of --redis_in and --redis_out, and the rights of the user"
-            ) from None
         return worker.answered
 
     def _become_ready(self) -> None:
@@ -153,12 +146,15 @@ class Service:
             claim_after=args.claim_after,
             max_deliveries=args.max_deliveries,
             max_replies=args.max_replies,
+            max_backlog=args.max_backlog,
+            max_bytes=args.max_bytes,
             image_root=args.image_root,
         )
 
 
 def serve(args: argparse.Namespace) -> None:
     """Run the command: connect, load the model, serve until a signal comes."""
+    check_names(args)
     use_package(args)
     source_date_epoch()  # a wrong one is said at once
     with ExitStack() as stack:
@@ -263,6 +259,13 @@ def _add_streams_options(parser) -> None:
         default=10_000,
         metavar="N",
         help="streams: about how many answers are kept (default: 10000)",
+    )
+    parser.add_argument(
+        "--max_backlog",
+        type=cli.positive_int,
+        metavar="N",
+        help="streams: when more requests wait, answer the oldest with an error "
+        "(default: all wait)",
     )
     parser.add_argument(
         "--image_root",

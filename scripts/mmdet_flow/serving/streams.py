@@ -5,6 +5,10 @@ wanted ``id``, ``reply_to`` (the stream for the answer) and ``deadline_ms`` (cou
 from the entry's own time). An answer is an entry with ``id`` and ``opex``. A request
 stays in the stream until it is answered; the answer is written and the request removed
 in one step, so that of several workers that have the same request one answers.
+
+Whatever is wrong with one request is its own affair: it is answered with an error, in
+the stream that it names or, where that takes none, in that of all answers; and it goes
+to the dead letters where it cannot be answered as it asks.
 """
 
 import hashlib
@@ -12,16 +16,19 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import redis
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, ServiceError
 from mmdet_flow.serving.connection import Connection
-from mmdet_flow.serving.inbox import Inbox, Request
+from mmdet_flow.serving.files import read_below
+from mmdet_flow.serving.inbox import QUEUE_FULL, Inbox, Refused, Request
 from mmdet_flow.serving.metrics import Metrics
+from mmdet_flow.serving.names import answered, dead_letters, is_own
 
 WAIT_MS = 200
 """How long at most to wait for a request before looking at what else is to do."""
@@ -32,37 +39,72 @@ REMEMBER = 600
 REPLY_LIFETIME = 86400
 """Seconds without an answer after which a caller's own reply stream goes."""
 
+LONGEST_NAME = 1000
+"""Bytes of an ``id`` or ``reply_to``: each answer holds the one several times."""
+
+NO_LIMIT = 2**63 - 1
+"""A length that no stream has."""
+
 FINISH = """
--- KEYS: requests, replies, answered, dead letters
+-- KEYS: requests, replies, answered, given up, dead letters
 -- ARGV: group, entry, id, opex or "", why it is given up or "", seconds to remember,
---       longest reply stream, lifetime of the reply stream or 0
+--       longest reply stream, lifetime of the reply stream or 0,
+--       1 if nobody else can have answered without our knowing
+-- Returns the outcome, how many entries were removed, and what else went wrong.
+-- Whatever may fail comes before what was written would have to be taken back.
+local function why(result) return type(result) == 'table' and result.err end
+
 local entry = ARGV[2]
-local pending = redis.call('XPENDING', KEYS[1], ARGV[1], entry, entry, 1)
-if #pending == 0 then return 'gone' end
-local outcome = 'given up'
+local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], entry, entry, 1)
+local known = not why(pending) and pending[1]
+if redis.call('EXISTS', KEYS[4]) == 1 or not (known or ARGV[9] == '1') then
+  return {'gone', 0, ''}
+end
+-- A first write, of nothing: a server that takes no writes says so here. After it
+-- none fails for want of memory, so that the requests get out of a full server.
+redis.call('DEL', KEYS[4])
+local outcome, trouble = 'given up', ''
 if redis.call('EXISTS', KEYS[3]) == 1 then
   outcome = 'repeated'
 elseif ARGV[4] ~= '' then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[7], '*', 'id', ARGV[3],
-             'opex', ARGV[4])
-  if ARGV[8] ~= '0' then redis.call('EXPIRE', KEYS[2], ARGV[8]) end
-  redis.call('SET', KEYS[3], entry, 'EX', ARGV[6])
+  local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[7], '*',
+                            'id', ARGV[3], 'opex', ARGV[4])
+  if why(added) then return added end
+  if ARGV[8] ~= '0' then redis.pcall('EXPIRE', KEYS[2], ARGV[8]) end
+  redis.pcall('SET', KEYS[3], entry, 'EX', ARGV[6])
   outcome = 'answered'
 end
 if ARGV[5] ~= '' then
-  local fields = redis.call('XRANGE', KEYS[1], entry, entry)[1][2]
-  local more = {'error', ARGV[5], 'deliveries', tostring(pending[1][4])}
-  for _, value in ipairs(more) do fields[#fields + 1] = value end
-  redis.call('XADD', KEYS[4], '*', unpack(fields))
+  local found = redis.pcall('XRANGE', KEYS[1], entry, entry)
+  local fields = not why(found) and found[1] and found[1][2] or {'id', ARGV[3]}
+  if #fields > 200 then  -- a command takes no more than some thousand words
+    local values, few = {}, {}
+    for index = 1, #fields, 2 do values[fields[index]] = fields[index + 1] end
+    for _, name in ipairs({'image', 'path', 'id', 'reply_to', 'deadline_ms'}) do
+      if values[name] then few[#few + 1] = name; few[#few + 1] = values[name] end
+    end
+    fields = few
+  end
+  local deliveries = known and tostring(known[4]) or '1'
+  for _, word in ipairs({'error', ARGV[5], 'deliveries', deliveries}) do
+    fields[#fields + 1] = word
+  end
+  local added = redis.pcall('XADD', KEYS[5], '*', unpack(fields))
+  if why(added) then
+    if outcome == 'given up' then return added end
+    trouble = added.err
+  end
+  redis.pcall('SET', KEYS[4], entry, 'EX', ARGV[6])
 end
-redis.call('XACK', KEYS[1], ARGV[1], entry)
-redis.call('XDEL', KEYS[1], entry)
-return outcome
+redis.pcall('XACK', KEYS[1], ARGV[1], entry)
+local removed = redis.pcall('XDEL', KEYS[1], entry)
+return {outcome, why(removed) and 1 or removed, trouble}
 """
 
 KEEP = """
 -- KEYS: requests; ARGV: group, worker, entries...
--- Those that are still the worker's own count as just delivered.
+-- Those that are still the worker's own count as just delivered. Redis 7 forgets here
+-- who has one that was trimmed away; FINISH answers it all the same.
 for index = 3, #ARGV do
   local entry = ARGV[index]
   if #redis.call('XPENDING', KEYS[1], ARGV[1], entry, entry, 1, ARGV[2]) == 1 then
@@ -80,9 +122,22 @@ end
 """
 
 
-def dead_letters(stream: str) -> str:
-    """Return the name of the stream for requests that were given up."""
-    return f"{stream}:dead"
+@dataclass
+class Ticket:
+    """What answering a request takes.
+
+    Attributes:
+        entry: its id in the stream.
+        places: the streams that may take the answer, best first; None stands for the
+            dead letters alone.
+        digest: what requests have in common that are repetitions of each other.
+        taken: when it came into our hand, in seconds of the monotonic clock.
+    """
+
+    entry: bytes
+    places: list[bytes | str | None]
+    digest: str = ""
+    taken: float = 0.0
 
 
 class StreamsFront:
@@ -94,6 +149,8 @@ class StreamsFront:
             taken over. What is in hand is reported as alive three times in this time.
         max_deliveries: a request that ended so many workers is given up.
         max_replies: about how many answers a reply stream keeps.
+        max_backlog: of more requests in the stream the oldest are refused, if any.
+        max_bytes: the largest file that a ``path`` may name.
         image_root: the folder below which ``path`` may point, if anywhere.
     """
 
@@ -112,6 +169,8 @@ class StreamsFront:
         claim_after: float = 30.0,
         max_deliveries: int = 5,
         max_replies: int = 10_000,
+        max_backlog: int | None = None,
+        max_bytes: int = 32 << 20,
         image_root: Path | None = None,
     ) -> None:
         self._connection = connection
@@ -125,6 +184,8 @@ class StreamsFront:
         self._wait_ms = max(1, min(WAIT_MS, self._claim_ms // 4))
         self._max_deliveries = max_deliveries
         self._max_replies = max_replies
+        self._max_backlog = max_backlog
+        self._max_bytes = max_bytes
         self._image_root = image_root and image_root.resolve()
         self._finish = self._redis.register_script(FINISH)
         self._keep = self._redis.register_script(KEEP)
@@ -137,7 +198,7 @@ class StreamsFront:
         self, inbox: Inbox, stop: threading.Event, on_ready: Callable[[], None]
     ) -> None:
         """Move requests into the inbox; after ``stop`` keep alive what is in hand."""
-        self._with_group(self._left_behind, stop)
+        self._check_keys(stop)
         on_ready()
         while not stop.is_set():
             room = self._wait_for_room(self._ahead)
@@ -145,44 +206,87 @@ class StreamsFront:
                 self._looked = time.monotonic()
                 self._take_over(inbox, stop)
             elif room > 0:
-                for entry, fields in self._read(min(room, inbox.left), stop):
-                    self._deliver(inbox, entry, fields)
+                entries = self._read(min(room, inbox.left), stop)
+                too_many = self._too_many(stop) if entries else 0
+                for number, (entry, fields) in enumerate(entries):
+                    self._deliver(inbox, entry, fields, is_late=number < too_many)
         self._wait_until_free()
 
     def reply(self, request: Request, opex: str, given_up: str = "") -> bool:
         """Answer and acknowledge in one step; False if it was answered already.
 
         With the reason in ``given_up``, the request goes to the dead letters too.
+        Raises DataError if the answer is not taken; the next goes to another place.
         """
-        entry, reply_to, digest = request.ticket
+        ticket = request.ticket
+        try:
+            finished = self._connection.persist(
+                lambda: self._finish_in(ticket.places[0], request, opex, given_up)
+            )
+        except redis.ResponseError as error:
+            return self._try_elsewhere(request, error)
+        outcome, removed, trouble = finished
+        self._let_go(ticket.entry)
+        self._count(request, outcome, removed)
+        if given_up and outcome != b"gone":
+            self._metrics.dead_letters.inc()
+            cli.log.error("image %s: given up: %s", request.short_id, given_up)
+        if trouble:
+            cli.log.error("image %s: no dead letter: %r", request.short_id, trouble)
+        return outcome == b"answered"
+
+    def _finish_in(self, place, request: Request, opex: str, given_up: str):
+        ticket = request.ticket
+        held = time.monotonic() - ticket.taken
         keys = [
             self._in,
-            reply_to or self._out,
-            f"{self._in}:answered:{digest}",
+            place or self._out,
+            answered(self._in, ticket.digest),
+            answered(self._in, ticket.entry.decode()),
             dead_letters(self._in),
         ]
         values = [
-            *(self._group, entry, request.id, opex, given_up, REMEMBER),
-            *(self._max_replies, REPLY_LIFETIME if reply_to else 0),
+            *(self._group, ticket.entry, request.id, opex if place else "", given_up),
+            *(REMEMBER, self._max_replies),
+            0 if place in (self._out, None) else REPLY_LIFETIME,
+            # Whoever answers leaves a note for longer than this.
+            int(held < REMEMBER / 2),
         ]
-        try:
-            outcome = self._connection.persist(lambda: self._finish(keys, values))
-        except redis.ResponseError as error:
-            if opex and "WRONGTYPE" in str(error):
-                reason = f"reply_to {reply_to or self._out!r} is no stream"
-                return self.reply(request, "", reason)
-            if "NOGROUP" not in str(error):
-                raise
-            outcome = b"gone"  # with the whole memory of the server
+        return self._finish(keys, values)
+
+    def _try_elsewhere(self, request: Request, error: Exception) -> bool:
+        """Raise DataError if there is another place for the answer."""
+        ticket = request.ticket
+        place = ticket.places.pop(0)
+        if ticket.places:
+            name = place if isinstance(place, str) else place.decode(errors="replace")
+            what = f"{'redis_out' if place == self._out else 'reply_to'} {name!r}"
+            if "WRONGTYPE" in str(error):
+                raise DataError(f"{what} is no stream")
+            raise DataError(f"{what} takes no answer: {error}")
+        # It stays in the stream, and is tried again like what a dead worker left.
+        self._let_go(ticket.entry)
+        cli.log.error("image %s: it cannot be given up: %s", request.short_id, error)
+        return False
+
+    def _let_go(self, entry: bytes) -> None:
         with self._freed:
             self._in_hand.discard(entry)
             self._freed.notify_all()
-        if given_up:
-            self._metrics.dead_letters.inc()
-            cli.log.error("image %s: given up: %s", request.id[:40], given_up)
+
+    def _count(self, request: Request, outcome: bytes, removed: int) -> None:
         if outcome in (b"gone", b"repeated"):
             self._metrics.suppressed.inc()
-        return outcome == b"answered"
+        if outcome != b"gone" and not removed:
+            self._tell_trimmed(request.ticket.entry, "and answered all the same")
+
+    def _tell_trimmed(self, entry: bytes, what: str) -> None:
+        self._metrics.trimmed.inc()
+        cli.log.warning(
+            "request %s was trimmed or deleted before its answer, %s; producers must "
+            "not trim %s",
+            *(entry.decode(), what, self._in),
+        )
 
     def close(self) -> None:
         """Let go of what is in hand, and leave the group if nothing was."""
@@ -193,6 +297,36 @@ class StreamsFront:
             self._leave([self._in], [self._group, self._worker])
         except (redis.RedisError, OSError) as error:
             cli.log.warning("%s stays in the group: %s", self._worker, error)
+
+    def _check_keys(self, stop: threading.Event) -> None:
+        """Raise ServiceError if the keys of the service are none that it can use."""
+        redis_, keep = self._redis, [self._group, self._worker]
+        # Each of these writes changes nothing.
+        tries = {
+            name: partial(redis_.xtrim, name, maxlen=NO_LIMIT)
+            for name in (self._in, self._out, dead_letters(self._in))
+        }
+        note = answered(self._in, "0")
+        tries[note] = partial(redis_.delete, note)
+        tries[f"group {self._group}"] = lambda: self._keep([self._in], keep)
+        tries["the pending list"] = self._left_behind
+        for name, call in tries.items():
+            try:
+                self._with_group(call, stop)
+            except redis.ResponseError as error:
+                raise ServiceError(
+                    f"Redis at {self._connection.address} refuses a command, on "
+                    f"{name}: {error}; check the names of --redis_in and --redis_out, "
+                    "and the rights of the user"
+                ) from None
+
+    def _too_many(self, stop: threading.Event) -> int:
+        """Return how many requests are more than may wait, before any is taken up."""
+        if self._max_backlog is None:
+            return 0
+        in_hand = len(self._in_hand)  # first: those answered since are no longer there
+        length = self._with_group(lambda: self._redis.xlen(self._in), stop) or 0
+        return max(0, length - in_hand - self._max_backlog)
 
     def _read(self, count: int, stop: threading.Event) -> list:
         """Return new entries, each (id, fields), waiting a moment for them."""
@@ -252,7 +386,7 @@ class StreamsFront:
                 self._wait_until_free()
             else:
                 reason = f"delivered {deliveries - 1} times and never answered"
-                inbox.refuse(self._request(got, fields), "given_up", reason)
+                self._deliver(inbox, got, fields, given_up=reason)
 
     def _left_behind(self) -> list:
         return self._redis.xpending_range(
@@ -262,15 +396,19 @@ class StreamsFront:
     def _claim(self, entry: bytes) -> tuple[bytes, dict, int] | None:
         """Return the id, fields and number of deliveries, if it is still free."""
         names = (self._in, self._group)
-        claimed = self._redis.xautoclaim(
+        answer = self._redis.xautoclaim(
             *names, self._worker, self._claim_ms, start_id=entry, count=1
-        )[1]
-        if not claimed:
-            return None
-        got, fields = claimed[0]
-        if fields is None:
-            # Redis 6 lists what was deleted from the stream; nobody can answer that.
+        )
+        # What was deleted from the stream nobody can answer: Redis 7 says what it was,
+        got, fields = answer[1][0] if answer[1] else (None, None)
+        trimmed = answer[2] if len(answer) > 2 else []
+        if answer[1] and fields is None:
+            # and Redis 6 that it was something.
             self._redis.xack(*names, entry)
+            trimmed = [entry]
+        for lost in trimmed:
+            self._tell_trimmed(lost, "which it never gets from a worker that is gone")
+        if fields is None:
             return None
         pending = self._redis.xpending_range(*names, got, got, 1)
         return got, fields, pending[0]["times_delivered"] if pending else 0
@@ -280,49 +418,82 @@ class StreamsFront:
         while self._wait_for_room(1) < 1:
             pass
 
-    def _deliver(self, inbox: Inbox, entry: bytes, fields: dict) -> None:
-        request = self._request(entry, fields)
+    def _deliver(
+        self,
+        inbox: Inbox,
+        entry: bytes,
+        fields: dict,
+        is_late: bool = False,
+        given_up: str = "",
+    ) -> None:
+        """Have a request predicted, or refused for whatever is wrong with it.
+
+        ``is_late``: too many wait. ``given_up``: why it is not tried again.
+        """
+        ticket = Ticket(entry, [self._out, None], taken=time.monotonic())
+        request = Request(b"", name=entry.decode(), ticket=ticket)
         self._in_hand.add(entry)
         try:
-            request.content = self._content(fields)
-        except DataError as error:
-            inbox.refuse(request, "unreadable", str(error))
+            self._understand(request, fields)
+            if given_up:
+                raise Refused(given_up, "given_up")
+            if is_late:
+                # It waits for its turn all the same, which is soon.
+                self._metrics.drops.labels("queue_full").inc()
+                request.reason = QUEUE_FULL
+            else:
+                request.content = self._content(fields)
+        except Refused as refused:
+            inbox.refuse(request, refused.why, str(refused))
+        except Exception as error:  # one request must not end the worker
+            cli.log.error("image %s: %s", request.short_id, error, exc_info=True)
+            reason = f"the request cannot be read: {type(error).__name__}"
+            inbox.refuse(request, "given_up", reason)
         else:
             inbox.put(request)
 
-    def _request(self, entry: bytes, fields: dict) -> Request:
-        sent = int(entry.split(b"-")[0]) / 1000
-        age = max(0.0, time.time() - sent)
-        arrived = time.monotonic() - age
-        limit = fields.get(b"deadline_ms", b"")
+    def _understand(self, request: Request, fields: dict) -> None:
+        """Fill in all but the content."""
+        ticket, name = request.ticket, fields.get(b"id", b"")
         # The same request sent twice has the same digest, if the caller named it.
-        digest = hashlib.sha256(b"" if b"id" in fields else entry)
-        for name, value in sorted(fields.items()):
-            digest.update(b"%b %d %b" % (name, len(value), value))
-        reply_to = fields.get(b"reply_to", b"").decode(errors="replace")
-        return Request(
-            content=b"",
-            arrived=arrived,
-            deadline=arrived + int(limit) / 1000 if limit.isdigit() else math.inf,
-            name=fields.get(b"id", entry).decode(errors="replace"),
-            ticket=(entry, reply_to, digest.hexdigest()),
-        )
+        digest = hashlib.sha256(b"" if name else ticket.entry)
+        for field, value in sorted(fields.items()):
+            digest.update(b"%b %d %b" % (field, len(value), value))
+        ticket.digest = digest.hexdigest()
+        if name:
+            request.name = name[:LONGEST_NAME].decode(errors="replace")
+        if reply_to := self._reply_to(fields):
+            ticket.places.insert(0, reply_to)
+        if len(name) > LONGEST_NAME:
+            raise Refused(f"the id has {len(name)} bytes; the limit is {LONGEST_NAME}")
+        sent = int(ticket.entry.split(b"-")[0]) / 1000
+        request.arrived = time.monotonic() - max(0.0, time.time() - sent)
+        request.deadline = request.arrived + _seconds(fields.get(b"deadline_ms"))
+
+    def _reply_to(self, fields: dict) -> bytes:
+        """Return the stream for the answer, or b"" if the request names none."""
+        reply_to = fields.get(b"reply_to", b"")
+        if len(reply_to) > LONGEST_NAME:
+            raise Refused(
+                f"reply_to has {len(reply_to)} bytes; the limit is {LONGEST_NAME}",
+                "given_up",
+            )
+        name = reply_to.decode(errors="replace")
+        if reply_to and (name == self._out or is_own(name, self._in)):
+            raise Refused(
+                f"reply_to {name!r} is a key of the service; name one of your own",
+                "given_up",
+            )
+        return reply_to
 
     def _content(self, fields: dict) -> bytes:
         if b"image" in fields:
             return fields[b"image"]
         if b"path" not in fields:
-            raise DataError("the request has neither image nor path")
+            raise Refused("the request has neither image nor path")
         if self._image_root is None:
-            raise DataError("the request has a path; this service reads none")
-        path = self._image_root / fields[b"path"].decode(errors="replace")
-        try:
-            path = path.resolve()
-            if not path.is_relative_to(self._image_root):
-                raise DataError("the path leaves the folder of the images")
-            return path.read_bytes()
-        except (OSError, ValueError) as error:
-            raise DataError(f"the path cannot be read: {error}") from None
+            raise Refused("the request has a path; this service reads none")
+        return read_below(self._image_root, fields[b"path"], self._max_bytes)
 
     def _wait_for_room(self, limit: int) -> int:
         """Return how many more may be in hand; wait a moment if it is none."""
@@ -339,3 +510,17 @@ class StreamsFront:
 
     def _is_time(self, since: float, share: float) -> bool:
         return time.monotonic() - since > self._claim_ms / 1000 * share
+
+
+def _seconds(milliseconds: bytes | None) -> float:
+    """Return a time limit; infinite where there is none."""
+    if not milliseconds:
+        return math.inf
+    try:
+        value = float(milliseconds)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        text = milliseconds[:40].decode(errors="replace")
+        raise Refused(f"deadline_ms {text!r} is no number of milliseconds")
+    return value / 1000

@@ -33,7 +33,12 @@ class Front(Protocol):
         self, inbox: Inbox, stop: threading.Event, on_ready: Callable[[], None]
     ) -> None: ...
 
-    def reply(self, request: Request, opex: str, given_up: str = "") -> bool: ...
+    def reply(self, request: Request, opex: str, given_up: str = "") -> bool:
+        """Send an answer; False if it is not needed.
+
+        Raises DataError where the answer cannot go: the next one goes elsewhere.
+        """
+        ...
 
     def close(self) -> None: ...
 
@@ -188,7 +193,7 @@ class Worker:
             else:
                 readable.append((request, decoded))
         begun = time.monotonic()
-        predictions = self._predict([decoded.pixels for _, decoded in readable])
+        predictions = self._predict(readable)
         seconds = (time.monotonic() - begun) / max(1, len(readable))
         watch.cancel()
         for (request, decoded), prediction in zip(readable, predictions, strict=True):
@@ -197,50 +202,68 @@ class Worker:
                 continue
             self._observe("decode", decoded.seconds)
             self._observe("infer", seconds)
-            self._reply(request, started, prediction, decoded.seconds, seconds)
+            times = (started - request.arrived, decoded.seconds, seconds)
+            try:
+                opex = self._opex(request, prediction, *times)
+            except Exception as error:  # one request must not end the worker
+                failed.append((request, _tell(request, "the prediction failed", error)))
+            else:
+                self._observe("queue", times[0])
+                self._send(request, opex, "ok")
         for request, reason in failed:
             self._reply_error(request, reason)
 
-    def _predict(self, images: list) -> list[Prediction | str]:
+    def _predict(
+        self, readable: list[tuple[Request, Decoded]]
+    ) -> list[Prediction | str]:
         """Return a prediction per image, or why there is none."""
-        if not images:
+        if not readable:
             return []
-        self._metrics.batch_size.observe(len(images))
+        self._metrics.batch_size.observe(len(readable))
         try:
-            return list(self._predictor.predict(images))
+            return list(self._predictor.predict([one.pixels for _, one in readable]))
         except Exception as error:
             # One image must not spoil the answers of the others.
-            if len(images) > 1:
-                return [self._predict([image])[0] for image in images]
-            return [f"the prediction failed: {type(error).__name__}: {error}"]
+            if len(readable) > 1:
+                return [self._predict([one])[0] for one in readable]
+            return [_tell(readable[0][0], "the prediction failed", error)]
 
-    def _reply(
+    def _opex(
         self,
         request: Request,
-        started: float,
         prediction: Prediction,
+        queue_seconds: float,
         decode_seconds: float,
         infer_seconds: float,
-    ) -> None:
+    ) -> str:
         times = {
-            "ms_queue": started - request.arrived,
+            "ms_queue": queue_seconds,
             "ms_decode": decode_seconds,
             "ms_infer": infer_seconds,
         }
-        self._observe("queue", times["ms_queue"])
         meta = {name: f"{value * 1000:.1f}" for name, value in times.items()}
         meta |= {"request_id": request.id, "worker": self._meta["worker"]}
-        self._send(request, prediction.opex(request.id, timestamp(), meta), "ok")
+        return prediction.opex(request.id, timestamp(), meta)
 
     def _reply_error(self, request: Request, reason: str, given_up: str = "") -> None:
-        cli.log.error("image %s: %s", request.id[:40], reason)
-        meta = self._meta | {"request_id": request.id}
-        opex = error_opex(request.id, reason, meta, timestamp())
+        opex = self._error_opex(request, reason)
         self._send(request, opex, "error", given_up)
+
+    def _error_opex(self, request: Request, reason: str) -> str:
+        cli.log.error("image %s: %s", request.short_id, reason)
+        meta = self._meta | {"request_id": request.id}
+        return error_opex(request.id, reason, meta, timestamp())
 
     def _send(self, request: Request, opex: str, status: str, given_up="") -> None:
         begun = time.monotonic()
-        if self._front.reply(request, opex, given_up):
+        while True:
+            try:
+                is_answered = self._front.reply(request, opex, given_up)
+                break
+            except DataError as error:  # it goes to another place, with the reason
+                given_up, status = str(error), "error"
+                opex = self._error_opex(request, given_up)
+        if is_answered:
             self._metrics.answered.labels(status).inc()
         now = time.monotonic()
         self._observe("reply", now - begun)
@@ -288,6 +311,8 @@ def _decode(request: Request, max_pixels: int) -> Decoded:
     begun = time.monotonic()
     # The id may be made of the content, which the pixels then replace.
     _, content, request.content = request.id, request.content, b""
+    if request.reason:
+        return Decoded(None, request.reason, 0.0)
     if begun > request.deadline:
         return Decoded(None, "the deadline has passed", 0.0)
     pixels, error = None, ""
@@ -296,5 +321,14 @@ def _decode(request: Request, max_pixels: int) -> Decoded:
     except DataError as problem:
         error = str(problem)
     except Exception as problem:  # such as MemoryError
-        error = f"the image cannot be decoded: {type(problem).__name__}: {problem}"
+        error = _tell(request, "the image cannot be decoded", problem)
     return Decoded(pixels, error, time.monotonic() - begun)
+
+
+def _tell(request: Request, what: str, error: Exception) -> str:
+    """Log an error that nobody foresaw; return what a client may know of it.
+
+    Its text may name places of this machine.
+    """
+    cli.log.error("image %s: %s: %r", request.short_id, what, error)
+    return f"{what}: {type(error).__name__}; the log of the worker says more"
