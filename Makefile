@@ -151,6 +151,12 @@ bench-serving: setup ## measure the Redis service beside batch prediction, after
 	@$(BIN)/python benchmarks/serving.py --images $(IMAGES) \
 	  --checkpoint $(CHECKPOINT) --score 0.3 --reference $(REFERENCE)
 
+MINUTES ?= 10
+
+bench-overload: setup ## send the Redis service three times what it can do: 30 minutes
+	@$(BIN)/python benchmarks/overload.py --images $(IMAGES) \
+	  --checkpoint $(CHECKPOINT) --score 0.3 --minutes $(MINUTES)
+
 # bf16 needs a processor that has it, int8 what mmdet_export makes.
 PRECISIONS ?= fp32 $(if $(shell grep -m 1 bf16 /proc/cpuinfo),bf16) \
   $(if $(wildcard $(CHECKPOINT:.pth=.int8.zip)),int8)
@@ -202,4 +208,4 @@ clean: ## remove results and the generated example, not the environments
 .PHONY: test-storage test-record
 .PHONY: image publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
-.PHONY: bench-serving bench-two-stage lint format clean
+.PHONY: bench-serving bench-overload bench-two-stage lint format clean
