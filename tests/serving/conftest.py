@@ -150,7 +150,9 @@ class ServiceProcess:
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self._ready.wait(60), self.lines
+        if not self._ready.wait(60):
+            self.kill()
+            raise AssertionError(self.lines)
 
     def _read(self) -> None:
         for line in self.process.stderr:
