@@ -89,14 +89,13 @@ def write_config(
 
     ``size`` is the longer side, ``scale`` the longest long and short side of mmdet.
     """
-    from mmengine.config import Config
-
     from mmdet_flow.model.checkpoint import load_checkpoint
+    from mmdet_flow.model.config_text import read_config_text
     from mmdet_flow.model.fit.images import set_image_size
     from mmdet_flow.model.fit.network import drop_pretrained
     from mmdet_flow.model.fit.tree import walk
 
-    config = Config.fromstring(load_checkpoint(checkpoint).config, file_format=".py")
+    config = read_config_text(load_checkpoint(checkpoint).config, checkpoint)
     if size:
         set_image_size(config, size)
     for node in walk(config.test_dataloader) if scale else ():

@@ -39,9 +39,9 @@ class Facts:
 
     @cached_property
     def config(self) -> "Config":
-        from mmengine.config import Config
+        from mmdet_flow.model.config_text import read_config_text
 
-        return Config.fromstring(self.checkpoint.config, file_format=".py")
+        return read_config_text(self.checkpoint.config, self.checkpoint.path)
 
     @cached_property
     def base(self) -> str | None:

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from mmdet_flow.dataset.classes import (
     require_same_classes,
 )
 from mmdet_flow.detections import Detections
-from mmdet_flow.errors import ModelError
+from mmdet_flow.errors import FlowError, ModelError
 from mmdet_flow.files import StoredFile
 from mmdet_flow.imports import import_mmdet
 from mmdet_flow.inference.engines import EngineOptions, open_engine
@@ -24,7 +25,11 @@ from mmdet_flow.inference.int8_file import read_int8
 from mmdet_flow.inference.precision import EXACT, precision_to_use
 from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.checkpoint import load_checkpoint
+from mmdet_flow.model.config_text import read_config_text
+from mmdet_flow.model.export import load_config
+from mmdet_flow.model.known_types import confined, require_known_types
 
+MISFIT = "does not fit the config: {}; use the config of this training"
 LOADING = ("LoadImageFromFile", "LoadImageFromNDArray")
 
 
@@ -63,18 +68,20 @@ class Detector:
         loaded = load_checkpoint(checkpoint)
         check_environment(loaded.classes)
         cfg = _read_config(loaded.config, config, checkpoint)
-        _check_config_classes(cfg, loaded.classes, checkpoint)
         self.classes = loaded.classes
-        model = _build_model(cfg, loaded.state_dict, checkpoint).to(device)
-        self._pipeline = _build_pipeline(cfg)
-        identity = _identity(loaded.sha256, cfg)  # without the score
-        _skip_low_scores(model, score)
         precision = precision_to_use(
             precision, checkpoint, loaded.sha256, backend, device
         )
         int8 = read_int8(checkpoint, loaded.sha256) if precision == "int8" else {}
         options = EngineOptions(backend, precision, threads, int8=int8)
-        self.engine = open_engine(model, identity, device, options)
+        with _blamed_on(checkpoint):
+            _check_config_classes(cfg, loaded.classes, checkpoint)
+            with nullcontext() if config else confined(loaded.state_dict, checkpoint):
+                model = _build_model(cfg, loaded.state_dict, checkpoint).to(device)
+                self._pipeline = _build_pipeline(cfg)
+            identity = _identity(loaded.sha256, cfg)  # without the score
+            _skip_low_scores(model, score)
+            self.engine = open_engine(model, identity, device, options)
         self.meta = {
             "model": checkpoint.name,
             "model_sha256": loaded.sha256,
@@ -114,15 +121,14 @@ class Detector:
 
 
 def _read_config(text: str, path: Path | None, checkpoint: StoredFile):
-    from mmengine.config import Config
-
-    from mmdet_flow.model.export import load_config
-
+    """Return the config of the user, or what that of the checkpoint may have built."""
     if path is not None:
         return load_config(str(path))
     if not text:
         raise ModelError(f"{checkpoint}: carries no config; give it with --config")
-    return Config.fromstring(text, file_format=".py")
+    cfg = read_config_text(text, checkpoint)
+    require_known_types(cfg, checkpoint)
+    return cfg
 
 
 def _check_config_classes(
@@ -135,7 +141,23 @@ def _check_config_classes(
         require_same_classes(classes, named, str(checkpoint), "the config", fix)
 
 
+@contextmanager
+def _blamed_on(checkpoint: StoredFile) -> Iterator[None]:
+    """Let what a model raises while it is made ready be an error of its checkpoint."""
+    try:
+        yield
+    except FlowError:
+        raise
+    except Exception as error:  # its config decides what is called, and with what
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{checkpoint}: its model cannot be built: {reason}; use the config of this "
+            "training"
+        ) from error
+
+
 def _build_model(cfg, state_dict: dict, checkpoint: StoredFile):
+    from mmdet.models import BaseDetector
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
 
@@ -145,17 +167,23 @@ def _build_model(cfg, state_dict: dict, checkpoint: StoredFile):
     init_default_scope(cfg.get("default_scope", "mmdet"))
     # The checkpoint replaces the weights that the config would look for.
     drop_pretrained(cfg.model)
-    try:
-        model = MODELS.build(cfg.model)
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{checkpoint}: its model cannot be built: {error}") from error
-    missing, unexpected = model.load_state_dict(state_dict, strict=False)
-    if missing or unexpected:
+    model = MODELS.build(cfg.model)
+    if not isinstance(model, BaseDetector):
         raise ModelError(
-            f"{checkpoint}: does not fit the config: {len(missing)} weights missing, "
-            f"{len(unexpected)} unexpected, e.g. {[*missing, *unexpected][0]}; use the "
-            "config of this training"
+            f"{checkpoint}: its model is a {type(model).__name__}, and no detector; "
+            "give the config of a detector with --config"
         )
+    try:
+        missing, unexpected = model.load_state_dict(state_dict, strict=False)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ModelError(f"{checkpoint}: {MISFIT.format(reason)}") from error
+    if missing or unexpected:
+        reason = (
+            f"{len(missing)} weights missing, {len(unexpected)} unexpected, "
+            f"e.g. {[*missing, *unexpected][0]}"
+        )
+        raise ModelError(f"{checkpoint}: {MISFIT.format(reason)}")
     return model.eval()
 
 

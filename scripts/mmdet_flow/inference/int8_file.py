@@ -6,16 +6,17 @@ its form for OpenVINO, and in ``about.json`` the model that they were made of.
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from mmdet_flow.archives import open_archive
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import StoredFile
 from mmdet_flow.inference.package_file import write_archive
 
 ABOUT = "about.json"
+MOST_MEMBERS = 64
 FORM = 1
 """Of the graphs: one more when what they take or return changes."""
 
@@ -52,12 +53,12 @@ def read_int8(checkpoint: StoredFile, model_sha256: str) -> dict[str, Int8Graph]
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file; {fix}")
     try:
-        with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        with open_archive(io.BytesIO(path.read_bytes()), MOST_MEMBERS) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
         about = json.loads(files.pop(ABOUT))
         names = {Path(name).stem for name in files}
         graphs = {n: Int8Graph(files[f"{n}.xml"], files[f"{n}.bin"]) for n in names}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file may raise anything in zipfile
         raise ModelError(f"{path}: is damaged ({error}); {fix}") from None
     if about != {"form": FORM, "model_sha256": model_sha256}:
         raise ModelError(f"{path}: is of another model or an older version; {fix}")

@@ -10,8 +10,9 @@ import json
 import time
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
+from mmdet_flow.archives import UnsafeArchive, open_archive, require_plain_files
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
@@ -27,6 +28,7 @@ LICENSE = "LICENSE.txt"
 
 REQUIRED = (CHECKPOINT, CONFIG, CLASSES)
 LARGEST_MANIFEST = 1 << 20
+MOST_MEMBERS = 64
 FIRST_TIME = 315_532_800
 """1980-01-01 in seconds of Unix; zip archives know no earlier time."""
 
@@ -64,13 +66,15 @@ def open_package(path: Path) -> zipfile.Path:
     Raises ModelError when it is missing, damaged, changed, or not a package.
     """
     try:
-        archive = zipfile.ZipFile(path)
+        if path.exists() and not path.is_file():  # a pipe would wait
+            raise _Refused("is no file")
+        archive = open_archive(path.open("rb"), MOST_MEMBERS)
         _check(archive)
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such package; check the path") from None
-    except _Refused as reason:
+    except (_Refused, UnsafeArchive) as reason:
         raise ModelError(f"{path}: {reason}; get the package again") from None
-    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file may raise anything in zipfile
         raise ModelError(
             f"{path}: is damaged, or not a package: {error}; get the package again"
         ) from None
@@ -82,15 +86,8 @@ class _Refused(Exception):
 
 
 def _check(archive: zipfile.ZipFile) -> None:
+    require_plain_files(archive)
     infos = {info.filename: info for info in archive.infolist()}
-    if len(infos) < len(archive.infolist()):
-        raise _Refused("holds a member twice")
-    for name, info in infos.items():
-        # Nothing is unpacked here, but others may unpack it.
-        if name in ("", ".", "..") or PureWindowsPath(name).name != name:
-            raise _Refused(f"names a member {name!r}, which lies outside of it")
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise _Refused(f"{name} is compressed or encrypted, which no package is")
     files = _files(archive, infos)
     for name in [*REQUIRED, *files]:
         if name not in infos or name not in files:
@@ -107,12 +104,12 @@ def _files(archive: zipfile.ZipFile, infos: Mapping) -> dict[str, str]:
     """Return the SHA-256 of each member, as the manifest says."""
     if MANIFEST not in infos or infos[MANIFEST].file_size > LARGEST_MANIFEST:
         raise _Refused(f"has no {MANIFEST}; it is not of mmdet_package")
-    manifest = json.loads(archive.read(MANIFEST))
     try:
+        manifest = json.loads(archive.read(MANIFEST))
         if manifest["format"] != FORMAT:
-            raise _Refused(f"is a {manifest['format']!r}, not a {FORMAT!r}")
+            raise _Refused(f"is a {str(manifest['format'])[:80]!r}, not a {FORMAT!r}")
         return {name: own["sha256"] for name, own in manifest["files"].items()}
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, RecursionError):
         raise _Refused(f"its {MANIFEST} is not of mmdet_package") from None
 
 

@@ -1,15 +1,14 @@
 """The precision that a model runs in: measured once, and used by every front.
 
 Beside CHECKPOINT.pth lies CHECKPOINT.precision.json, which mmdet_export writes. Without
-it, for another checkpoint, or on a processor of another name or with
-other features, the exact fp32 is used.
+it, for another checkpoint, or on a processor of another name or with other features,
+the exact fp32 is used.
 """
-
-import json
 
 from mmdet_flow import cli, processor
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import StoredFile, read_json
+from mmdet_flow.inference.engines import PRECISIONS
 
 AUTO = "auto"
 EXACT = "fp32"
@@ -51,7 +50,10 @@ def chosen_precision(checkpoint: StoredFile, model_sha256: str) -> str:
         content = read_json(path)
         model, winner = content["model_sha256"], content["winner"]
         where = {"processor": content["processor"], "features": content.get("features")}
-    except (KeyError, TypeError, json.JSONDecodeError):
+        known = winner in PRECISIONS
+    except (AttributeError, KeyError, TypeError):
+        known = False
+    if not known:
         raise DataError(f"{path}: is not of mmdet_export; remove it") from None
     if model != model_sha256:
         cli.log.info("%s: is of another model; using %s", path, EXACT)

@@ -50,7 +50,8 @@ class Scores:
         if not isinstance(self.value, dict):
             return self.value
         again = "make it again with mmdet_thresholds"
-        if self.classes_sha256 != classes_sha256(classes):
+        known = self.classes_sha256 == classes_sha256(classes)
+        if not known or set(self.value) != set(classes):
             raise DataError(
                 f"{self.path}: is for the classes {', '.join(sorted(self.value))}, the "
                 f"model has {', '.join(classes)}; {again}"
@@ -92,10 +93,14 @@ def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
     try:
         value = {name: float(own) for name, own in content["scores"].items()}
         origin = (content["model_sha256"], content["classes_sha256"])
-    except (KeyError, TypeError, ValueError, AttributeError):
+        valid = all(0 <= score <= 1 for score in value.values())
+        valid = valid and all(isinstance(one, str | None) for one in origin)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        valid = False
+    if not valid:
         raise DataError(
             f"{thresholds}: is not of mmdet_thresholds; make it with that command"
-        ) from None
+        )
     if not value:
         raise DataError(
             f"{thresholds}: has no scores, because the model found no object; train "

@@ -2,16 +2,22 @@
 
 import hashlib
 import io
+import os
 import re
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from mmdet_flow import __version__
+from mmdet_flow.archives import open_archive
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import StoredFile, write_if_changed
+
+ZIP = b"PK\3\4"
+NOT_WEIGHTS = "it holds {}, which could run code; publish the weights alone"
 
 PACKAGES = ("mmcv", "mmdet", "mmengine", "numpy", "torch")
 
@@ -64,35 +70,29 @@ def load_checkpoint(path: StoredFile | str) -> Checkpoint:
     Raises ModelError when it is missing, broken or without classes.
     """
     path = Path(path) if isinstance(path, str) else path
-    try:
-        encoded = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(
-            f"{path}: there is no such checkpoint; check the path"
-        ) from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+    encoded = _read(path)
     content = _load(io.BytesIO(encoded), path)
     meta = content.get("meta", {})
-    dataset_meta = {
-        key.lower(): value for key, value in meta.get("dataset_meta", {}).items()
-    }
-    classes = dataset_meta.get("classes") or meta.get("CLASSES")
-    if not classes:
-        raise ModelError(f"{path}: names no classes; publish it again with its classes")
+    versions = meta.get("versions", {})
+    _require(_is_text(versions) and _is_text(versions.values()), path, "versions")
+    config = meta.get("cfg", "")
+    _require(isinstance(config, str), path, "config")
     return Checkpoint(
         path=path,
         state_dict=content["state_dict"],
-        classes=(classes,) if isinstance(classes, str) else tuple(classes),
-        config=meta.get("cfg", ""),
+        classes=_classes(meta, path),
+        config=config,
         sha256=hashlib.sha256(encoded).hexdigest(),
-        versions=meta.get("versions", {}),
+        versions=versions,
     )
 
 
 def load_training_checkpoint(path: Path) -> dict:
-    """Read a checkpoint of the runner, optimizer and message hub included."""
-    return _load(path, path)
+    """Read a checkpoint of the runner, optimizer and message hub included.
+
+    Its "state_dict" and "meta", if that is there, are what they should be.
+    """
+    return _load(io.BytesIO(_read(path)), path)
 
 
 def is_whole(path: Path) -> bool:
@@ -100,55 +100,99 @@ def is_whole(path: Path) -> bool:
     return path.is_file() and zipfile.is_zipfile(path)
 
 
-def allow_training_state() -> None:
-    """Let ``weights_only`` loading accept what the runner itself saves, no more."""
-    import numpy as np
-    import torch
-    from mmengine.logging.history_buffer import HistoryBuffer
-
-    rebuild = (np._core.multiarray._reconstruct, np._core.multiarray.scalar)
-    torch.serialization.add_safe_globals(
-        [
-            HistoryBuffer,
-            *rebuild,
-            # As they are called in checkpoints that were saved with numpy 1.
-            *((one, f"numpy.core.multiarray.{one.__name__}") for one in rebuild),
-            np.ndarray,
-            np.dtype,
-            *{type(np.dtype(code)) for code in "?bhilBHILefd"},
-            getattr,
-        ]
-    )
-
-
-def _load(source: Path | io.BytesIO, path: StoredFile) -> dict:
-    """Read weights from a source; ``path`` is its name in errors."""
-    import pickle
-
-    import torch
-
-    allow_training_state()
+def _read(path: StoredFile) -> bytes:
+    """Return the bytes of a file that fits into memory."""
     try:
-        content = torch.load(source, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(
-            f"{path}: there is no such checkpoint; check the path"
-        ) from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise ModelError(
-            f"{path}: cannot be read as a checkpoint: {_reason(str(error))}"
-        ) from error
+        if not path.exists():
+            raise ModelError(f"{path}: there is no such checkpoint; check the path")
+        if not path.is_file():  # reading a pipe would wait, a device would not end
+            raise ModelError(f"{path}: is no file; name the checkpoint itself")
+        if isinstance(path, Path) and path.stat().st_size > _memory():
+            raise ModelError(f"{path}: is larger than the memory of this machine")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _memory() -> int:
+    """Return the bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _load(stream: io.BytesIO, path: StoredFile) -> dict:
+    """Read weights, and what lies with them; ``path`` is their name in errors."""
+    from mmdet_flow.model.plain_pickle import NotPlain, load_plain
+
+    try:
+        if stream.getbuffer()[:4] == ZIP:
+            open_archive(stream)
+            stream.seek(0)
+        content = load_plain(stream)
+    except NotPlain as error:
+        raise ModelError(f"{path}: {NOT_WEIGHTS.format(error)}") from None
+    except Exception as error:  # a damaged file may raise anything in torch
+        raise ModelError(f"{path}: {_reason(error)}") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise ModelError(f"{path}: has no state_dict; it is not a checkpoint of mmdet")
+    _require(isinstance(content.get("meta", {}), dict), path, "meta")
+    _require_weights(content["state_dict"], path)
     return content
 
 
-def _missing(path: StoredFile) -> ModelError:
-    return ModelError(f"{path}: there is no such checkpoint; check the path")
+def _require_weights(state_dict: object, path: StoredFile) -> None:
+    """Refuse weights that are no tensors as a model has them."""
+    import torch
+
+    _require(isinstance(state_dict, dict) and _is_text(state_dict), path, "state_dict")
+    for name, value in state_dict.items():
+        if (
+            type(value) not in (torch.Tensor, torch.nn.Parameter)
+            or value.is_nested
+            or value.is_quantized
+            or value.is_complex()
+            or value.layout != torch.strided
+            or value.device.type != "cpu"
+            or value.nbytes > value.untyped_storage().nbytes()
+        ):
+            raise ModelError(
+                f"{path}: its {name!r} is no dense tensor of numbers; publish the "
+                "weights again with mmdet_train"
+            )
 
 
-def _reason(text: str) -> str:
+def _classes(meta: dict, path: StoredFile) -> tuple[str, ...]:
+    """Return the class names, which mmdet has kept in several places."""
+    given = meta.get("dataset_meta", {})
+    _require(isinstance(given, dict) and _is_text(given), path, "dataset_meta")
+    lower = {key.lower(): value for key, value in given.items()}
+    classes = lower.get("classes") or meta.get("CLASSES")
+    if not classes:
+        raise ModelError(f"{path}: names no classes; publish it again with its classes")
+    classes = (classes,) if isinstance(classes, str) else classes
+    named = isinstance(classes, list | tuple) and _is_text(classes)
+    _require(named and all(map(str.strip, classes)), path, "classes")
+    _require(len(set(classes)) == len(classes), path, "classes, which repeat,")
+    return tuple(classes)
+
+
+def _is_text(names: Iterable) -> bool:
+    return isinstance(names, Iterable) and all(isinstance(one, str) for one in names)
+
+
+def _require(holds: bool, path: StoredFile, what: str) -> None:
+    if not holds:
+        raise ModelError(
+            f"{path}: its {what} is not as mmdet writes it; publish it again with "
+            "mmdet_train"
+        )
+
+
+def _reason(error: Exception) -> str:
     """Return in one line why torch does not load a file."""
-    if code := re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", text):
-        return f"it holds {code[1]}, which could run code; publish the weights alone"
-    return (text.splitlines() or ["it is empty or cut off"])[0]
+    text = str(error)
+    if code := re.search(r"nsupported (?:global: )?(?:GLOBAL|class) (\S+)", text):
+        return NOT_WEIGHTS.format(code[1])
+    text = text.rpartition("WeightsUnpickler error:")[2]
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    why = first[:200] or "it is empty or cut off"
+    return f"cannot be read as a checkpoint: {why}"

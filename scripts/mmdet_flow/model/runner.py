@@ -12,6 +12,7 @@ from torch import nn
 
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
+from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.copies import use_copies
 from mmdet_flow.model.hooks import EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
@@ -55,6 +56,33 @@ class TrainingRunner(Runner):
                 f"{path}: cannot be saved: {error.strerror}; what was saved before is "
                 "whole, mend this and start the same command again"
             ) from error
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        try:
+            super().resume(filename, *args, **kwargs)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(
+                f"{filename}: is no state of this training ({error}); name one of its "
+                "work folder, or --load-from for its weights alone"
+            ) from error
+
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """Load a state by our own reader, which lets it make plain values alone.
+
+        mmengine's executes the config that old states have.
+        """
+        checkpoint = load_training_checkpoint(Path(filename))
+        checkpoint.get("meta", {}).pop("config", None)
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        try:
+            self.bare_model.load_state_dict(checkpoint["state_dict"])
+        except RuntimeError as error:
+            raise ModelError(
+                f"{filename}: does not fit the config: "
+                f"{str(error).splitlines()[-1].strip()}; name a state of this training"
+            ) from error
+        self._has_loaded = True
+        return checkpoint
 
     def choose_precision(self, precision: str) -> None:
         """Compute steps in "fp32", "bf16" or, for "auto", in the faster of them.

@@ -157,11 +157,9 @@ def _use_threads(threads: int) -> None:
 
 def _run(cfg: "Config", precision: str, weights: Path | None, **loop_options) -> None:
     import_mmdet(training=True)
-    from mmdet_flow.model.checkpoint import allow_training_state
     from mmdet_flow.model.preflight import preflight
     from mmdet_flow.model.runner import build_runner
 
-    allow_training_state()
     # The framework logs to stdout; ours is for results, so all goes to stderr.
     with contextlib.redirect_stdout(sys.stderr):
         runner = build_runner(cfg, weights, **loop_options)

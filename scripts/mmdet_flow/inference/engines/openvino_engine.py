@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from mmdet_flow import cli
-from mmdet_flow.errors import UsageError
+from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_json
 from mmdet_flow.inference.engines import CannotTrace, EngineOptions
 from mmdet_flow.inference.engines.graphs import (
@@ -39,6 +39,8 @@ Smaller ones leave no pixel for the last layers of SSD.
 
 FORM = 2
 """Of the graphs in the cache: one more when what they take or return changes."""
+
+INT8_FIX = "make it with mmdet_export --precision int8, or choose another precision"
 
 TOLERANCE = 1e-3
 """Greatest difference to torch, as a share of the largest output (or of 1)."""
@@ -179,8 +181,18 @@ class _Source:
         path = self.folder / f"{name}.xml"
         form, structure = self._load(path) or self._trace(module, path, probes)
         if name in self.int8:
-            form = self.runtime.read(*self.int8[name])
+            form = self._in_int8(name, form)
         return Graph(self.runtime.compile(form), structure, path)
+
+    def _in_int8(self, name: str, form: openvino.Model) -> openvino.Model:
+        """Return a graph of ``int8``, which takes and returns what ``form`` does."""
+        try:
+            found = self.runtime.read(*self.int8[name])
+        except RuntimeError as error:
+            raise ModelError(f"its {name} in int8 is damaged; {INT8_FIX}") from error
+        if _ports(found) != _ports(form):
+            raise ModelError(f"its {name} in int8 is of another form; {INT8_FIX}")
+        return found
 
     def _load(self, path: Path) -> tuple | None:
         try:
@@ -193,6 +205,12 @@ class _Source:
         form, structure = _trace(module.eval(), probes, self.runtime)
         _store(form, path, structure, path.with_suffix(".json"))
         return form, structure
+
+
+def _ports(graph: openvino.Model) -> list[tuple]:
+    """Return what a graph takes and returns: types, and sizes where they are fixed."""
+    ports = (*graph.inputs, *graph.outputs)
+    return [(one.get_element_type(), one.get_partial_shape()) for one in ports]
 
 
 def _trace(module: nn.Module, probes: list, runtime: _Runtime) -> tuple:
