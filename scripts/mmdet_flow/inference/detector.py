@@ -151,8 +151,8 @@ def _blamed_on(checkpoint: StoredFile) -> Iterator[None]:
     except Exception as error:  # its config decides what is called, and with what
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{checkpoint}: its model cannot be built: {reason}; use the config of this "
-            "training"
+            f"{checkpoint}: its model cannot be built: {reason}; use the config of "
+            "this training"
         ) from error
 
 

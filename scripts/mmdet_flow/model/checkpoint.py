@@ -74,7 +74,8 @@ def load_checkpoint(path: StoredFile | str) -> Checkpoint:
     content = _load(io.BytesIO(encoded), path)
     meta = content.get("meta", {})
     versions = meta.get("versions", {})
-    _require(_is_text(versions) and _is_text(versions.values()), path, "versions")
+    listed = isinstance(versions, dict) and _is_text([*versions, *versions.values()])
+    _require(listed, path, "versions")
     config = meta.get("cfg", "")
     _require(isinstance(config, str), path, "config")
     return Checkpoint(

@@ -43,7 +43,7 @@ FUNCTIONS = frozenset(
         *("conv", "interpolation_conv", "last_conv", "dilation", "offset"),
     )
 )
-"""What mmdet looks up by ``type`` elsewhere: operators of mmcv, and words of its own."""
+"""What mmdet looks up by ``type`` elsewhere: operators of mmcv, words of its own."""
 
 SCOPES = ("mmdet", "mmengine", "mmcv")
 
@@ -67,18 +67,14 @@ def require_known_types(cfg: "Config", source: object) -> None:
     try:
         if cfg.get("default_scope", "mmdet") != "mmdet":
             raise _Refused(f"default_scope: is {cfg['default_scope']!r}, not 'mmdet'")
-        _check(cfg.get("model"), "model", _names(MODELS, TASK_UTILS))
-        loader = cfg.get("test_dataloader")
-        _check(
-            loader["dataset"]["pipeline"] if loader else None,
-            "test_dataloader.dataset.pipeline",
-            _names(TRANSFORMS),
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise ModelError(
-            f"{source}: its config has no test_dataloader with a pipeline, as mmdet 3 "
-            f"writes it; {TRUST}"
-        ) from None
+        for place, kind, registries in (
+            ("model", Mapping, (MODELS, TASK_UTILS)),
+            ("test_dataloader.dataset.pipeline", list, (TRANSFORMS,)),
+        ):
+            part = _find(cfg, place)
+            if not isinstance(part, kind):
+                raise _Refused(f"{place}: is not there as mmdet 3 writes it")
+            _check(part, place, _names(*registries))
     except _Refused as error:
         raise ModelError(f"{source}: its config, {error}; {TRUST}") from None
 
@@ -113,6 +109,13 @@ def confined(state_dict: Mapping[str, "Tensor"], source: object) -> Iterator[Non
 
 class _Refused(Exception):
     """What a config names that is not built, and where."""
+
+
+def _find(tree: object, place: str) -> object:
+    """Return what is at a place, or None."""
+    for key in place.split("."):
+        tree = tree.get(key) if hasattr(tree, "get") else None
+    return tree
 
 
 def _names(*registries: "Registry") -> list[tuple[str, Mapping]]:
