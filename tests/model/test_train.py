@@ -362,6 +362,22 @@ def test_a_checkpoint_that_carries_code_is_refused_and_runs_nothing(
         assert not (tmp_path / "sprung").exists()
 
 
+def test_the_config_of_a_state_is_not_executed(long_training, tmp_path):
+    """mmengine executes the text that old states have."""
+    config, _ = long_training
+    whole = WorkDir(config.parent / "whole").states()[-2]
+    content = torch.load(whole, weights_only=False)
+    marker = tmp_path / "marker"
+    content["meta"]["config"] = f"open({str(marker)!r}, 'w')"
+    torch.save(content, tmp_path / "state.pth")
+    run = run_command(
+        *("mmdet_train", config, "--work-dir", tmp_path / "work", *THREADS),
+        *("--resume", tmp_path / "state.pth"),
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert not marker.exists()
+
+
 def test_a_model_that_the_cpu_cannot_train_is_refused_with_the_operator(
     dataset, tmp_path
 ):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow.dataset.split import SPLITS
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, ModelError
 from mmdet_flow.files import read_json, read_table, sha256_of
 from mmdet_flow.inference.precision import precision_file
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
     from mmdet_flow.model.checkpoint import Checkpoint
+
+SECTIONS = (
+    *("default_hooks", "model", "optim_wrapper", "randomness", "test_dataloader"),
+    *("train_cfg", "train_dataloader"),
+)
+"""Of a config, that each training here has."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,14 @@ class Facts:
     def config(self) -> "Config":
         from mmdet_flow.model.config_text import read_config_text
 
-        return read_config_text(self.checkpoint.config, self.checkpoint.path)
+        cfg = read_config_text(self.checkpoint.config, self.checkpoint.path)
+        missing = [name for name in SECTIONS if not isinstance(cfg.get(name), dict)]
+        if missing:
+            raise ModelError(
+                f"{self.checkpoint.path}: its config has no {missing[0]}; publish it "
+                "with mmdet_train"
+            )
+        return cfg
 
     @cached_property
     def base(self) -> str | None:
