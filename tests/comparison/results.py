@@ -40,6 +40,7 @@ def write_experiment(
     text = config_text(f"results/{folder.name}", seed, lr)
     (folder / "model" / "config.py").write_text(text)
     meta = {"dataset_meta": {"classes": truth.classes}, "versions": versions}
+    meta["cfg"] = text
     content = {"meta": meta, "state_dict": {"weight": torch.zeros(1000, 250)}}
     torch.save(content, folder / "model" / "checkpoint.pth")
     recipe = {"precision": "fp32", "threads": 2, "cpu": "AVX2", "load_from": None}

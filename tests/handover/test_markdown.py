@@ -1,9 +1,11 @@
-from mmdet_flow.handover.markdown import Code, table, to_page
+from mmdet_flow.handover.markdown import Code, table
+from mmdet_flow.pages.render import render
 
 
 def test_names_stay_what_they_are():
     names = ["a|b", "<script>alert(1)</script>", "snail_*shell*", "`x`", "[a](b)", "é"]
-    page = to_page("T & <t>", table(("name", "code"), [(n, Code(n)) for n in names]))
+    text = table(("name", "code"), [(n, Code(n)) for n in names])
+    page = render("document.html", title="T & <t>", text=text)
     assert "<td>a|b</td>" in page and "<td><code>a|b</code></td>" in page
     assert "<td>&lt;script&gt;alert(1)&lt;/script&gt;</td>" in page
     assert "<td>snail_*shell*</td>" in page and "<td>`x`</td>" in page
@@ -21,6 +23,7 @@ def test_values_in_a_table():
 
 
 def test_a_page_needs_nothing_else():
-    page = to_page("Title", "![x](http://example.org/x.png)\n\n# Head\n")
+    text = "![x](http://example.org/x.png)\n\n# Head\n"
+    page = render("document.html", title="Title", text=text)
     assert "<h1>Head</h1>" in page and "default-src 'none'" in page
     assert page.count("<meta charset") == 1

@@ -1,13 +1,12 @@
 """A comparison to read: as Markdown, and as a page with pictures in one file."""
 
-import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow.comparison.flips import ImageFlips
-from mmdet_flow.comparison.page import fill
-from mmdet_flow.evaluation.gallery_page import Page, legend
+from mmdet_flow.evaluation.shapes import LEGEND, Drawings, jpeg_of
+from mmdet_flow.pages.render import render
 
 if TYPE_CHECKING:
     from mmdet_flow.comparison.compare import Pair
@@ -37,15 +36,14 @@ def comparison_html(
 ) -> str:
     """Return the page with at most ``limit`` images from the folder ``images``."""
     flips = [one for one in pair.flips if one.flipped][:limit] if pair else []
-    cards = _cards(content, pair, flips, images) if flips else []
-    return fill(
+    return render(
         "comparison.html",
-        title=html.escape(_title(content)),
-        verdict=html.escape(content["verdict"]),
-        tables="\n".join(map(_table, sections(content))),
-        about=html.escape(_about(content, len(flips))),
-        legend=legend() if flips else "",
-        cards="\n".join(cards),
+        title=_title(content),
+        verdict=content["verdict"],
+        sections=sections(content),
+        about=_about(content, len(flips)),
+        kinds=LEGEND,
+        cards=_cards(content, pair, flips, images) if flips else [],
     )
 
 
@@ -106,22 +104,6 @@ def _title(content: dict) -> str:
     return f"{content['a']} (A) and {content['b']} (B)"
 
 
-def _table(section: Section) -> str:
-    title, header, rows = section
-    if not rows:
-        return f"<h2>{html.escape(title)}</h2>\n<p>None.</p>"
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    words = ' class="words"' if header[-1] == "change" else ""
-    lines = (
-        "".join(f"<td{words}>{html.escape(cell)}</td>" for cell in r) for r in rows
-    )
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return (
-        f'<h2>{html.escape(title)}</h2>\n<div class="scroll"><table><thead><tr>{head}'
-        f"</tr></thead><tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
 def _about(content: dict, shown: int) -> str:
     flips = content["flips"]
     if flips is None:
@@ -140,25 +122,17 @@ def _about(content: dict, shown: int) -> str:
 
 def _cards(
     content: dict, pair: "Pair", flips: Sequence[ImageFlips], images: Path
-) -> list[str]:
-    left, right = (
-        Page(name, pair.truth.classes, pair.kind, kept, lowest)
-        for name, kept, lowest in zip(
-            (content["a"], content["b"]), pair.kept, pair.lowest, strict=True
-        )
-    )
-    return [_card(one, left, right, images) for one in flips]
-
-
-def _card(one: ImageFlips, left: Page, right: Page, images: Path) -> str:
-    told = (
-        f"{one.only_a} found by A alone, {one.only_b} by B alone, {one.both} by both, "
-        f"{one.neither} by neither; wrong detections: {one.wrong_a} of A, "
-        f"{one.wrong_b} of B"
-    )
-    first = left.drawing(one.index, left.picture(one.index, images), "A")
-    second = right.drawing(one.index, f'<use href="#picture-{one.index}"/>', "B")
-    return (
-        f'<figure class="pair">{first}{second}<figcaption>'
-        f"<b>{html.escape(one.file)}</b><br>{told}</figcaption></figure>"
-    )
+) -> Iterator[dict]:
+    left, right = (Drawings(pair.truth.classes, pair.kind, kept) for kept in pair.kept)
+    for one in flips:
+        picture = jpeg_of(images / one.file)
+        yield {
+            "left": left.whole(one.index, "A", picture),
+            "right": right.whole(one.index, "B"),
+            "file": one.file,
+            "told": (
+                f"{one.only_a} found by A alone, {one.only_b} by B alone, {one.both} "
+                f"by both, {one.neither} by neither; wrong detections: {one.wrong_a} "
+                f"of A, {one.wrong_b} of B"
+            ),
+        }

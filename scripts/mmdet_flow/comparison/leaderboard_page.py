@@ -1,10 +1,9 @@
-"""The HTML of the leaderboard: a table for each test set, in one file."""
+"""What stands on the page of the leaderboard: a table for each test set."""
 
-import html
 from collections.abc import Sequence
 
-from mmdet_flow.comparison.leaderboard import CLASS, RANKED_BY, Row, Spread, Table
-from mmdet_flow.comparison.page import fill
+from mmdet_flow.comparison.leaderboard import CLASS, RANKED_BY, Row, Table
+from mmdet_flow.pages.render import render
 
 TITLES = {
     "bbox_mAP": ("box mAP", "{:.3f}"),
@@ -20,53 +19,50 @@ TITLES = {
 
 def leaderboard_html(tables: Sequence[Table]) -> str:
     """Return the page of these tables."""
-    return fill("leaderboard.html", tables="\n".join(map(_table, tables)))
+    return render("leaderboard.html", title="Leaderboard", tables=map(_table, tables))
 
 
-def _table(table: Table) -> str:
+def _table(table: Table) -> dict:
     figures = table.figures
-    titles = "".join(f"<th>{html.escape(_format(name)[0])}</th>" for name in figures)
-    rows = [
-        _row(row, figures, member)
-        for first in table.rows
-        for row, member in [(first, False), *((one, True) for one in first.members)]
-    ]
-    return (
-        f"<h2>{table.images} test images <small>({table.test_sha256[:12]})</small></h2>"
-        f'<div class="scroll"><table><thead><tr><th>experiment</th>{titles}</tr>'
-        "</thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
-    )
+    return {
+        "images": table.images,
+        "test_set": table.test_sha256[:12],
+        "header": [_format(name)[0] for name in figures],
+        "rows": [
+            _row(row, figures, is_member)
+            for first in table.rows
+            for row, is_member in [(first, False), *((m, True) for m in first.members)]
+        ],
+    }
 
 
-def _row(row: Row, figures: Sequence[str], member: bool) -> str:
-    name = html.escape(row.name)
-    if row.members:
-        name += f" <small>({len(row.members)} seeds)</small>"
-    cells = "".join(f"<td>{_cell(row, figure)}</td>" for figure in figures)
-    kind = ' class="member"' if member else ""
-    return f'<tr{kind}><th scope="row">{name}</th>{cells}</tr>'
+def _row(row: Row, figures: Sequence[str], is_member: bool) -> dict:
+    return {
+        "name": row.name,
+        "is_member": is_member,
+        "seeds": len(row.members),
+        "cells": [_cell(row, figure) for figure in figures],
+    }
 
 
-def _cell(row: Row, figure: str) -> str:
+def _cell(row: Row, figure: str) -> tuple[str, str]:
+    """Return a value, and the limits that stand below it, or ""."""
     value, form = row.figures.get(figure), _format(figure)[1]
     if value is None:
-        return "n/a"
+        return "n/a", ""
     text = form.format(value)
     if spread := row.spread.get(figure):
-        return text + _told(spread, form)
+        if spread.least == spread.greatest:
+            return text, ""
+        text += f" ± {form.format(spread.deviation)}"
+        return text, _limits(form, spread.least, spread.greatest)
     if figure == RANKED_BY and row.interval:
-        low, high = map(form.format, row.interval)
-        return f"{text}<small>{low} to {high}</small>"
-    return text
+        return text, _limits(form, *row.interval)
+    return text, ""
 
 
-def _told(spread: Spread, form: str) -> str:
-    if spread.least == spread.greatest:
-        return ""
-    deviation, low, high = map(
-        form.format, (spread.deviation, spread.least, spread.greatest)
-    )
-    return f" ± {deviation}<small>{low} to {high}</small>"
+def _limits(form: str, low: float, high: float) -> str:
+    return f"{form.format(low)} to {form.format(high)}"
 
 
 def _format(figure: str) -> tuple[str, str]:

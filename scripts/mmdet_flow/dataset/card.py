@@ -1,12 +1,10 @@
 """Describe a data set on one card: what is in it, and what the network will see of it.
 
 Writes card.json, card.png (plots), samples.png (images with their annotations) and
-card.html, a fragment that holds all of them.
+card.html, a page that holds all of them.
 """
 
 import argparse
-import base64
-import html
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.figures import save_figure
 from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.pages.render import render
 
 GRID = 16
 """Rows and columns of the heat map of positions."""
@@ -23,6 +22,7 @@ GRID = 16
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 SAMPLES = 12
 COLUMNS = 4
+PICTURES = ("card", "samples")
 
 
 def make_card(
@@ -33,7 +33,7 @@ def make_card(
     write_json(output / "card.json", card)
     _plot(card, output / "card.png")
     _draw_samples(splits, images, output / "samples.png")
-    write_if_changed(output / "card.html", _to_html(card, output))
+    write_if_changed(output / "card.html", _page(card, output))
     cli.log.info("described %d images in %s", card["images"], output)
 
 
@@ -161,40 +161,22 @@ def _draw_sample(axis, coco: CocoFile, image: dict, images: Path) -> None:
             axis.add_patch(Rectangle((x, y), width, height, **style))
 
 
-def _to_html(card: dict, folder: Path) -> str:
-    classes = list(next(iter(card["splits"].values()))["objects_by_class"])
-    rows = [["split", "images", "objects", *classes]]
-    for name, split in card["splits"].items():
-        counts = split["objects_by_class"].values()
-        rows.append([name, split["images"], split["objects"], *counts])
-    sizes = ", ".join(
-        f"{size} ({n})" for size, n in list(card["image_sizes"].items())[:5]
+def _page(card: dict, folder: Path) -> str:
+    splits = card["splits"]
+    classes = list(next(iter(splits.values()))["objects_by_class"])
+    rows = [
+        (name, own["images"], own["objects"], *own["objects_by_class"].values())
+        for name, own in splits.items()
+    ]
+    sizes = list(card["image_sizes"].items())[:5]
+    return render(
+        "card.html",
+        title="Data set",
+        header=("split", "images", "objects", *classes),
+        rows=rows,
+        sizes=", ".join(f"{size} ({count})" for size, count in sizes),
+        pictures=[(name, (folder / f"{name}.png").read_bytes()) for name in PICTURES],
     )
-    return "\n".join(
-        [
-            "<section>",
-            "<h2>Data set</h2>",
-            _table(rows),
-            f"<p>Image sizes: {sizes}</p>",
-            *(_picture(folder / name) for name in ("card.png", "samples.png")),
-            "</section>\n",
-        ]
-    )
-
-
-def _table(rows: list[list]) -> str:
-    def line(cells: list, tag: str) -> str:
-        inner = "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells)
-        return f"<tr>{inner}</tr>"
-
-    head, *body = rows
-    lines = [line(head, "th"), *(line(row, "td") for row in body)]
-    return "<table>\n" + "\n".join(lines) + "\n</table>"
-
-
-def _picture(path: Path) -> str:
-    content = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{path.stem}" src="data:image/png;base64,{content}">'
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from mmdet_flow.evaluation.evaluate import SCORE
 from mmdet_flow.evaluation.gallery_page import Page
 from mmdet_flow.evaluation.label_errors import LabelError, label_errors
 from mmdet_flow.evaluation.per_image import ImageResult, image_results
+from mmdet_flow.evaluation.shapes import Drawings
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.inference.scores import Scores, add_score_options, read_scores
 
@@ -37,14 +38,13 @@ class Gallery:
     page: Page
     results: list[ImageResult]
     candidates: list[LabelError]
-    images: Path
 
     def html(self, limit: int) -> str:
         """Return the page of at most ``limit`` images."""
         results = self.results[:limit]
         shown = {result.index for result in results}
         candidates = [one for one in self.candidates if one.image in shown]
-        return self.page.html(results, candidates[:CANDIDATES], self.images)
+        return self.page.html(results, candidates[:CANDIDATES])
 
     def excerpt(self) -> str:
         """Return the page of a few images that a report can hold."""
@@ -61,8 +61,8 @@ def gallery(
     lowest = scores.of_each_class(truth.classes, found.model_sha256)
     kind = found.kinds(truth)[-1]
     kept = assign(overlap(truth, found.rows, kind), lowest)
-    page = Page(title, truth.classes, kind, kept, lowest)
-    return Gallery(page, image_results(kept), label_errors(kept), images)
+    page = Page(title, Drawings(truth.classes, kind, kept), lowest, images)
+    return Gallery(page, image_results(kept), label_errors(kept))
 
 
 def run(args: argparse.Namespace) -> None:

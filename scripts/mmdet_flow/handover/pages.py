@@ -14,9 +14,10 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
 from mmdet_flow.files import read_table, write_if_changed
 from mmdet_flow.handover.facts import Facts
-from mmdet_flow.handover.markdown import Code, plain, table, to_page
+from mmdet_flow.handover.markdown import Code, plain, table
 from mmdet_flow.handover.model_card import KINDS, analyses, speed
 from mmdet_flow.handover.provenance import provenance
+from mmdet_flow.pages.render import render
 
 BOX_SIZES = {"box_sizes": "as annotated", "box_sizes_seen": "in the network"}
 
@@ -125,7 +126,7 @@ PAGES = {
     "metrics": ("Metrics on the test split", metrics),
     "speed": ("Speed", timing),
     "provenance": ("Provenance", provenance),
-    "model_card": ("", card),
+    "model_card": ("Model card", card),
 }
 """Title and content of each page, by the name of its file."""
 
@@ -133,8 +134,10 @@ PAGES = {
 def write_pages(facts: Facts, output: Path) -> None:
     """Write all pages into the folder ``output``."""
     for name, (title, content) in PAGES.items():
-        heading = f"# {plain(facts.name)}: {title.lower()}\n\n" if title else ""
-        page = to_page(f"{facts.name}: {title}", heading + content(facts))
+        text = content(facts)
+        if content is not card:  # which has a heading of its own
+            text = f"# {plain(facts.name)}: {title.lower()}\n\n{text}"
+        page = render("document.html", title=f"{facts.name}: {title}", text=text)
         write_if_changed(output / f"{name}.html", page)
     cli.log.info("wrote %d pages into %s", len(PAGES), output)
 

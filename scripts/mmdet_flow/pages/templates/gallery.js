@@ -1,44 +1,3 @@
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-$style</style>
-</head>
-<body>
-<header>
-<h1>$title</h1>
-<p>$about</p>
-<ul class="legend" aria-label="Colours">
-<li><svg viewBox="0 0 30 12" width="30" height="12" aria-hidden="true"><g class="shape truth"><path class="line" d="M1 6h28"/></g></svg> annotated</li>
-$legend
-</ul>
-</header>
-<div class="tools"><div>
-<label>Class <select id="class"><option value="">all</option>$classes</select></label>
-<label>Show <select id="error"><option value="">everything</option><option value="any">any error</option>$errors</select></label>
-<label><input type="checkbox" id="truth" checked> annotations</label>
-<label><input type="checkbox" id="found" checked> predictions</label>
-<label><input type="checkbox" id="names" checked> names</label>
-<span id="count" role="status"></span>
-</div></div>
-<main>
-<h2>Candidates for errors in the annotations</h2>
-<p>The model is sure, and the annotation says otherwise. Some are errors of the model;
-those of the annotations are worth mending first.</p>
-<div class="candidates">
-$candidates
-</div>
-<h2>Images, the worst first</h2>
-<p>Choose a file name to enlarge its image; point at an outline to read about it.</p>
-<div class="cards">
-$cards
-</div>
-</main>
-<script>
 "use strict";
 const byId = (id) => document.getElementById(id);
 const cards = [...document.querySelectorAll(".card")];
@@ -92,6 +51,3 @@ addEventListener("hashchange", () => {
   }
 });
 filter();
-</script>
-</body>
-</html>

@@ -1,0 +1,202 @@
+"""What pages draw over an image: outlines of what is annotated and what was found."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmdet_flow.evaluation.assignment import (
+    CORRECT,
+    IGNORED,
+    MISSED,
+    Assignment,
+    to_rle,
+)
+from mmdet_flow.evaluation.label_errors import LabelError
+from mmdet_flow.formats.objects import Outlines, trace
+
+LONGER_SIDE = 800
+"""Pictures are made smaller than this, in pixels: a page of 200 has about 20 MB."""
+
+JPEG_QUALITY = 80
+MARGIN = 0.5
+"""Around a candidate, in sides of its box."""
+
+TRUTH, FOUND = "truth", "found"
+DESCRIPTIONS = {
+    CORRECT: "right",
+    "classification": "wrong class",
+    "localisation": "wrong place",
+    "both": "wrong class and place",
+    "duplicate": "found twice",
+    "background": "nothing there",
+    MISSED: "missed",
+}
+LEGEND = (
+    (TRUTH, "", "annotated"),
+    *(
+        (TRUTH if name == MISSED else FOUND, name, text)
+        for name, text in DESCRIPTIONS.items()
+    ),
+)
+"""Role, error and meaning of each colour of an outline."""
+
+
+class Shape(NamedTuple):
+    """An outline with its tool tip, and a name at a corner of its box.
+
+    Attributes:
+        role: TRUTH or FOUND.
+        error: what became of it; "" for an annotated object that was found.
+        labels: positions in the class list, with spaces between them.
+        path: of SVG, in pixels.
+        name: "" for none; it stands at x, y, ``below`` the box or at its top.
+    """
+
+    role: str
+    error: str
+    labels: str
+    path: str
+    text: str
+    name: str
+    x: int
+    y: int
+    below: bool
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A part of an image with outlines over it.
+
+    Attributes:
+        image: its position, by which a page knows its picture.
+        view: left, top, width and height of the part, in pixels.
+        label: what it is, for those who do not see it.
+        jpeg: the picture; None where the page has it already.
+    """
+
+    image: int
+    view: tuple[int, int, int, int]
+    label: str
+    shapes: Sequence[Shape]
+    jpeg: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        return max(self.view[2:])
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """The drawings of what one model found; ``kind`` is "bbox" or "segm"."""
+
+    classes: Sequence[str]
+    kind: str
+    kept: Assignment
+
+    def whole(self, index: int, told: str, jpeg: bytes | None = None) -> Drawing:
+        """Return an image with all its outlines, the best detection on top."""
+        image = self.kept.images[index]
+        shapes = [*self._truths(index), *self._detections(index)]
+        label = f"{image['file_name']}: {told}"
+        view = (0, 0, image["width"], image["height"])
+        return Drawing(index, view, label, shapes, jpeg)
+
+    def around(self, one: LabelError) -> Drawing:
+        """Return a candidate for an error, with the annotation that it doubts."""
+        x, y, width, height = one.bbox
+        side = max(width, height, 1) * (1 + 2 * MARGIN)
+        left, top = x + width / 2 - side / 2, y + height / 2 - side / 2
+        shapes = [self._detection(one.row)]
+        if one.annotated is not None:
+            shapes.insert(0, self._truth(int(self.kept.target[one.row])))
+        view = (round(left), round(top), round(side), round(side))
+        return Drawing(one.image, view, f"{one.file}: {one.suspicion}", shapes)
+
+    def _truths(self, index: int) -> Iterator[Shape]:
+        kept = self.kept
+        rows = np.flatnonzero((kept.object_image == index) & (kept.state != IGNORED))
+        return (self._truth(int(row)) for row in rows)
+
+    def _truth(self, row: int) -> Shape:
+        kept = self.kept
+        item, label = kept.objects[row], int(kept.object_label[row])
+        missed = kept.state[row] == MISSED
+        text = f"annotated: {self.classes[label]}"
+        return Shape(
+            TRUTH,
+            MISSED if missed else "",
+            str(label),
+            outline(item, kept.images[kept.object_image[row]], self.kind),
+            f"{text}, missed" if missed else text,
+            self.classes[label] if missed else "",
+            *_corner(item["bbox"], below=False),
+        )
+
+    def _detections(self, index: int) -> Iterator[Shape]:
+        kept = self.kept
+        rows = np.flatnonzero((kept.image == index) & (kept.outcome != IGNORED))
+        return (self._detection(int(row)) for row in reversed(rows))
+
+    def _detection(self, row: int) -> Shape:
+        kept = self.kept
+        item, outcome = kept.rows[row], str(kept.outcome[row])
+        label, target = int(kept.label[row]), int(kept.target[row])
+        labels = str(label)
+        name = f"{self.classes[label]} {kept.score[row]:.2f}"
+        text = f"{name}: {DESCRIPTIONS[outcome]}"
+        if target >= 0:
+            annotated = int(kept.object_label[target])
+            labels = " ".join(map(str, sorted({label, annotated})))
+            text += f", annotated {self.classes[annotated]}, IoU {kept.iou[row]:.2f}"
+        return Shape(
+            FOUND,
+            outcome,
+            labels,
+            outline(item, kept.images[kept.image[row]], self.kind),
+            text,
+            name,
+            # Names of errors leave those of what is right readable.
+            *_corner(item["bbox"], below=outcome != CORRECT),
+        )
+
+
+def _corner(bbox: Sequence[float], below: bool) -> tuple[int, int, bool]:
+    """Return where the name of a box stands, and whether that is below it."""
+    x, y, _, height = bbox
+    return round(max(x, 0)), round(max(y, 0) + below * height), below
+
+
+def outline(item: dict, image: dict, kind: str) -> str:
+    """Return the outline of an annotation or a result as an SVG path, in pixels."""
+    segmentation = item.get("segmentation")
+    if kind == "bbox" or not segmentation:
+        x, y, width, height = (round(value, 1) for value in item["bbox"])
+        return f"M{x:g} {y:g}h{width:g}v{height:g}h{-width:g}z"
+    if isinstance(segmentation, list):
+        parts = [np.reshape(part, (-1, 2)) for part in segmentation]
+    else:
+        from pycocotools import mask as coco_mask
+
+        mask = coco_mask.decode(to_rle(segmentation, image)).astype(bool)
+        parts = trace(mask, Outlines())
+    return "".join(
+        "M" + "L".join(f"{x:.0f} {y:.0f}" for x, y in part) + "z" for part in parts
+    )
+
+
+def jpeg_of(path: Path) -> bytes:
+    """Return a picture, made smaller where it is large, as JPEG."""
+    import cv2
+
+    from mmdet_flow.inference.images import read_image
+
+    image = read_image(path)[1]
+    shrink = LONGER_SIDE / max(image.shape[:2])
+    if shrink < 1:
+        size = (round(image.shape[1] * shrink), round(image.shape[0] * shrink))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    return encoded.tobytes()
