@@ -1,4 +1,5 @@
 import csv
+import html
 import json
 import re
 
@@ -6,6 +7,7 @@ import pytest
 
 from mmdet_flow.comparison.compare import main
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.pages.render import render
 from tests.comparison.results import VERSIONS, write_experiment
 from tests.evaluation.scenes import (
     CLASSES,
@@ -174,6 +176,20 @@ def test_what_differs_in_data_and_versions_is_named(tmp_path, compared):
     text = (tmp_path / "out/comparison.md").read_text()
     assert "| torch | 2.13.0 | 2.14.0 |" in text
     assert "| train | objects: shell | 1 | 2 |  |" in text
+
+
+def test_names_in_the_markdown_stay_what_they_are(tmp_path, compared):
+    names = ("*leaf*", "a|b <i>", "[shell](x)")
+    own = [(name, *LEAF[1:]) for name in names]
+    truth = truth_of(own, classes=names)
+    for folder in "AB":
+        found = found_in([(*one, 0.9) for one in own], classes=names)
+        write_experiment(tmp_path / folder, truth, found)
+    compared()
+    text = (tmp_path / "out/comparison.md").read_text()
+    page = render("document.html", title="", text=text)
+    cells = re.findall("<td>objects: (.*?)</td>", page)
+    assert set(map(html.unescape, cells)) == set(names)
 
 
 def test_an_unfinished_experiment_is_one_line(tmp_path, capsys):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmdet_flow.comparison.flips import ImageFlips
 from mmdet_flow.evaluation.shapes import LEGEND, Drawings, jpeg_of
+from mmdet_flow.handover.markdown import plain
 from mmdet_flow.pages.render import render
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Section = tuple[str, Sequence[str], list[Sequence[str]]]
 
 def comparison_markdown(content: dict) -> str:
     """Return the comparison as Markdown."""
-    lines = [f"# {_title(content)}", "", content["verdict"], ""]
+    lines = [f"# {plain(_title(content))}", "", content["verdict"], ""]
     for title, header, rows in sections(content):
         lines += [f"## {title}", ""]
         lines += [_line(header), _line(["---"] * len(header))] if rows else ["None."]
@@ -28,7 +29,7 @@ def comparison_markdown(content: dict) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(plain, cells)) + " |"
 
 
 def comparison_html(
