@@ -1,0 +1,174 @@
+"""Names of classes, files and experiments are text in every page."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from mmdet_flow.comparison import compare, leaderboard
+from mmdet_flow.dataset import card
+from mmdet_flow.evaluation import gallery
+from mmdet_flow.files import write_json
+from mmdet_flow.handover import model_card
+from mmdet_flow.handover import pages as handover
+from mmdet_flow.pages import render
+from tests.comparison.results import write_experiment
+from tests.evaluation.scenes import found_in, truth_of
+
+PLAIN = ("basalt", "gneiss", "quartz", "photo-of-", "expedition")
+ODD = (
+    "<script>mark('&amp;')</script>",
+    """</title></style>"quoted" & 'single'<b>""",
+    "{{ mark }} *snail* [a](b) `x` <!-- |",
+    """<img src=x onerror="mark" alt='&lt;'> """,
+    """<b title="&quot;'>sea&amp;""",
+)
+"""Three classes, and how the names of image files and of experiments begin."""
+
+BOXES = (0, 0, 40, 40), (60, 0, 30, 30), (50, 50, 40, 40)
+PAGES = {
+    "gallery": "gallery.html",
+    "worst": "gallery.html",
+    "comparison": "comparison.html",
+    "leaderboard": "leaderboard.html",
+    "card": "card.html",
+    **dict.fromkeys(handover.PAGES, "document.html"),
+}
+"""The template of each page."""
+
+
+class Parsed(HTMLParser):
+    """What a browser makes of a page.
+
+    Attributes:
+        tags: the elements with the names of their attributes, and all of a script.
+        texts: of elements and attributes.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple] = []
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attributes) -> None:
+        self.tags.append((tag, *(name for name, _ in attributes)))
+        self.texts += [value or "" for _, value in attributes]
+
+    def handle_data(self, data) -> None:
+        if self.cdata_elem:
+            self.tags.append((self.cdata_elem, data))
+        else:
+            self.texts.append(data)
+
+    def handle_endtag(self, tag) -> None:
+        self.tags.append((f"/{tag}",))
+
+    def handle_comment(self, data) -> None:
+        self.tags.append(("comment", data))
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[tuple, dict[str, Parsed]]:
+    """All pages, with plain names and with odd ones."""
+    return {
+        names: make_pages(tmp_path_factory.mktemp("pages"), *names)
+        for names in (PLAIN, ODD)
+    }
+
+
+def make_pages(
+    folder: Path, leaf: str, pebble: str, shell: str, file: str, experiment: str
+) -> dict[str, Parsed]:
+    """Write two experiments with these names, and all pages of them."""
+    classes = (leaf, pebble, shell)
+    one, two, three = ((name, *box) for name, box in zip(classes, BOXES, strict=True))
+    truth = truth_of([one, two], [one, three], classes=classes)
+    for image in truth.images:
+        image["file_name"] = file + image["file_name"]
+    right = [(*one, 0.9), (*two, 0.8)], [(*one, 0.9), (*three, 0.8)]
+    wrong = [(pebble, *BOXES[0], 0.9)], [(*three, 0.8), (*two, 0.7)]
+    a, b = folder / f"{experiment} A", folder / f"{experiment} B"
+    for run, found in ((a, right), (b, wrong)):
+        write_experiment(run, truth, found_in(*found, classes=classes))
+    write_what_pages_tell(b, leaf)
+    run_commands(a, b, title=experiment)
+    found = {path.stem: path for path in folder.rglob("*.html")}
+    assert found.keys() == PAGES.keys()
+    return {name: Parsed(path.read_text()) for name, path in found.items()}
+
+
+def write_what_pages_tell(run: Path, name: str) -> None:
+    """Write the files of a run that pages read, with a name wherever one may be."""
+    config = run / "model" / "config.py"
+    changes = f"#   model.{name.replace(' ', '')}: 1 -> '{name}'\n#   b: added {name}\n"
+    config.write_text(changes + config.read_text())
+    counts = {"read": 2, "left_out": []}
+    finding = {"kind": name, "action": name}
+    write_json(
+        run / "dataset" / "report.json",
+        {"images": counts, "objects": counts, "findings": [finding]},
+    )
+    (run / "benchmarks").mkdir()
+    (run / "benchmarks" / "shard.tsv").write_text("s\tmax_rss\n1.0\t2.0\n")
+    split = {"images": 2, "objects": 4}
+    hashes = {"annotations_sha256": "0a", "images_sha256": "1b"}
+    write_json(
+        run / "run.json",
+        {
+            "workflow": {"name": name, "version": name, "git": None},
+            "training": {"precision": name},
+            "seeds": {name: 1},
+            "campaign": name,
+            "data": dict.fromkeys(("train", "val", "test"), split | hashes),
+            "classes": {"sha256": "2c"},
+            "outputs": {name: {"bytes": 1, "sha256": "3d"}},
+            "steps": {name: {"command": f"command {name}"}},
+            "packages": {"python": name, "main": {"numpy": "1"}},
+        },
+    )
+
+
+def run_commands(a: Path, b: Path, title: str) -> None:
+    """Write all pages of two experiments."""
+    images = ("--images", b / "dataset" / "images")
+    splits = [b / "splits" / f"{name}.json" for name in ("train", "val", "test")]
+    evaluation = b / "evaluation"
+    worst = (
+        *("--annotations", splits[-1], "--detections", evaluation / "detections.json"),
+        *("--output", evaluation / "gallery.html", "--title", title),
+        *("--excerpt", evaluation / "worst.html"),
+    )
+    table = ("--csv", b / "leaderboard.csv", "--html", b / "leaderboard.html")
+    for command, *options in (
+        (gallery, *images, *worst),
+        (compare, a, b, "--bootstrap", 20, "--output", b / "compared"),
+        (leaderboard, a, b, *table),
+        (card, *splits, *images, "--output", b / "card"),
+        (model_card, b),
+        (handover, b),
+    ):
+        assert command.main([*map(str, options)]) == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_change_nothing_but_texts(pages, page):
+    plain, odd = pages[PLAIN][page], pages[ODD][page]
+    assert odd.tags == plain.tags
+    shown = [
+        odd_name
+        for name, odd_name in zip(PLAIN, ODD, strict=True)
+        if name in plain.text
+    ]
+    assert shown and all(name.strip() in odd.text for name in shown)
+
+
+def test_every_template_is_tried():
+    folder = Path(render.__file__).parent / "templates"
+    pages = [path.name for path in folder.iterdir() if "{% extends" in path.read_text()]
+    assert set(pages) == set(PAGES.values())
