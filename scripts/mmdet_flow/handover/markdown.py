@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 UNKNOWN = "n/a"
+SPECIAL = r"[\\`*\[\]<>|#&]|(?<![^\W_])_|_(?![^\W_])"
+"""What Markdown takes for more than text; an underscore inside a word is none."""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence]) -> str:
@@ -31,7 +33,7 @@ class Code(str):
 
 def plain(text: str) -> str:
     """Return a text, such as the name of a class, that Markdown does not change."""
-    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", " ".join(text.split()))
+    return re.sub(SPECIAL, r"\\\g<0>", " ".join(text.split()))
 
 
 def _line(cells: Iterable[str]) -> str:
