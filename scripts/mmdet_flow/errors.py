@@ -41,11 +41,18 @@ class Interrupted(FlowError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+LONGEST_NAME = 300
+"""Comparing takes the square of it."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean X?"`` for the nearest known name, or ``""``.
 
     A name may be short for a long one: its beginning counts as much as the whole.
+    What is longer than any name is like none.
     """
+    if len(name) > LONGEST_NAME:
+        return ""
 
     def likeness(candidate: str) -> float:
         wholes = (candidate, candidate[: len(name)])

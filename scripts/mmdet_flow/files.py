@@ -98,7 +98,8 @@ def write_if_changed(path: Path | str, content: str | bytes) -> None:
     """Write a whole file, atomically, unless it already holds these bytes."""
     with new_file(path) as temporary:
         if isinstance(content, str):
-            content = content.encode()
+            # Names of files may be no UTF-8; in JSON this is how they are written.
+            content = content.encode(errors="backslashreplace")
         temporary.write_bytes(content)
 
 
@@ -108,15 +109,65 @@ def write_json(path: Path | str, value: object) -> None:
     write_if_changed(path, text + "\n")
 
 
+def read_whole(path: StoredFile) -> bytes:
+    """Return the content of a file; DataError if there is none that can be read.
+
+    Pipes and devices, which may have no end, are refused.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is no file; give a file")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; check the path") from None
+    except ValueError as error:  # a NUL in the path
+        raise DataError(f"{str(path)!r}: {error}; check the path") from None
+    except MemoryError:
+        raise DataError(f"{path}: is larger than the memory; divide it") from None
+
+
+def read_text(path: StoredFile, encoding: str = "utf-8") -> str:
+    """Return the text of a file, its line ends as they are; DataError if it is none."""
+    try:
+        return read_whole(path).decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: is not UTF-8 at byte {error.start}; save it as UTF-8"
+        ) from None
+
+
 def read_json(path: StoredFile | str) -> object:
     """Read a JSON file; a file that is missing or broken is a DataError."""
     path = Path(path) if isinstance(path, str) else path
+    text = read_text(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check the path") from None
-    except (ValueError, RecursionError) as error:
+        return json.loads(text)
+    except ValueError as error:
         raise DataError(f"{path}: not valid JSON: {error}") from None
+    except RecursionError:
+        raise DataError(f"{path}: not valid JSON: nested too deeply") from None
+
+
+def read_yaml(path: Path) -> object:
+    """Read a YAML file; a file that is missing or broken is a DataError."""
+    import yaml
+
+    text = read_text(path)
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        what = f"line {line}: {error.problem or error.context}"
+        raise DataError(f"{path}, {what}; mend it") from None
+    except RecursionError:
+        raise DataError(f"{path}: no YAML: nested too deeply; mend it") from None
+    except (*_OF_YAML, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
+        raise DataError(f"{path}: no YAML: {what}; mend it") from None
+
+
+_OF_YAML = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+"""What PyYAML raises besides its own errors: values that their tags do not fit."""
 
 
 def read_table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from pathlib import Path
+
+from mmdet_flow.dataset.fields import Malformed, shown
+from mmdet_flow.errors import DataError, UsageError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 """What the readers of wai.annotations accept."""
@@ -86,10 +88,15 @@ class Source:
     turned: bool = False
 
     def files(self, default: str) -> list[Path]:
-        """Return the annotation files in sorted order."""
+        """Return the annotation files in sorted order; UsageError for no pattern."""
         if self.annotations.is_file():
             return [self.annotations]
-        return sorted(self.annotations.rglob(self.pattern or default))
+        try:
+            return sorted(self.annotations.rglob(self.pattern or default))
+        except (ValueError, NotImplementedError) as error:
+            raise UsageError(
+                f"--glob {self.pattern}: {error}; write it as train/*.xml"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -134,15 +141,14 @@ class ImageIndex:
         if len(found) == 1:
             return found[0]
         if not found:
-            return Problem("missing-image", annotation, "", f"no image {name!r}")
+            return Problem("missing-image", annotation, "", f"no image {shown(name)}")
         names = " and ".join(f"{path.parent.name}/{path.name}" for path in found[:3])
         what = f"{name!r} may be {names}"
         return Problem("ambiguous-image", annotation, "", what, images=found)
 
-    def broken(self, annotation: Path, name: str, what: str) -> Problem:
+    def broken(self, annotation: Path, name: str, error: DataError | str) -> Problem:
         """Return the problem of a file that cannot be read, with the image ``name``."""
-        images = self._candidates(annotation, name)
-        return Problem("broken-annotation", annotation, "", what, images=images)
+        return broken(annotation, error, images=self._candidates(annotation, name))
 
     def _candidates(self, annotation: Path, name: str) -> tuple[Path, ...]:
         wanted = Path(name.strip().replace("\\", "/"))
@@ -181,22 +187,21 @@ def read_objects(
     file: Path, items: Sequence, read_one: Callable, place: str = "object"
 ) -> Iterator[AnnotatedObject | Problem]:
     """Read each item of a list; what is no valid object becomes a Problem."""
-    invalid = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
     for number, item in enumerate(items, 1):
         where = f"{place} {number}"
         try:
-            yield _finite(read_one(item, where))
-        except invalid as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-            yield Problem("invalid-object", file, where, f"no valid object: {reason}")
+            yield read_one(item, where)
+        except Malformed as error:
+            what = f"no valid object: {error}"
+            yield Problem("invalid-object", file, where, what)
 
 
-def _finite(item: AnnotatedObject) -> AnnotatedObject:
-    """Return an object; ValueError if a coordinate is NaN or infinite."""
-    for value in (*item.bbox, *item.polygon):
-        if not isfinite(value):
-            raise ValueError(f"a coordinate is {value}")
-    return item
+def broken(
+    file: Path, error: DataError | str, place: str = "", images: tuple[Path, ...] = ()
+) -> Problem:
+    """Return the problem of a file, or of a part of it, that cannot be read."""
+    what = str(error).removeprefix(f"{file}: ").removeprefix(f"{file}, ")
+    return Problem("broken-annotation", file, place, what, images=images)
 
 
 def image_or_problems(

@@ -5,7 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_flow.dataset.fields import shown
 from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.files import read_text
 
 ENVIRONMENT = "MMDET_CLASSES"
 
@@ -17,14 +19,21 @@ def classes_sha256(classes: Sequence[str]) -> str:
 
 def parse_classes(text: str) -> list[str]:
     """Read ``'a','b'`` or ``a,b``, or the file that holds such a list."""
-    if text and Path(text).is_file():
-        text = Path(text).read_text(encoding="utf-8")
+    if _is_file(text):
+        text = read_text(Path(text))
     names = [name.strip().strip("'\"").strip() for name in text.split(",")]
     if not all(names):
-        raise UsageError(f"{text!r}: not a class list; write it as a,b,c")
+        raise UsageError(f"{shown(text)}: not a class list; write it as a,b,c")
     if len(set(names)) < len(names):
-        raise UsageError(f"{text!r}: names a class twice")
+        raise UsageError(f"{shown(text)}: names a class twice")
     return names
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).is_file()
+    except OSError:  # longer than any name of a file
+        return False
 
 
 def require_same_classes(

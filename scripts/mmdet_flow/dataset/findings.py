@@ -135,6 +135,10 @@ KINDS: dict[str, Kind] = {
         KEEP,
     ),
     # Polygons
+    "too-many-points": Kind(
+        "checks, training and pictures would take minutes for it",
+        "draw it simpler: points of whole pixels, and none on a straight line",
+    ),
     "short-polygon": Kind(
         "fewer than 3 points enclose nothing",
         "draw it again; repair keeps the box, and other polygons of the object",

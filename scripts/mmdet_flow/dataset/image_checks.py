@@ -7,7 +7,7 @@ from pathlib import Path
 from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, AnnotatedImage
 from mmdet_flow.dataset.findings import Ledger
 from mmdet_flow.dataset.pixels import Pixels, group_duplicates
-from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_text
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,7 @@ def check_duplicates(
 def _splits_by_name(lists: Iterable[Path]) -> dict[str, str]:
     split_of = {}
     for path in lists:
-        try:
-            names = path.read_text(encoding="utf-8").split("\n")
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; check the path") from None
+        names = read_text(path).split("\n")
         split_of |= {
             Path(name.strip()).stem: path.stem for name in names if name.strip()
         }

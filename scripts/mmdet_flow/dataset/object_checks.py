@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mmdet_flow.dataset.annotations import AnnotatedObject, bbox_of_points
-from mmdet_flow.dataset.coco import only_polygon
+from mmdet_flow.dataset.coco import only_polygon, outlines
 from mmdet_flow.dataset.findings import Ledger
 from mmdet_flow.errors import did_you_mean
+
+MAX_POINTS = 10_000
+"""Of the outlines of one object: looking at them takes longer than their number."""
 
 TINY = 2
 """Boxes narrower or lower than so many pixels are worth a look."""
@@ -154,6 +157,13 @@ def _too_small_to_learn(item: AnnotatedObject, context: Context) -> Fault | None
     return Fault("too-small-to-learn", what)
 
 
+def _too_many_points(item: AnnotatedObject, context: Context) -> Fault | None:
+    points = max(len(item.polygon), sum(map(len, outlines(item.coco or {})))) // 2
+    if points <= MAX_POINTS:
+        return None
+    return Fault("too-many-points", f"it has {points} points, over {MAX_POINTS}")
+
+
 def _short_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
     points = len(item.polygon) // 2
     if points == 0 or points >= 3:
@@ -164,9 +174,9 @@ def _short_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
 
 def _short_part(item: AnnotatedObject, context: Context) -> Fault | None:
     """Look at an object of several polygons, which COCO alone has."""
-    parts = item.coco.get("segmentation") if item.coco else None
-    if not isinstance(parts, list) or len(parts) < 2:
-        return None
+    parts = outlines(item.coco) if item.coco else []
+    if len(parts) == 1 and parts[0]:
+        return None  # as any polygon
     kept = [part for part in parts if len(part) >= 6]
     if len(kept) == len(parts):
         return None
@@ -228,6 +238,7 @@ CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = (
     _fractional,
     _inverted,
     _empty,
+    _too_many_points,
     _short_polygon,
     _short_part,
     _crossed_polygon,

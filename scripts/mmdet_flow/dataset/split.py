@@ -7,6 +7,7 @@ given again.
 """
 
 import argparse
+import io
 import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -16,8 +17,16 @@ import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.fields import (
+    Malformed,
+    mapping,
+    member,
+    sequence,
+    shown,
+    text,
+)
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
-from mmdet_flow.files import read_json, write_if_changed
+from mmdet_flow.files import read_json, read_text, write_if_changed
 
 SPLITS = ("train", "val", "test")
 
@@ -162,7 +171,7 @@ def group_by_pattern(coco: CocoFile, pattern: str) -> dict[str, str]:
     """
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"group pattern {pattern!r}: {error}") from None
     found = {}
     for image in coco.images:
@@ -184,10 +193,12 @@ def group_by_table(coco: CocoFile, path: Path, column: str) -> dict[str, str]:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        content = io.StringIO(read_text(path))
+        table = pd.read_csv(content, dtype=str, keep_default_na=False)
         rows = list(zip(table["image"], table[column], strict=True))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+    except ValueError as error:
+        what = " ".join(str(error).split())
+        raise DataError(f"{path}: cannot be read: {what}; mend it") from None
     except KeyError as error:
         raise DataError(
             f"{path}: has no column {error}; it needs image and {column}"
@@ -205,12 +216,26 @@ def group_by_table(coco: CocoFile, path: Path, column: str) -> dict[str, str]:
 def keep_duplicates_together(groups: Groups, report: Path) -> dict[str, str]:
     """Return the groups, joined where a check found images with the same content."""
     joined = dict(groups)
-    for names in read_json(report)["duplicates"]:
+    for names in _duplicates(report):
         old = {joined[name] for name in names if name in joined}
         new = f"same as {names[0]}"
         joined |= {name: new for name, group in joined.items() if group in old}
         joined |= dict.fromkeys(names, new)
     return joined
+
+
+def _duplicates(report: Path) -> list[list[str]]:
+    try:
+        groups = sequence(member(mapping(read_json(report), "it"), "duplicates"), "it")
+        return [
+            [text(name, "a name") for name in sequence(group, "a group")]
+            for group in groups
+            if group
+        ]
+    except Malformed as error:
+        raise DataError(
+            f"{report}: is not a report of mmdet_convert: {error}; give its report.json"
+        ) from None
 
 
 def _class_matrix(coco: CocoFile) -> np.ndarray:
@@ -237,15 +262,12 @@ def _read_list(coco: CocoFile, path: Path) -> list[str]:
     """Return the image names of a list file, which may leave out the suffix."""
     known = {image["file_name"]: image["file_name"] for image in coco.images}
     known |= {Path(name).stem: name for name in list(known)}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check the path") from None
+    lines = read_text(path).splitlines()
     names = set()
     for number, name in enumerate(map(str.strip, lines), 1):
         if name and name not in known:
             hint = did_you_mean(name, known) or "; correct the list"
-            raise DataError(f"{path}, line {number}: no image {name}{hint}")
+            raise DataError(f"{path}, line {number}: no image {shown(name)}{hint}")
         if name:
             names.add(known[name])
     return sorted(names)

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.dataset import fields
 from mmdet_flow.dataset.classes import require_same_classes
-from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.coco import CocoFile, reference
+from mmdet_flow.dataset.fields import Malformed, sequence
+from mmdet_flow.dataset.rle import require_rle
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import read_json
 from mmdet_flow.formats.coco_results import to_coco_results
@@ -74,14 +77,34 @@ def read_detections(path: Path, truth: CocoFile) -> Found:
         raise DataError(
             f"{path}: not COCO results: a list of {', '.join(sorted(KEYS))}"
         )
-    for key, known in (("image_id", truth.images), ("category_id", truth.categories)):
-        strange = {row[key] for row in rows} - {item["id"] for item in known}
-        if strange:
+    sizes = {item["id"]: (item["width"], item["height"]) for item in truth.images}
+    categories = {item["id"] for item in truth.categories}
+    for number, row in enumerate(rows, 1):
+        try:
+            reference(row, "image_id", sizes)
+            reference(row, "category_id", categories)
+        except Malformed as error:
             raise DataError(
-                f"{path}: {key} {min(strange, key=str)} is not in {truth.path}; give "
-                "the annotations that these detections were made for"
-            )
+                f"{path}, row {number}: {error} in {truth.path}; give the annotations "
+                "that these detections were made for"
+            ) from None
+        try:
+            _require_values(row, sizes[row["image_id"]])
+        except Malformed as error:
+            raise DataError(f"{path}, row {number}: {error}; mend it") from None
     return Found(rows)
+
+
+def _require_values(row: dict, size: tuple[int, int]) -> None:
+    """Refuse a box, score or mask that is none; others count as perfect, or break."""
+    box = sequence(row["bbox"], "its bbox")
+    if len(box) != 4:
+        raise Malformed(f"its bbox has {len(box)} numbers, not 4")
+    for value in box:
+        fields.number(value, "a number of its bbox")
+    fields.number(row["score"], "its score")
+    if isinstance(row.get("segmentation"), dict):
+        require_rle(row["segmentation"], size)
 
 
 def find_objects(args: argparse.Namespace, truth: CocoFile) -> Found:

@@ -13,6 +13,9 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
+from mmdet_flow.dataset.fields import member, outline, parsed, parsed_list, text
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_text
 
 SIDES = ("x", "y", "width", "height")
 TYPE_SUFFIX = "\tDataType"
@@ -23,13 +26,11 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
 
     Objects are the groups of fields like ``Object.1.x``, whatever their prefix.
     """
-    import javaproperties
-
     for path in source.files("*.report"):
         try:
-            fields = javaproperties.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            yield index.broken(path, path.stem, f"broken report: {error}")
+            fields = _read_fields(path)
+        except DataError as error:
+            yield index.broken(path, path.stem, error)
             continue
         groups: dict[str, dict[str, str]] = {}
         for name, value in sorted(fields.items()):
@@ -58,15 +59,21 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
     return files
 
 
+def _read_fields(path: Path) -> dict[str, str]:
+    import javaproperties
+
+    content = read_text(path)
+    try:
+        return javaproperties.loads(content)
+    except ValueError as error:
+        raise DataError(f"broken report: {error}") from None
+
+
 def _read_object(fields: dict[str, str], place: str) -> AnnotatedObject:
-    bbox = tuple(float(fields[side]) for side in SIDES)
-    columns, rows = (
-        [float(value) for value in fields.get(key, "").split(",") if value.strip()]
-        for key in ("poly_x", "poly_y")
-    )
-    points = zip(columns, rows, strict=True)
-    polygon = tuple(value for point in points for value in point)
-    return AnnotatedObject(fields.get("type", "").strip(), bbox, place, polygon)
+    bbox = tuple(parsed(member(fields, side), side) for side in SIDES)
+    columns, rows = (parsed_list(fields.get(key), key) for key in ("poly_x", "poly_y"))
+    label = text(fields.get("type", ""), "type")
+    return AnnotatedObject(label, bbox, place, outline(columns, rows))
 
 
 def _to_fields(item: AnnotatedObject) -> Iterator[tuple[str, str, str]]:

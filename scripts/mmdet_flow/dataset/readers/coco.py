@@ -3,7 +3,8 @@
 wai.annotations would round its boxes, keep one polygon an object and forget iscrowd.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
@@ -12,50 +13,98 @@ from mmdet_flow.dataset.annotations import (
     ImageIndex,
     Problem,
     Source,
+    broken,
     image_or_problems,
     read_objects,
 )
-from mmdet_flow.dataset.coco import CocoFile, only_polygon
+from mmdet_flow.dataset.coco import (
+    category_name,
+    has_id,
+    id_order,
+    only_polygon,
+    read_lists,
+    reference,
+    require_object,
+)
+from mmdet_flow.dataset.fields import Malformed, mapping, member, shown, text
 from mmdet_flow.errors import DataError
+
+OPTIONAL = ("area", "iscrowd", "segmentation")
+"""Keys of an annotation that may be null, as if they were not there."""
 
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
     """Read each JSON, e.g. one a split; classes are matched by name."""
     for path in source.files("*.json"):
         try:
-            coco = CocoFile.read(path)
-            names = {item["id"]: str(item["name"]).strip() for item in coco.categories}
-            images = {item["id"]: item for item in coco.images}
-            if len(images) < len(coco.images):
+            content = read_lists(path)
+            names = _read_names(content["categories"])
+            images = _with_ids(content["images"], "image")
+            annotations = _with_ids(content["annotations"], "annotation")
+            by_id = {item["id"]: item for item in images}
+            if len(by_id) < len(images):
                 raise DataError("two images have the same id")
         except DataError as error:
-            yield Problem("broken-annotation", path, "", str(error))
+            yield broken(path, error)
             continue
-        except (KeyError, TypeError) as error:
-            what = f"a category has no name, or an id is no number: {error}"
-            yield Problem("broken-annotation", path, "", what)
-            continue
-        by_image: dict[int, list[dict]] = {key: [] for key in images}
-        for item in coco.annotations:
-            if item.get("image_id") in by_image:
-                by_image[item["image_id"]].append(item)
-            else:
-                place = f"annotation {item.get('id')}"
-                what = f"it belongs to image {item.get('image_id')}, which is not there"
-                yield Problem("invalid-object", path, place, what)
+        yield from _without_ids(path, content)
+        by_image: dict[object, list[dict]] = {key: [] for key in by_id}
+        for item in annotations:
+            try:
+                by_image[reference(item, "image_id", by_image)].append(item)
+            except Malformed as error:
+                place = f"annotation {shown(item['id'])}"
+                yield Problem("invalid-object", path, place, str(error))
         for key, items in by_image.items():
-            entry = images[key]
-            name = str(entry.get("file_name", ""))
-            objects = read_objects(
-                path, items, _object_reader(names), f"{name}, object"
-            )
-            image = index.find(path, name)
-            for item in image_or_problems(path, image, _read_size(entry), objects):
-                if isinstance(item, AnnotatedImage):
-                    item = AnnotatedImage(
-                        path, item.image, item.size, item.objects, entry
-                    )
-                yield item
+            yield from _read_image(path, by_id[key], items, names, index)
+
+
+def _read_names(categories: list) -> dict[object, str]:
+    """Return the class of each category id."""
+    try:
+        return {
+            item["id"]: category_name(item)
+            for item in _with_ids(categories, "category", all_of_them=True)
+        }
+    except Malformed as error:
+        raise DataError(f"a category: {error}") from None
+
+
+def _with_ids(items: list, what: str, all_of_them: bool = False) -> list[dict]:
+    """Return the items that have an id, by it; DataError if none has one."""
+    found = sorted(filter(has_id, items), key=id_order)
+    if len(found) < len(items) and (all_of_them or not found):
+        raise DataError(f"one {what} has no id, a number; add it")
+    return found
+
+
+def _without_ids(path: Path, content: dict) -> Iterator[Problem]:
+    """Yield a problem for each image and object that nothing can refer to."""
+    for number, item in enumerate(content["images"], 1):
+        if not has_id(item):
+            what = f"it is {shown(item)}, not an image with an id"
+            yield broken(path, what, f"image {number}")
+    for number, item in enumerate(content["annotations"], 1):
+        if not has_id(item):
+            what = f"it is {shown(item)}, not an object with an id"
+            yield Problem("invalid-object", path, f"annotation {number}", what)
+
+
+def _read_image(
+    path: Path, entry: dict, items: list[dict], names: Mapping, index: ImageIndex
+) -> Iterator[AnnotatedImage | Problem]:
+    size = _read_size(entry)
+    try:
+        name = text(member(entry, "file_name"), "its file_name")
+        image = index.find(path, name)
+    except Malformed as error:
+        name = f"image {shown(entry['id'])}"
+        image = broken(path, error, name)
+    objects = read_objects(path, items, _object_reader(names, size), f"{name}, object")
+    for item in image_or_problems(path, image, size, objects):
+        if isinstance(item, AnnotatedImage):
+            item = AnnotatedImage(path, item.image, item.size, item.objects, entry)
+        yield item
 
 
 def _read_size(entry: dict) -> tuple[int, int] | None:
@@ -65,30 +114,17 @@ def _read_size(entry: dict) -> tuple[int, int] | None:
     return None
 
 
-def _object_reader(names: dict[int, str]):
+def _object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
     def read_object(item: dict, place: str) -> AnnotatedObject:
-        bbox = tuple(map(float, item["bbox"]))
-        if len(bbox) != 4:
-            raise ValueError(f"its bbox has {len(bbox)} numbers, not 4")
-        if item["category_id"] not in names:
-            raise ValueError(f"its category_id {item['category_id']} is not there")
-        segmentation = item.get("segmentation")
-        _check_segmentation(segmentation)
-        polygon = only_polygon(segmentation)
-        return AnnotatedObject(names[item["category_id"]], bbox, place, polygon, item)
+        item = mapping(item, "it")
+        nulls = {key for key in OPTIONAL if key in item and item[key] is None}
+        item = {key: value for key, value in item.items() if key not in nulls}
+        bbox = require_object(item, size)
+        label = names[reference(item, "category_id", names)]
+        polygon = only_polygon(item.get("segmentation"))
+        return AnnotatedObject(label, bbox, place, polygon, item)
 
     return read_object
-
-
-def _check_segmentation(segmentation) -> None:
-    """Refuse what is no outline."""
-    if isinstance(segmentation, dict):
-        if not {"counts", "size"} <= segmentation.keys():
-            raise ValueError("its segmentation is no RLE: it needs counts and size")
-        return
-    for part in segmentation or ():
-        if len(part) % 2:
-            raise ValueError("its polygon has an odd number of coordinates")
 
 
 FORMAT = AnnotationFormat(read)

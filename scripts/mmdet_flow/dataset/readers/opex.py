@@ -14,6 +14,7 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
+from mmdet_flow.dataset.fields import mapping, member, pairs, parsed, sequence, text
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 
@@ -26,7 +27,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         try:
             content = read_json(path)
         except DataError as error:
-            yield index.broken(path, path.stem, str(error))
+            yield index.broken(path, path.stem, error)
             continue
         items = content.get("objects") if isinstance(content, dict) else None
         if not isinstance(items, list):
@@ -62,11 +63,13 @@ def _to_opex(item: AnnotatedObject) -> dict:
     }
 
 
-def _read_object(item: dict, place: str) -> AnnotatedObject:
-    bbox = bbox_of_corners(*(float(item["bbox"][side]) for side in SIDES))
-    points = item["polygon"]["points"]
-    polygon = tuple(float(value) for x, y in points for value in (x, y))
-    return AnnotatedObject(str(item["label"]).strip(), bbox, place, polygon)
+def _read_object(item: object, place: str) -> AnnotatedObject:
+    item = mapping(item, "it")
+    box = mapping(member(item, "bbox"), "bbox")
+    bbox = bbox_of_corners(*(parsed(member(box, side), side) for side in SIDES))
+    points = member(mapping(member(item, "polygon"), "polygon"), "points")
+    polygon = pairs(sequence(points, "points"), "a point of its polygon")
+    return AnnotatedObject(text(member(item, "label"), "label"), bbox, place, polygon)
 
 
 FORMAT = AnnotationFormat(read, write, ("from-opex-od",), inclusive=True)

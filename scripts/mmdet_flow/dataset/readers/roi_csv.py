@@ -1,6 +1,7 @@
 """ROI CSV: one row an object, corners inclusive, polygons as columns."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
+from mmdet_flow.dataset.fields import member, outline, parsed, parsed_list, text
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_text
 
 SUFFIX = "-rois.csv"
 CORNERS = ("x0", "y0", "x1", "y1")
@@ -36,12 +40,13 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         own_name = path.name.removesuffix(SUFFIX)
         try:
             rows = _read_rows(path)
-        except (OSError, ValueError, csv.Error) as error:
-            yield index.broken(path, own_name, f"broken CSV: {error}")
+        except DataError as error:
+            yield index.broken(path, own_name, error)
             continue
         by_image: dict[str, list[dict]] = {}
         for row in rows:
-            by_image.setdefault(row["file"], []).append(row)
+            # A row that is cut off before its file is of an image without a name.
+            by_image.setdefault(row["file"] or "", []).append(row)
         for name, items in (by_image or {own_name: []}).items():
             objects = read_objects(path, items, _read_object, f"{name}, object")
             image = index.find(path, name)
@@ -62,28 +67,27 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
 
 
 def _read_rows(path: Path) -> list[dict]:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(line for line in stream if not line.startswith("#"))
+    stream = io.StringIO(read_text(path, "utf-8-sig"), newline="")
+    rows = csv.DictReader(line for line in stream if not line.startswith("#"))
+    try:
         columns = set(rows.fieldnames or ())
         if "file" not in columns or not (
             columns.issuperset(CORNERS) or columns.issuperset(SIZES)
         ):
-            raise ValueError("it needs the columns file, x0, y0, x1, y1, label_str")
+            raise DataError("it needs the columns file, x0, y0, x1, y1, label_str")
         return list(rows)
+    except csv.Error as error:
+        raise DataError(f"broken CSV: {error}") from None
 
 
 def _read_object(row: dict, place: str) -> AnnotatedObject:
-    if row.get("x0"):
-        bbox = bbox_of_corners(*(float(row[name]) for name in CORNERS))
-    else:
-        bbox = tuple(float(row[name]) for name in SIZES)
-    columns, rows = (
-        [float(value) for value in (row.get(name) or "").split(",") if value.strip()]
-        for name in ("poly_x", "poly_y")
-    )
-    points = zip(columns, rows, strict=True)
-    polygon = tuple(value for point in points for value in point)
-    return AnnotatedObject((row.get("label_str") or "").strip(), bbox, place, polygon)
+    has_corners = row.get("x0") or "x" not in row
+    names = CORNERS if has_corners else SIZES
+    values = [parsed(member(row, name), name) for name in names]
+    bbox = bbox_of_corners(*values) if has_corners else tuple(values)
+    columns, rows = (parsed_list(row.get(key), key) for key in ("poly_x", "poly_y"))
+    label = text(row.get("label_str") or "", "label_str")
+    return AnnotatedObject(label, bbox, place, outline(columns, rows))
 
 
 def _to_row(image: AnnotatedImage, item: AnnotatedObject) -> dict:

@@ -12,8 +12,19 @@ from mmdet_flow.dataset.annotations import (
     Problem,
     Source,
     bbox_of_points,
+    broken,
     image_or_problems,
     read_objects,
+)
+from mmdet_flow.dataset.fields import (
+    Malformed,
+    mapping,
+    member,
+    outline,
+    parsed,
+    sequence,
+    shown,
+    text,
 )
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
@@ -21,28 +32,44 @@ from mmdet_flow.files import read_json
 LABEL = "type"
 """The region attribute that names the class."""
 
+SIDES = ("x", "y", "width", "height")
+POINTS = ("all_points_x", "all_points_y")
+
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
     """Read each JSON, an export of annotations or a saved project."""
     for path in source.files("*.json"):
         try:
-            content = read_json(path)
-            entries = content.get("_via_img_metadata", content)
-            images = [
-                (entry["filename"], entry["regions"]) for entry in entries.values()
-            ]
+            content = mapping(read_json(path), "it")
+            entries = mapping(content.get("_via_img_metadata", content), "it")
+            if entries and not any(_is_image(entry) for entry in entries.values()):
+                raise DataError("it has no images with filename and regions")
         except DataError as error:
-            yield Problem("broken-annotation", path, "", str(error))
+            yield broken(path, error)
             continue
-        except (AttributeError, KeyError, TypeError):
-            what = "it has no images with filename and regions"
-            yield Problem("broken-annotation", path, "", what)
-            continue
-        for name, regions in images:
-            # Version 1 of the annotator numbers the regions as keys.
-            items = list(regions.values()) if isinstance(regions, dict) else regions
+        for key, entry in entries.items():
+            try:
+                name, items = _read_entry(entry)
+            except DataError as error:
+                yield broken(path, error, f"image {shown(key)}")
+                continue
             objects = read_objects(path, items, _read_object, f"{name}, region")
             yield from image_or_problems(path, index.find(path, name), None, objects)
+
+
+def _is_image(entry: object) -> bool:
+    return isinstance(entry, dict) and {"filename", "regions"} <= entry.keys()
+
+
+def _read_entry(entry: object) -> tuple[str, list]:
+    """Return the name and the regions of an image."""
+    entry = mapping(entry, "it")
+    name = text(member(entry, "filename"), "filename")
+    regions = member(entry, "regions")
+    if isinstance(regions, dict):
+        # Version 1 of the annotator numbers the regions as keys.
+        regions = list(regions.values())
+    return name, sequence(regions, "regions")
 
 
 def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
@@ -62,25 +89,33 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
     return [path]
 
 
-def _read_object(region: dict, place: str) -> AnnotatedObject:
-    shape = region["shape_attributes"]
+def _read_object(region: object, place: str) -> AnnotatedObject:
+    region = mapping(region, "it")
+    shape = mapping(member(region, "shape_attributes"), "shape_attributes")
+    name = member(shape, "name")
     polygon: tuple[float, ...] = ()
-    if shape["name"] == "rect":
-        bbox = tuple(float(shape[key]) for key in ("x", "y", "width", "height"))
-    elif shape["name"] in ("polygon", "polyline"):
-        points = zip(shape["all_points_x"], shape["all_points_y"], strict=True)
-        polygon = tuple(float(value) for point in points for value in point)
+    if name == "rect":
+        bbox = tuple(parsed(member(shape, key), key) for key in SIDES)
+    elif name in ("polygon", "polyline"):
+        polygon = outline(*(_numbers(shape, key) for key in POINTS))
+        if not polygon:
+            raise Malformed("its polygon has no points")
         bbox = bbox_of_points(polygon)
     else:
-        raise ValueError(f"its shape is {shape['name']}, not rect or polygon")
-    return AnnotatedObject(_label(region["region_attributes"]), bbox, place, polygon)
+        raise Malformed(f"its shape is {shown(name)}, not rect or polygon")
+    attributes = mapping(member(region, "region_attributes"), "region_attributes")
+    return AnnotatedObject(_label(attributes), bbox, place, polygon)
+
+
+def _numbers(shape: dict, key: str) -> list[float]:
+    return [parsed(value, key) for value in sequence(member(shape, key), key)]
 
 
 def _label(attributes: dict) -> str:
     """Return the class: the attribute ``type``, or the only one that there is."""
     if LABEL not in attributes and len(attributes) == 1:
-        return str(next(iter(attributes.values()))).strip()
-    return str(attributes.get(LABEL, "")).strip()
+        return text(next(iter(attributes.values())), "the region attribute")
+    return text(attributes.get(LABEL, ""), f"the region attribute {LABEL}")
 
 
 def _to_region(item: AnnotatedObject) -> dict:
@@ -91,8 +126,7 @@ def _to_region(item: AnnotatedObject) -> dict:
             "all_points_y": list(map(int, item.polygon[1::2])),
         }
     else:
-        keys = ("x", "y", "width", "height")
-        shape = {"name": "rect"} | dict(zip(keys, map(int, item.bbox), strict=True))
+        shape = {"name": "rect"} | dict(zip(SIDES, map(int, item.bbox), strict=True))
     attributes = {"name": item.place, LABEL: item.label, "image_quality": {}}
     return {"region_attributes": attributes, "shape_attributes": shape}
 

@@ -15,6 +15,9 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
+from mmdet_flow.dataset.fields import parsed, text
+from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_whole
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -24,14 +27,11 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
 
     ``<folder>`` and ``<path>`` tell where it once lay and are not used.
     """
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import parse
-
     for path in source.files("*.xml"):
         try:
-            root = parse(path).getroot()
-        except (ParseError, DefusedXmlException, ValueError, OSError) as error:
-            yield index.broken(path, path.stem, f"broken XML: {error}")
+            root = _read_root(path)
+        except DataError as error:
+            yield index.broken(path, path.stem, error)
             continue
         if root.tag != "annotation":
             what = f"its root is <{root.tag}>, not <annotation>"
@@ -68,6 +68,17 @@ def _write_one(image: AnnotatedImage, folder: Path) -> Path:
     return target
 
 
+def _read_root(path: Path) -> Element:
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    content = read_whole(path)
+    try:
+        return fromstring(content)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise DataError(f"broken XML: {error}") from None
+
+
 def _read_size(root: Element) -> tuple[int, int] | None:
     try:
         width = int(root.findtext("size/width", ""))
@@ -78,14 +89,11 @@ def _read_size(root: Element) -> tuple[int, int] | None:
 
 
 def _read_object(element: Element, place: str) -> AnnotatedObject:
-    corners = []
-    for tag in CORNERS:
-        text = (element.findtext(f"bndbox/{tag}") or "").strip()
-        try:
-            corners.append(float(text))
-        except ValueError:
-            raise ValueError(f"{tag} is {text!r}, not a number") from None
-    label = (element.findtext("name") or "").strip()
+    corners = (
+        parsed((element.findtext(f"bndbox/{tag}") or "").strip(), tag)
+        for tag in CORNERS
+    )
+    label = text(element.findtext("name") or "", "name")
     return AnnotatedObject(label, bbox_of_corners(*corners), place)
 
 

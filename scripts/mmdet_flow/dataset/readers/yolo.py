@@ -1,6 +1,7 @@
 """YOLO: one text file an image, in shares of its size, with numbers for classes."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
@@ -13,8 +14,19 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
+from mmdet_flow.dataset.fields import (
+    Malformed,
+    mapping,
+    member,
+    parsed,
+    sequence,
+    shown,
+    text,
+    whole,
+)
 from mmdet_flow.dataset.pixels import read_size
 from mmdet_flow.errors import DataError
+from mmdet_flow.files import read_text, read_yaml
 
 LABEL_FILES = ("labels.txt", "classes.txt", "obj.names", "data.yaml", "dataset.yaml")
 """Where the class names are looked for when no file is given."""
@@ -31,9 +43,9 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         if path.name in LABEL_FILES or path == source.labels:
             continue
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            yield index.broken(path, path.stem, f"broken text: {error}")
+            lines = read_text(path).splitlines()
+        except DataError as error:
+            yield index.broken(path, path.stem, error)
             continue
         image = index.find(path, path.stem)
         size = (1, 1)
@@ -43,7 +55,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             except Exception as error:
                 what = f"no image: {error}"
                 image = Problem("unreadable-image", image, "", what, images=(image,))
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in lines if line.strip()]
         objects = read_objects(path, lines, _line_reader(names, size), "line")
         yield from image_or_problems(path, image, None, objects)
 
@@ -70,42 +82,45 @@ def _read_names(source: Source) -> list[str]:
     path = source.labels or next((path for path in candidates if path.is_file()), None)
     if path is None:
         return []
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check the file of labels") from None
     if path.suffix in (".yaml", ".yml"):
-        return _names_of_yaml(path, text)
-    separator = "\n" if len(text.split("\n")) > 1 and "," not in text else ","
-    names = [name.strip() for name in text.strip().split(separator)]
-    if not all(names) or "\n" in ",".join(names):
+        return _names_of_yaml(path)
+    listed = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    separator = "\n" if len(listed.split("\n")) > 1 and "," not in listed else ","
+    names = [name.strip() for name in listed.strip().split(separator)]
+    if not all(names) or {"\n", "\0"} & set(",".join(names)):
         raise DataError(
             f"{path}: no list of class names; write one a line, or one line with commas"
         )
     return names
 
 
-def _names_of_yaml(path: Path, text: str) -> list[str]:
-    import yaml
-
+def _names_of_yaml(path: Path) -> list[str]:
     try:
-        names = yaml.safe_load(text)["names"]
-        return [str(names[number]).strip() for number in range(len(names))]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+        names = member(mapping(read_yaml(path), "it"), "names")
+        if isinstance(names, dict):
+            names = [member(names, number) for number in range(len(names))]
+        return [_name_of(value) for value in sequence(names, "names")]
+    except Malformed as error:
         raise DataError(f"{path}: has no list of names: {error}; add it") from None
+
+
+def _name_of(value: object) -> str:
+    """Return a class name; YAML takes some words for truth values or dates."""
+    return text(str(value) if isinstance(value, bool | date) else value, "a name")
 
 
 def _line_reader(names: list[str], size: tuple[int, int]):
     def read_line(line: str, place: str) -> AnnotatedObject:
-        number, *values = line.split()
-        shares = list(map(float, values))
-        if names and not 0 <= int(number) < len(names):
-            raise ValueError(f"class {number} is none of the {len(names)} classes")
-        label = names[int(number)] if names else str(int(number))
+        first, *values = line.split()
+        shares = [parsed(value, "a number") for value in values]
+        number = _class_number(first)
+        if names and not 0 <= number < len(names):
+            raise Malformed(f"class {number} is none of the {len(names)} classes")
+        label = names[number] if names else str(number)
         if len(shares) == 4:
             return AnnotatedObject(label, _to_pixels(shares, size), place)
         if len(shares) < 6 or len(shares) % 2:
-            raise ValueError(f"{len(shares)} numbers are neither a box nor a polygon")
+            raise Malformed(f"{len(shares)} numbers are neither a box nor a polygon")
         columns, rows = shares[::2], shares[1::2]
         width, height = max(columns) - min(columns), max(rows) - min(rows)
         box = [min(columns) + width / 2, min(rows) + height / 2, width, height]
@@ -117,6 +132,14 @@ def _line_reader(names: list[str], size: tuple[int, int]):
         return AnnotatedObject(label, _to_pixels(box, size), place, tuple(scaled))
 
     return read_line
+
+
+def _class_number(word: str) -> int:
+    try:
+        number = int(word)
+    except ValueError:
+        raise Malformed(f"its class is {shown(word)}, not a whole number") from None
+    return whole(number, "its class")
 
 
 def _to_pixels(box: list[float], size: tuple[int, int]):
