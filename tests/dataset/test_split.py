@@ -24,6 +24,7 @@ def make_coco(objects: list[list[str]], tmp_path) -> CocoFile:
         ],
         annotations=[
             {"id": i * 100 + j, "image_id": i, "category_id": classes.index(name) + 1}
+            | {"bbox": [1, 1, 5, 5]}
             for i, names in enumerate(objects, 1)
             for j, name in enumerate(names)
         ],

@@ -22,6 +22,9 @@ from mmdet_flow.inference.images import MAX_PIXELS
 KEYS = ("images", "annotations", "categories")
 """The lists of a COCO file."""
 
+OPTIONAL = ("area", "iscrowd", "segmentation")
+"""Keys of an annotation that may be null, as if they were not there."""
+
 MAX_ID = 2**53
 """Ids of annotations become floating-point numbers in pycocotools."""
 
@@ -45,6 +48,7 @@ class CocoFile:
         """Read a COCO file; DataError if it is none, or at its first wrong value."""
         content = read_lists(path)
         by_id = {key: _sorted_by_id(content[key], f"{path}: {key}") for key in KEYS}
+        by_id["annotations"] = list(map(without_nulls, by_id["annotations"]))
         info = content.get("info")
         coco = cls(Path(path), **by_id, info=info if isinstance(info, dict) else {})
         coco._require_values()
@@ -52,7 +56,7 @@ class CocoFile:
 
     def _require_values(self) -> None:
         """Refuse what is not as COCO says: what follows computes with it."""
-        _require_each(self.categories, f"{self.path}: category", category_name)
+        _require_each(self.categories, f"{self.path}: category", require_category)
         _require_each(self.images, f"{self.path}: image", require_image)
         sizes = {item["id"]: (item["width"], item["height"]) for item in self.images}
         known = {item["id"] for item in self.categories}
@@ -131,10 +135,15 @@ def id_order(item: dict) -> tuple:
     return isinstance(item["id"], str), item["id"]
 
 
+def is_known(value: object, ids: Container) -> bool:
+    """Whether a value is one of the ids."""
+    return not isinstance(value, bool | list | dict) and value in ids
+
+
 def reference(item: dict, key: str, known: Container) -> object:
     """Return the id that an item refers to; Malformed if it is not there."""
     value = member(item, key)
-    if isinstance(value, bool | list | dict) or value not in known:
+    if not is_known(value, known):
         raise Malformed(f"its {key} {shown(value)} is not there")
     return value
 
@@ -144,10 +153,24 @@ def category_name(item: dict) -> str:
     return text(member(item, "name"), "its name")
 
 
+def without_nulls(item: dict) -> dict:
+    """Return an annotation whose keys that may be null are not there instead."""
+    nulls = {key for key in OPTIONAL if key in item and item[key] is None}
+    return {k: v for k, v in item.items() if k not in nulls} if nulls else item
+
+
+def require_category(item: dict) -> None:
+    """Refuse a category whose name is no text."""
+    if not isinstance(item.get("name"), str):
+        raise Malformed("its name is no text")
+    category_name(item)
+
+
 def require_image(item: dict) -> None:
     """Refuse an image without a name and a size."""
-    if not text(member(item, "file_name"), "its file_name"):
-        raise Malformed("its file_name is empty")
+    name = member(item, "file_name")
+    if not isinstance(name, str) or not text(name, "its file_name"):
+        raise Malformed(f"its file_name is {shown(name)}")
     for key in ("width", "height"):
         if whole(member(item, key), f"its {key}") < 1:
             raise Malformed(f"its {key} is {item[key]}")

@@ -30,6 +30,12 @@ def shown(value: object) -> str:
         return "a number of thousands of digits"  # which Python does not print
 
 
+def named(value: object) -> str:
+    """Return a name for a message: as it is, unless it is long or not printable."""
+    is_plain = isinstance(value, str) and value.isprintable() and len(value) < 100
+    return value if is_plain else shown(value)
+
+
 def mapping(value: object, what: str) -> dict:
     """Return a value that has to be a JSON object."""
     if not isinstance(value, dict):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdet_flow.inference.images import MAX_PIXELS
+
 ORIENTATION = 0x0112
 """The EXIF tag that says how to turn an image."""
 
@@ -41,6 +43,8 @@ def read_pixels(path: Path) -> Pixels | str:
 
     try:
         with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return f"it has more than {MAX_PIXELS} pixels; cut it into tiles"
             image.load()
             stored = image.size
             rotated = image.getexif().get(ORIENTATION, 1) != 1

@@ -21,8 +21,8 @@ from mmdet_flow.dataset.fields import (
     Malformed,
     mapping,
     member,
+    named,
     sequence,
-    shown,
     text,
 )
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
@@ -267,7 +267,7 @@ def _read_list(coco: CocoFile, path: Path) -> list[str]:
     for number, name in enumerate(map(str.strip, lines), 1):
         if name and name not in known:
             hint = did_you_mean(name, known) or "; correct the list"
-            raise DataError(f"{path}, line {number}: no image {shown(name)}{hint}")
+            raise DataError(f"{path}, line {number}: no image {named(name)}{hint}")
         if name:
             names.add(known[name])
     return sorted(names)

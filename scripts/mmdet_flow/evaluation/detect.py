@@ -7,8 +7,8 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset import fields
 from mmdet_flow.dataset.classes import require_same_classes
-from mmdet_flow.dataset.coco import CocoFile, reference
-from mmdet_flow.dataset.fields import Malformed, sequence
+from mmdet_flow.dataset.coco import CocoFile, is_known
+from mmdet_flow.dataset.fields import Malformed, named, sequence
 from mmdet_flow.dataset.rle import require_rle
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import read_json
@@ -80,14 +80,12 @@ def read_detections(path: Path, truth: CocoFile) -> Found:
     sizes = {item["id"]: (item["width"], item["height"]) for item in truth.images}
     categories = {item["id"] for item in truth.categories}
     for number, row in enumerate(rows, 1):
-        try:
-            reference(row, "image_id", sizes)
-            reference(row, "category_id", categories)
-        except Malformed as error:
-            raise DataError(
-                f"{path}, row {number}: {error} in {truth.path}; give the annotations "
-                "that these detections were made for"
-            ) from None
+        for key, known in (("image_id", sizes), ("category_id", categories)):
+            if not is_known(row[key], known):
+                raise DataError(
+                    f"{path}: {key} {named(row[key])} is not in {truth.path}; give the "
+                    "annotations that these detections were made for"
+                )
         try:
             _require_values(row, sizes[row["image_id"]])
         except Malformed as error:

@@ -1,5 +1,6 @@
 """The folder that images come from: listing, waiting, and keeping others out."""
 
+import contextlib
 import json
 import os
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import locked
+from mmdet_flow.files import locked, read_text
 
 SUFFIXES = IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
 NOTICE = 0.5
@@ -54,10 +55,7 @@ def _listed_images(folder: Path, image_list: Path) -> list[Path]:
 
 
 def _names_in(image_list: Path) -> Iterator[str]:
-    try:
-        lines = image_list.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{image_list}: {error.strerror}; check --image_list") from None
+    lines = read_text(image_list).splitlines()
     return filter(None, (_listed_name(line.strip()) for line in lines))
 
 
@@ -68,7 +66,10 @@ def listed(name: str) -> str:
 
 
 def _listed_name(line: str) -> str:
-    return json.loads(line) if line.startswith('"') and line.endswith('"') else line
+    if line.startswith('"') and line.endswith('"'):
+        with contextlib.suppress(ValueError):  # a name may begin and end so
+            return json.loads(line)
+    return line
 
 
 def shard_of(images: list[Path], shard: str) -> list[Path]:

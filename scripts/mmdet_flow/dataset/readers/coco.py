@@ -25,12 +25,10 @@ from mmdet_flow.dataset.coco import (
     read_lists,
     reference,
     require_object,
+    without_nulls,
 )
-from mmdet_flow.dataset.fields import Malformed, mapping, member, shown, text
+from mmdet_flow.dataset.fields import Malformed, member, shown, text
 from mmdet_flow.errors import DataError
-
-OPTIONAL = ("area", "iscrowd", "segmentation")
-"""Keys of an annotation that may be null, as if they were not there."""
 
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
@@ -39,8 +37,8 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         try:
             content = read_lists(path)
             names = _read_names(content["categories"])
-            images = _with_ids(content["images"], "image")
-            annotations = _with_ids(content["annotations"], "annotation")
+            images = _with_ids(content["images"], "images")
+            annotations = _with_ids(content["annotations"], "annotations")
             by_id = {item["id"]: item for item in images}
             if len(by_id) < len(images):
                 raise DataError("two images have the same id")
@@ -64,7 +62,7 @@ def _read_names(categories: list) -> dict[object, str]:
     try:
         return {
             item["id"]: category_name(item)
-            for item in _with_ids(categories, "category", all_of_them=True)
+            for item in _with_ids(categories, "categories", all_of_them=True)
         }
     except Malformed as error:
         raise DataError(f"a category: {error}") from None
@@ -74,7 +72,7 @@ def _with_ids(items: list, what: str, all_of_them: bool = False) -> list[dict]:
     """Return the items that have an id, by it; DataError if none has one."""
     found = sorted(filter(has_id, items), key=id_order)
     if len(found) < len(items) and (all_of_them or not found):
-        raise DataError(f"one {what} has no id, a number; add it")
+        raise DataError(f"{what}: one has no id, a number; add it")
     return found
 
 
@@ -116,9 +114,7 @@ def _read_size(entry: dict) -> tuple[int, int] | None:
 
 def _object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
     def read_object(item: dict, place: str) -> AnnotatedObject:
-        item = mapping(item, "it")
-        nulls = {key for key in OPTIONAL if key in item and item[key] is None}
-        item = {key: value for key, value in item.items() if key not in nulls}
+        item = without_nulls(item)
         bbox = require_object(item, size)
         label = names[reference(item, "category_id", names)]
         polygon = only_polygon(item.get("segmentation"))

@@ -20,6 +20,7 @@ from mmdet_flow.dataset.fields import (
     Malformed,
     mapping,
     member,
+    named,
     outline,
     parsed,
     sequence,
@@ -102,7 +103,7 @@ def _read_object(region: object, place: str) -> AnnotatedObject:
             raise Malformed("its polygon has no points")
         bbox = bbox_of_points(polygon)
     else:
-        raise Malformed(f"its shape is {shown(name)}, not rect or polygon")
+        raise Malformed(f"its shape is {named(name)}, not rect or polygon")
     attributes = mapping(member(region, "region_attributes"), "region_attributes")
     return AnnotatedObject(_label(attributes), bbox, place, polygon)
 

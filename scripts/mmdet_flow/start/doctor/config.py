@@ -4,24 +4,20 @@ from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
-from mmdet_flow.errors import UsageError
+from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.files import read_yaml
 
 
 def read_config(path: Path) -> dict:
     """Read a config; UsageError with the line where it is no YAML."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.exists():
         raise UsageError(
-            f"{path}: {error.strerror}; mmdet_init FOLDER writes one for your data"
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1
-        raise UsageError(f"{path}, line {line}: {error.problem}; mend it") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: no YAML: {error}; mend it") from None
+            f"{path}: is not there; mmdet_init FOLDER writes one for your data"
+        )
+    try:
+        content = read_yaml(path)
+    except DataError as error:
+        raise UsageError(str(error)) from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: holds no keys; mmdet_init FOLDER writes a config")
     return content

@@ -61,7 +61,7 @@ def _by_lists(folder: Path, images: Sequence[AnnotatedImage]) -> Division | None
     known = {one.image.stem: _name(one.image) for one in images}
     exact = known.keys() | set(known.values())
     by_folder: dict[Path, dict[str, Path]] = {}
-    for path in sorted(folder.rglob("*.txt")):
+    for path in filter(Path.is_file, sorted(folder.rglob("*.txt"))):
         if (split := _split_called(path.stem)) and path.stem not in known:
             by_folder.setdefault(path.parent, {})[split] = path
     for place, files in by_folder.items():
