@@ -1,4 +1,4 @@
-"""Whatever a file holds, it ends in findings or in one line, soon, and in little memory."""
+"""Whatever a file holds, it ends in findings or one line, in little time and memory."""
 
 import json
 import resource
@@ -96,8 +96,8 @@ def check_folder(format_name: str, folder, policy: Policy | None = None) -> Chec
     return check(FORMATS[format_name], source, Rules(policy=policy or Policy()))
 
 
-def check_and_report(format_name: str, folder, policy: Policy) -> None:
-    checked = check_folder(format_name, folder, policy)
+def check_and_report(kind: str, folder, policy: Policy) -> None:
+    checked = check_folder("yolo" if kind == "data.yaml" else kind, folder, policy)
     report = report_of(checked)
     for part in (report["images"], report["objects"]):
         assert part["read"] == part["written"] + len(part["left_out"])
@@ -138,10 +138,9 @@ def try_all(kind: str, folder, chosen) -> int:
         path.write_bytes(case.content)
         if kind == "data.yaml":
             (path.parent / "a.txt").write_text(YOLO)
-        format_name = "yolo" if kind == "data.yaml" else kind
-        if format_name in FORMATS:
+        if kind in FORMATS or kind == "data.yaml":
             policy = (Policy(), MENDING)[number % 2]
-            attempt(what, lambda p=policy: check_and_report(format_name, folder, p))
+            attempt(what, lambda p=policy: check_and_report(kind, folder, p))
         if kind not in FORMATS or kind == "coco":
             attempt(what, lambda: read_as(kind, folder))
     return number
@@ -174,7 +173,7 @@ def test_what_is_no_file_is_a_finding(kind, entry, folder):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_large_files_take_seconds(kind, folder):
-    for case in large_cases(kind, 100_000):
+    for case in large_cases(kind, 15_000):
         (folder / "annotations" / KINDS[kind].name).write_bytes(case.content)
         attempt(f"{kind}: {case.what}", lambda: check_folder(kind, folder))
 
@@ -217,9 +216,7 @@ def test_one_wrong_entry_leaves_the_findings_of_all_others(folder):
     content = coco_with("annotations", 0, value=None)
     content["annotations"][1]["bbox"] = [500, 500, 5, 5]
     kinds = [kind for kind, _ in findings_of("coco", folder, content)]
-    assert kinds == ["invalid-object", "no-annotation", "outside-image"] or (
-        sorted(kinds) == ["invalid-object", "outside-image"]
-    )
+    assert sorted(kinds) == ["invalid-object", "outside-image"]
     broken = VIA | {"b.jpg1": {"filename": ["b.jpg"], "regions": {}}}
     found = findings_of("vgg", folder, broken)
     assert ("broken-annotation", "filename is ['b.jpg'], not text") in found
@@ -240,6 +237,14 @@ def test_outlines_of_too_many_points_are_a_finding(folder):
     content = coco_with("annotations", 0, "segmentation", value=parts)
     kinds = [kind for kind, _ in findings_of("coco", folder, content)]
     assert "too-many-points" in kinds
+
+
+def test_outlines_that_cross_themselves_everywhere_are_not_mended(folder):
+    points = [[7 * n % 61, 11 * n % 47] for n in range(MAX_POINTS)]
+    content = replaced(OPEX, ("objects", 0, "polygon", "points"), points)
+    with time_limit("an outline that crosses itself everywhere"):
+        found = findings_of("opex", folder, content)
+    assert ("crossed-polygon", "its polygon crosses itself over 1000 times") in found
 
 
 @pytest.mark.parametrize(
