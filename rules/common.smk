@@ -42,7 +42,7 @@ def explain_config_error(config, campaign_of={}):
     if problem.validator == "additionalProperties":
         known = list(problem.schema.get("properties", ()))
         key = next(key for key in problem.instance if key not in known)
-        what = f"unknown key {key}; {hint(key, known)}"
+        what = f"unknown key {key}; {hint(str(key), known)}"
     elif problem.validator == "anyOf":
         keys = (key for one in problem.validator_value for key in one["required"])
         what = f"{' or '.join(map(repr, keys))} is a required property"
