@@ -1,6 +1,7 @@
 """What all commands share: options, logging, and errors as one line."""
 
 import argparse
+import errno
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 
 from mmdet_flow import __version__
-from mmdet_flow.errors import FlowError
+from mmdet_flow.errors import DataError, FlowError
 from mmdet_flow.record.scrub import shown
 
 log = logging.getLogger("mmdet_flow")
@@ -122,6 +123,14 @@ def run(command: Callable[[], object], args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception as error:
+        if isinstance(error, OSError) and _is_of_disk(error):
+            where = error.filename or "the disk"
+            _tell(
+                f"error: {where}: {error.strerror}; what was done before is kept, run "
+                "again when this is mended",
+                args.debug,
+            )
+            return DataError.exit_code
         _tell(
             f"error: {type(error).__name__}: {error} (a bug in mmdet-flow; "
             "run again with --debug to see where)",
@@ -129,6 +138,12 @@ def run(command: Callable[[], object], args: argparse.Namespace) -> int:
         )
         return BUG_EXIT_CODE
     return 0
+
+
+def _is_of_disk(error: OSError) -> bool:
+    """Whether a file, a folder or the disk is at fault, not a connection."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+    return error.strerror is not None and bool(error.filename or error.errno in full)
 
 
 def _tell(line: str, debug: bool) -> None:

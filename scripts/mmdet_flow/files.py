@@ -7,12 +7,16 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError, FlowError
+from mmdet_flow.errors import DataError, FlowError, UsageError
+
+NAME_MAX = 255
+"""Bytes that the name of a file may have, on all usual disks."""
 
 StoredFile = Path | zipfile.Path
 """A file of its own, or one that is read inside a zip archive."""
@@ -32,7 +36,7 @@ def new_file(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(_temporary_name(path.name))
     handle = _take(temporary)
     try:
         yield temporary
@@ -40,8 +44,10 @@ def new_file(path: Path | str) -> Iterator[Path]:
             temporary.unlink()
         else:
             _publish(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk is not told with a name
         raise
     finally:
         os.close(handle)
@@ -92,6 +98,58 @@ def scratch_folder(path: Path) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def require_writable(path: Path) -> None:
+    """Make the folder of a file that is written at the end; DataError if none can be.
+
+    So that it is said before the work, not after it.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file")
+    require_writable_folder(path.parent)
+
+
+def require_writable_folder(folder: Path) -> None:
+    """Make a folder if it is not there; DataError if no file can be made in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"{folder}: no file can be made there: {error.strerror}; choose another "
+            "folder"
+        ) from None
+
+
+def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
+    """UsageError if a file would be written over one that is read, by any name."""
+    inputs = list(inputs)
+    for output in outputs:
+        for one in filter(None, inputs):
+            if _is_same(output, one):
+                raise UsageError(f"{output}: is what is read; name another output")
+
+
+def keep_apart(output: Path, *inputs: Path) -> None:
+    """UsageError if a folder is an input, inside one, or around one, by any name."""
+    where = Path(os.path.realpath(output))
+    for one in inputs:
+        there = Path(os.path.realpath(one))
+        inside = any(_is_same(folder, there) for folder in (where, *where.parents))
+        around = any(_is_same(folder, where) for folder in there.parents)
+        if inside or around:
+            how = "is inside" if inside else "holds"
+            how = "is" if _is_same(where, there) else how
+            raise UsageError(
+                f"{output}: {how} {one}, which is read; choose a folder apart from it"
+            )
+
+
+def as_text(name: str) -> str:
+    """Return a file name as valid text: bytes that are no UTF-8 become ``\\udcXX``."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def write_if_changed(path: Path | str, content: str | bytes) -> None:
@@ -197,6 +255,21 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, target)
         except OSError as error:
             raise FlowError(f"{source}: cannot be copied: {error}") from None
+
+
+def _is_same(left: Path, right: Path) -> bool:
+    try:
+        return left.samefile(right)
+    except (OSError, ValueError):  # one of them is not there yet
+        return os.path.realpath(left) == os.path.realpath(right)
+
+
+def _temporary_name(name: str) -> str:
+    """Return the hidden name beside a file; a hash where it would be too long."""
+    temporary = f".{name}.part"
+    if len(os.fsencode(temporary)) > NAME_MAX:
+        temporary = f".{hashlib.sha256(os.fsencode(name)).hexdigest()}.part"
+    return temporary
 
 
 def _same_bytes(left: Path, right: Path) -> bool:

@@ -1,7 +1,9 @@
 """Decoding of images: one rule for training, files and Redis."""
 
 import io
+import os
 import re
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,20 @@ SEGMENT = re.compile(rb"\xff([\xc0-\xcf\xda-\xfe])")
 
 SCAN = b"\xda"
 """The segment that pixels follow."""
+
+BASELINE, EXTENDED, PROGRESSIVE = b"\xc0", b"\xc1", b"\xc2"
+"""The frames of a JPEG whose pixels are in Huffman codes."""
+
+FILLER = bytes(range(1, 255)) * 2
+"""Codes that a scan which lacks some of its own takes, and a whole one leaps over."""
+
+GREY = 128
+"""What libjpeg makes of pixels that are not there."""
+
+GIBIBYTE = 2**30
+
+Identity = tuple[int, ...]
+"""What tells that a file is still the one that was read, as ``identity_of`` gives."""
 
 
 def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -43,19 +59,60 @@ def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             "damaged; replace it"
         )
     _refuse_large((image.shape[1], image.shape[0]), max_pixels)
+    if _lacks_pixels(encoded, image):
+        raise DataError(
+            "the image lacks pixels before its end mark, as if cut off in the middle; "
+            "send it again, whole"
+        )
     return image
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, np.ndarray]:
     """Return the encoded bytes and the pixels of a file."""
-    try:
-        encoded = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check the path") from None
+    encoded, _ = read_file(path, max_pixels)
     try:
         return encoded, decode(encoded, max_pixels)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity]:
+    """Return the bytes of a regular file, and what it was when they were read.
+
+    Never waits, as opening a pipe would. Raises DataError for whatever else has the
+    name of an image, and for a file that is written while it is read.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: is {_kind_of(status)}, no file; take it away")
+        if status.st_size > max(GIBIBYTE, 16 * max_pixels):
+            raise DataError(
+                f"{path}: has {status.st_size} bytes, more than an image of "
+                f"--max_pixels {max_pixels}; raise the limit or take it away"
+            )
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+            before = identity_of(os.fstat(stream.fileno()))
+            content = stream.read()
+            after = identity_of(os.fstat(stream.fileno()))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; check the path") from None
+    except ValueError as error:  # a NUL in a name
+        raise DataError(f"{path}: {error}; check the path") from None
+    if before != after:
+        raise DataError(f"{path}: was written while it was read; run again")
+    return content, after
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """Return what changes when a file is replaced or written."""
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, *times
+
+
+def _kind_of(status: os.stat_result) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(status.st_mode), "a device")
 
 
 def _size_in_header(encoded: bytes) -> tuple[int, int]:
@@ -81,19 +138,54 @@ def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
 def _is_cut_off(encoded: bytes) -> bool:
     """Whether a JPEG or PNG lacks its end; OpenCV would invent the missing rows."""
     if encoded.startswith(JPEG):
-        return encoded.find(JPEG_END, _start_of_pixels(encoded)) < 0
+        return encoded.find(JPEG_END, _start_of_pixels(encoded)[0]) < 0
     return encoded.startswith(PNG) and encoded.rfind(b"IEND") < encoded.rfind(b"IDAT")
 
 
-def _start_of_pixels(jpeg: bytes) -> int:
+def _start_of_pixels(jpeg: bytes) -> tuple[int, bytes, bool]:
     """Return where the first scan of a JPEG begins, or its length if it has none.
 
-    Segments before it are leapt over: a thumbnail in one of them has scans of its own.
+    And the kind of its frame, and whether that scan has all its colours. Segments
+    before it are leapt over: a thumbnail in one of them has scans of its own.
     """
-    at = 2
+    at, frame, colours = 2, b"", 0
     while found := SEGMENT.search(jpeg, at):
         at = found.end()
         if found[1] == SCAN:
-            return at
+            return at, frame, jpeg[at + 2 : at + 3] == bytes([colours])
+        if found[1] <= b"\xcf" and found[1] not in (b"\xc4", b"\xc8", b"\xcc"):
+            frame, colours = found[1], (jpeg[at + 7 : at + 8] or b"\0")[0]
         at += int.from_bytes(jpeg[at : at + 2])
-    return len(jpeg)
+    return len(jpeg), frame, False
+
+
+def _lacks_pixels(encoded: bytes, image: np.ndarray) -> bool:
+    """Whether a JPEG ends before its pixels do, though it has its end mark.
+
+    libjpeg invents the rest. Then codes before the end mark become pixels, which in a
+    whole image they do not. That costs two decodings, so it is only looked at where a
+    corner is as grey as what libjpeg invents, or where the last scan is not all.
+    """
+    if not encoded.startswith(JPEG):
+        return False
+    start, frame, whole = _start_of_pixels(encoded)
+    if frame not in (BASELINE, EXTENDED, PROGRESSIVE):
+        return False
+    corners = image[:: max(1, len(image) - 1), :: max(1, image.shape[1] - 1)]
+    one_scan = frame != PROGRESSIVE and whole
+    if one_scan and not (corners == GREY).all(axis=2).any():
+        return False
+    end = encoded.find(JPEG_END, start)
+    filled = encoded[:end] + FILLER + encoded[end:]
+    return _pixels_of(encoded) != _pixels_of(filled)
+
+
+def _pixels_of(encoded: bytes) -> bytes | None:
+    """Return the pixels by Pillow, which does not print what libjpeg warns of."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            return image.tobytes()
+    except Exception:  # what Pillow cannot read is not compared
+        return None
