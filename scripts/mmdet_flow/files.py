@@ -112,14 +112,15 @@ def require_writable(path: Path) -> None:
 
 def require_writable_folder(folder: Path) -> None:
     """Make a folder if it is not there; DataError if no file can be made in it."""
+    what = "cannot be made"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        what = "no file can be made there"
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise DataError(
-            f"{folder}: no file can be made there: {error.strerror}; choose another "
-            "folder"
+            f"{folder}: {what}: {error.strerror}; choose another folder"
         ) from None
 
 

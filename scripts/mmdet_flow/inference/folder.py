@@ -1,23 +1,30 @@
 """The folder that images come from: listing, waiting, and keeping others out."""
 
-import contextlib
 import json
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import locked, read_text
+from mmdet_flow.files import locked, read_whole
+from mmdet_flow.inference.images import Identity, identity_of
 
 SUFFIXES = IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
+FAILED = "failed"
+"""The folder of images that cannot be predicted, inside that of the results."""
+
 NOTICE = 0.5
 """Seconds until a stop is noticed while nothing arrives."""
+
+PATIENCE = 30.0
+"""Seconds after the last change of a file in which its writer may only be pausing."""
 
 
 def list_images(folder: Path, image_list: Path | None = None) -> list[Path]:
@@ -28,10 +35,13 @@ def list_images(folder: Path, image_list: Path | None = None) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; check --prediction_in")
-    if image_list is None:
-        found = folder.iterdir()
-        return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
-    return _listed_images(folder, image_list)
+    if image_list is not None:
+        return _listed_images(folder, image_list)
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}; check the folder") from None
+    return sorted(found)
 
 
 def _listed_images(folder: Path, image_list: Path) -> list[Path]:
@@ -55,7 +65,9 @@ def _listed_images(folder: Path, image_list: Path) -> list[Path]:
 
 
 def _names_in(image_list: Path) -> Iterator[str]:
-    lines = read_text(image_list).splitlines()
+    # Names of files need not be valid text.
+    text = read_whole(image_list).decode("utf-8-sig", "surrogateescape")
+    lines = text.splitlines()
     return filter(None, (_listed_name(line.strip()) for line in lines))
 
 
@@ -67,7 +79,7 @@ def listed(name: str) -> str:
 
 def _listed_name(line: str) -> str:
     if line.startswith('"') and line.endswith('"'):
-        with contextlib.suppress(ValueError):  # a name may begin and end so
+        with suppress(ValueError):  # a name may begin and end so
             return json.loads(line)
     return line
 
@@ -96,39 +108,64 @@ def _refusal(folder: Path) -> DataError:
     )
 
 
+def is_young(path: Path) -> bool:
+    """Whether the writer of a file may only be pausing."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return False
+    age = time.time() - status.st_mtime
+    return stat.S_ISREG(status.st_mode) and 0 <= age < PATIENCE
+
+
 def watch(
     folder: Path,
     wait: float,
     use_watchdog: bool,
     stop: threading.Event,
     max_files: int = -1,
+    failed: Path | None = None,
 ) -> Iterator[Path | None]:
     """Yield images as they arrive until ``stop`` is set, and None after each look.
 
     A look yields ``max_files`` images at most, if that is not negative.
 
-    An image counts as arrived when its size and time did not change between two
-    looks at the folder, so none is read while it is still being written.
+    An image counts as arrived when it did not change between two looks at the folder,
+    so none is read while it is still being written. One that stays is yielded again
+    when it changes, and when it is no longer young. Those in ``failed`` are yielded
+    when they change.
     """
-    before: dict[Path, tuple[int, int]] = {}
+    before: dict[Path, Identity] = {}
+    offered: dict[Path, tuple[Identity, bool]] = {}
     with _changes(folder, use_watchdog) as changed:
         while not stop.is_set():
-            now = {}
+            now = {path: status for path in _look(folder) if (status := _state(path))}
+            for path in _look(failed) if failed and failed.is_dir() else ():
+                now[path] = _state(path)
+                if path not in before and not is_young(path):
+                    offered.setdefault(path, (now[path], False))
+            offered = {path: offered[path] for path in offered if path in now}
             left = max_files
-            for path in _look(folder):
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
+            for path, state in now.items():
+                if before.get(path) != state or not left or stop.is_set():
                     continue
-                now[path] = (status.st_size, status.st_mtime_ns)
-                if before.get(path) == now[path] and left and not stop.is_set():
+                last, was_young = offered.get(path, (None, False))
+                if last != state or (was_young and not is_young(path)):
                     left -= 1
-                    del now[path]
+                    offered[path] = state, is_young(path)
                     yield path
             yield None
             # What is new is looked at again soon, even when no event tells of it.
             _pause(min(wait, 1.0) if now != before else wait, changed, stop)
             before = now
+
+
+def _state(path: Path) -> Identity | None:
+    """Return what tells of a change, of a link itself if it leads nowhere."""
+    for look in (os.stat, os.lstat):
+        with suppress(OSError):
+            return identity_of(look(path))
+    return None
 
 
 def _pause(seconds: float, changed: threading.Event, stop: threading.Event) -> None:
@@ -144,8 +181,8 @@ def _look(folder: Path) -> list[Path]:
     """Return the images of a folder; none while it is away."""
     try:
         return list_images(folder)
-    except (DataError, OSError):
-        cli.log.warning("%s: is not there; waiting for it", folder)
+    except DataError as error:
+        cli.log.warning("%s; waiting for it", str(error).partition(";")[0])
         return []
 
 

@@ -111,7 +111,11 @@ def identity_of(status: os.stat_result) -> Identity:
 
 
 def _kind_of(status: os.stat_result) -> str:
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
     return kinds.get(stat.S_IFMT(status.st_mode), "a device")
 
 

@@ -1,19 +1,27 @@
 """What a run has done so far, on disk: a killed run goes on where it stopped.
 
 A JSON line for each step, in a hidden file of the output folder: first what decides
-the results, then for each image the name that its results get (before any of them is
-written) and its outcome (after all of them are written). Only then is the image itself
-moved or deleted. Tables and manifest are made from it at the end.
+the results, then for each image the names of all files that are made for it (before any
+of them is written) and its outcome (after its results are written). Only then is the
+image itself moved or deleted. Tables and manifest are made from it at the end.
+
+An image is its content: another one that has got the name of an earlier one has names
+and an outcome of its own. Where images stay in their folder, an image is its name there,
+so that what changed gets its results anew, in place of the earlier ones.
 """
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from mmdet_flow.errors import DataError
 from mmdet_flow.files import new_file
 
 NAME = ".mmdet_predict.jsonl"
+
+Key = tuple[str, str]
+"""The name of an image in its folder, and its SHA-256 where that tells it apart."""
 
 
 @dataclass
@@ -42,99 +50,140 @@ class Outcome:
     coco: list | None = field(default=None, repr=False)
 
 
-class Journal:
-    """The journal of an output folder; what others than ``settings`` made is dropped.
+@dataclass
+class Claim:
+    """The files of an image, in the output folder, and the name they go by."""
 
-    ``settings`` is any JSON value that decides the results.
+    file: str
+    sha256: str
+    name: str
+    files: list[str]
+
+
+class Journal:
+    """The journal of an output folder.
+
+    Outcomes of a run with other ``settings``, any JSON value, are dropped; what it made
+    may be replaced. ``by_content`` says whether images are told apart by their content.
     """
 
-    def __init__(self, folder: Path, settings: object) -> None:
+    def __init__(self, folder: Path, settings: object, by_content: bool = True) -> None:
         self.path = folder / NAME
-        self._names: dict[str, str] = {}
-        self._places: dict[str, int] = {}
-        self.stems: set[str] = set()
-        end = self._read(settings)
-        mode = "r+b" if end else "w+b"
-        self._stream = open(self.path, mode)  # noqa: SIM115  close() ends it
+        self._by_content = by_content
+        self._claims: dict[Key, Claim] = {}
+        self._owners: dict[str, Key] = {}
+        self._places: dict[Key, int] = {}
+        header = {"settings": settings}
+        try:
+            end = self._read(header)
+            # Without a buffer, which would keep what a full disk refused.
+            self._stream = open(self.path, "r+b" if end else "w+b", 0)  # noqa: SIM115
+        except OSError as error:
+            raise DataError(
+                f"{self.path}: {error.strerror}; take it away, or choose another folder"
+            ) from None
+        self._end = end
         self._stream.truncate(end)
-        self._stream.seek(end)
         if not end:
-            self._append({"settings": settings})
-        self._start = len(_line({"settings": settings}))
+            self._append(header)
+            for claim in self._claims.values():
+                self._append(asdict(claim))
+        self._start = len(_line(header))
+        self._earlier = set(self._claims)
 
-    def _read(self, settings: object) -> int:
-        """Take over the lines of an earlier run; return where the whole ones end."""
-        if not self.path.is_file():
+    def _read(self, header: dict) -> int:
+        """Take over the lines of an earlier run; return where the whole ones end.
+
+        Of a run with another header only the claims count.
+        """
+        if not self.path.exists():
             return 0
-        end = 0
+        end, same = 0, True
         with open(self.path, "rb") as stream:
             for number, line in enumerate(stream):
-                try:
-                    content = json.loads(line) if line.endswith(b"\n") else None
-                except ValueError:
-                    content = None
+                content = _content_of(line)
                 if content is None:
                     break  # cut off when the run was killed
-                if number == 0 and content != {"settings": settings}:
-                    return 0
-                if "status" in content:
-                    self._places[content["file"]] = end
-                if "name" in content:
-                    self._remember(content["file"], content["name"])
+                if number == 0:
+                    same = content == header
+                elif set(content) == CLAIM:
+                    self._remember(Claim(**content))
+                elif set(content) == OUTCOME and same:
+                    self._places[self.key(content["file"], content["sha256"])] = end
                 end += len(line)
-        return end
+        return end if same else 0
 
-    def name_of(self, file: str) -> str | None:
-        """Return the name that was claimed for the results of an image, if any."""
-        return self._names.get(file)
+    def key(self, file: str, sha256: str) -> Key:
+        """Return what tells an image from others."""
+        return file, sha256 if self._by_content else ""
+
+    def claim_of(self, file: str, sha256: str) -> Claim | None:
+        """Return what was claimed for an image, if anything."""
+        return self._claims.get(self.key(file, sha256))
+
+    def owner_of(self, path: str) -> Key | None:
+        """Return which image has claimed a file, whether upper or lower case."""
+        return self._owners.get(path.casefold())
 
     @property
     def files(self) -> list[str]:
         """Names of the images that have an outcome."""
-        return list(self._places)
+        return list(dict.fromkeys(file for file, _ in self._places))
 
-    def claim(self, file: str, name: str) -> None:
-        """Note the name of an image's results before they are written."""
-        self._remember(file, name)
-        self._append({"file": file, "name": name})
+    def claim(self, claim: Claim) -> None:
+        """Note the files of an image before they are written, beside earlier ones."""
+        if earlier := self.claim_of(claim.file, claim.sha256):
+            claim.files = list(dict.fromkeys([*earlier.files, *claim.files]))
+        if claim != earlier:
+            self._append(asdict(claim))
+            self._remember(claim)
 
-    def _remember(self, file: str, name: str) -> None:
-        self._names[file] = name
-        self.stems.add(Path(name).stem)
+    def _remember(self, claim: Claim) -> None:
+        key = self.key(claim.file, claim.sha256)
+        self._claims[key] = claim
+        self._owners |= {path.casefold(): key for path in claim.files}
 
     def add(self, outcome: Outcome) -> None:
         """Note an outcome after its results are written."""
-        self._places[outcome.file] = self._stream.tell()
+        self._places[self.key(outcome.file, outcome.sha256)] = self._end
         self._append(asdict(outcome))
 
-    def release(self, file: str) -> None:
-        """Forget an image that is gone: the next one of its name is another one."""
-        name = self._names.pop(file, None)
-        self._places.pop(file, None)
-        if name is not None:
-            self.stems.discard(Path(name).stem)
-        if not self._names:
-            self._stream.truncate(self._start)
-            self._stream.seek(self._start)
+    def release(self, file: str, sha256: str) -> None:
+        """Forget an image that is gone, and what a killed run claimed for its name."""
+        stale = {key for key in self._earlier if key[0] == file}
+        self._earlier -= stale
+        for key in {self.key(file, sha256), *stale}:
+            self._places.pop(key, None)
+            claim = self._claims.pop(key, None)
+            for path in claim.files if claim else ():
+                self._owners.pop(path.casefold(), None)
+        if not self._claims:
+            self._end = self._start
+            self._stream.truncate(self._end)
 
-    def get(self, file: str) -> Outcome | None:
+    def get(self, file: str, sha256: str = "") -> Outcome | None:
         """Return the last outcome of an image."""
-        if file not in self._places:
-            return None
-        end = self._stream.tell()
-        self._stream.seek(self._places[file])
-        line = self._stream.readline()
-        self._stream.seek(end)
-        return Outcome(**json.loads(line))
+        place = self._places.get(self.key(file, sha256))
+        return None if place is None else self._at(place)
+
+    def _at(self, place: int) -> Outcome:
+        with open(self.path, "rb") as stream:
+            stream.seek(place)
+            return Outcome(**json.loads(stream.readline()))
 
     def outcomes(self, files: list[str]) -> Iterator[Outcome]:
         """Yield the outcomes of images, in their order."""
-        for file in files:
-            if outcome := self.get(file):
-                yield outcome
+        places: dict[str, list[int]] = {}
+        for (file, _), place in self._places.items():
+            places.setdefault(file, []).append(place)
+        with open(self.path, "rb") as stream:
+            for file in files:
+                for place in places.get(file, ()):
+                    stream.seek(place)
+                    yield Outcome(**json.loads(stream.readline()))
 
     def close(self, remove: bool) -> None:
-        """End the journal: remove it, or keep one line an image, in their order.
+        """End the journal: remove it, or keep what is known of each image, in order.
 
         So that it tells nothing of the way that the run took.
         """
@@ -143,15 +192,38 @@ class Journal:
         else:
             with new_file(self.path) as temporary, open(temporary, "wb") as stream:
                 self._stream.seek(0)
-                stream.write(self._stream.readline())
-                for outcome in self.outcomes(sorted(self._places)):
-                    stream.write(_line(asdict(outcome)))
+                stream.write(self._stream.read(self._start))
+                for key in sorted({*self._claims, *self._places}):
+                    if claim := self._claims.get(key):
+                        stream.write(_line(asdict(claim)))
+                    if (place := self._places.get(key)) is not None:
+                        stream.write(_line(asdict(self._at(place))))
         self._stream.close()
 
     def _append(self, content: object) -> None:
-        self._stream.write(_line(content))
-        self._stream.flush()
+        line = _line(content)
+        self._stream.seek(self._end)
+        written = 0
+        while written < len(line):
+            written += self._stream.write(line[written:])
+        self._end += len(line)
+
+
+CLAIM, OUTCOME = ({one.name for one in fields(kind)} for kind in (Claim, Outcome))
 
 
 def _line(content: object) -> bytes:
     return json.dumps(content).encode() + b"\n"
+
+
+def _content_of(line: bytes) -> dict | None:
+    """Return what a line says, or nothing if it is not whole."""
+    try:
+        content = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    texts = [content.get(key, "") for key in ("file", "sha256", "name")]
+    texts += content.get("files", [])
+    return content if all(isinstance(text, str) for text in texts) else None

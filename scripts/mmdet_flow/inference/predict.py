@@ -16,13 +16,28 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import sha256_of, write_json
-from mmdet_flow.inference.folder import list_images, only_process, shard_of, watch
+from mmdet_flow.files import (
+    as_text,
+    keep_inputs,
+    require_writable,
+    require_writable_folder,
+    sha256_of,
+    write_json,
+)
+from mmdet_flow.inference.folder import (
+    FAILED,
+    SUFFIXES,
+    list_images,
+    only_process,
+    shard_of,
+    watch,
+)
 from mmdet_flow.inference.images import MAX_PIXELS
 from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.precision import precision_to_use
@@ -34,6 +49,9 @@ from mmdet_flow.inference.predictor import (
 from mmdet_flow.inference.scores import read_scores
 
 RESULT_SUFFIXES = {"opex": ".json", "rois": "-rois.csv"}
+SUMMARIES = ("objects_csv", "images_csv", "coco_results", "manifest", "speed")
+"""Options of files on all images."""
+
 MANIFEST_HEADER = ("file", "sha256", "status", "n_objects", "error")
 SETTINGS = (
     *("score", "fit_bbox_to_polygon", "bbox_as_fallback", "simplify_polygons"),
@@ -53,24 +71,15 @@ def predict(args: argparse.Namespace) -> None:
         folder=args.prediction_out,
         suffixes=_suffixes(args),
         tmp=args.prediction_tmp,
-        after="keep" if args.keep_input else "delete" if args.delete_input else "move",
+        after=_after(args),
         width_height=args.output_width_height,
         minrect=args.output_minrect,
+        reserved=frozenset(_reserved(args)),
     )
     images = [] if args.continuous else _images_to_predict(args)
-    try:
-        args.prediction_out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{args.prediction_out}: cannot be made: {error.strerror}; choose another "
-            "folder for --prediction_out"
-        ) from None
-    shared = [] if args.keep_input else [args.prediction_in]
-    if shared and not os.access(args.prediction_in, os.W_OK):
-        raise DataError(
-            f"{args.prediction_in}: images cannot be taken from a folder that is "
-            "read-only; add --keep_input"
-        )
+    _require_places(args, output)
+    shared = [] if output.after == "keep" else [args.prediction_in]
+    shared = [] if _is_one_folder(args) else shared
     with only_process(args.prediction_out, *shared):
         if args.continuous:
             _predict_for_ever(args, output)
@@ -78,18 +87,71 @@ def predict(args: argparse.Namespace) -> None:
             _predict_once(args, output, images)
 
 
+def _after(args: argparse.Namespace) -> str:
+    """Return what becomes of an image that was predicted."""
+    if args.delete_input:
+        return "delete"
+    # Images whose results are to be beside them are there already.
+    return "keep" if args.keep_input or _is_one_folder(args) else "move"
+
+
+def _is_one_folder(args: argparse.Namespace) -> bool:
+    """Whether the results go into the folder of the images."""
+    return _same(args.prediction_in, args.prediction_out)
+
+
+def _same(one: Path, other: Path | None) -> bool:
+    return other is not None and os.path.realpath(one) == os.path.realpath(other)
+
+
+def _reserved(args: argparse.Namespace) -> Iterator[Path]:
+    """Yield what no result may be called: other files of this run."""
+    yield args.prediction_out / FAILED
+    for path in (getattr(args, name) for name in SUMMARIES):
+        if path is not None and _same(path.parent, args.prediction_out):
+            yield args.prediction_out / path.name
+
+
+def _require_places(args: argparse.Namespace, output) -> None:
+    """Say at once where nothing can be written, or taken away."""
+    require_writable_folder(output.folder)
+    if output.failed.exists() and not output.failed.is_dir():
+        raise DataError(
+            f"{output.failed}: is no folder, but images that fail go there; move it"
+        )
+    if output.tmp is not None:
+        require_writable_folder(output.tmp)
+    for path in (getattr(args, name) for name in SUMMARIES):
+        if path is not None:
+            require_writable(path)
+    if output.after != "keep" and not os.access(args.prediction_in, os.W_OK):
+        raise DataError(
+            f"{args.prediction_in}: images cannot be taken from a folder that is "
+            "read-only; add --keep_input"
+        )
+
+
 def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
     from mmdet_flow.inference.runner import is_done
 
-    journal = Journal(output.folder, _settings(args))
+    keeps = output.after == "keep"
+    journal = Journal(output.folder, _settings(args), by_content=not keeps)
     # What a killed run had moved away already is part of the whole, too.
-    earlier = [] if args.keep_input or args.image_list else journal.files
+    known = set(journal.files)
+    earlier = [] if keeps or args.image_list else known
+    complete = _complete(args)
+    todo = [
+        image
+        for image in images
+        if image.name not in known or not is_done(image, journal, output, complete)
+    ]
     files = list(dict.fromkeys(image.name for image in images))
     files = sorted({*files, *earlier}) if earlier else files
-    todo = [i for i in images if not is_done(i, journal, output, _complete(args))]
     if len(todo) < len(images):
         cli.log.info("%d images were predicted before", len(images) - len(todo))
+    waiting = len(todo)
     todo = todo[: args.max_files] if args.max_files >= 0 else todo
+    waiting -= len(todo)
     if todo:
         speed = _run(_runner(args, output, journal), todo)
     else:
@@ -98,16 +160,15 @@ def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
         write_json(args.speed, speed)
     counts = Counter(outcome.status for outcome in journal.outcomes(files))
     _write_summaries(args, journal, files)
-    finished = sum(counts.values()) == len(files)
-    journal.close(remove=finished and not args.keep_input)
+    total = sum(counts.values()) + waiting
+    journal.close(remove=not waiting and not keeps)
     cli.log.info(
         "%d images: %d with objects, %d empty, %d failed, %d left",
-        *(len(files), counts["ok"], counts["empty"], counts["failed"]),
-        len(files) - sum(counts.values()),
+        *(total, counts["ok"], counts["empty"], counts["failed"], waiting),
     )
     if counts["failed"] > args.max_failures:
         raise DataError(
-            f"{counts['failed']} of {len(files)} images failed and --max_failures is "
+            f"{counts['failed']} of {total} images failed and --max_failures is "
             f"{args.max_failures}; the reasons are in {output.folder / 'failed'}"
         )
 
@@ -131,12 +192,12 @@ def _predict_for_ever(args: argparse.Namespace, output) -> None:
     runner = _runner(args, output, journal)
     wait = args.watchdog_check_interval if args.use_watchdog else args.poll_wait
     cli.log.info("waiting for images in %s", args.prediction_in)
-    for file in journal.files:
-        if not (args.prediction_in / file).exists():
-            journal.release(file)
-    arrivals = watch(args.prediction_in, wait, args.use_watchdog, stop, args.max_files)
+    arrivals = watch(
+        *(args.prediction_in, wait, args.use_watchdog, stop, args.max_files),
+        output.failed,
+    )
     for outcome in runner.run(arrivals):
-        journal.release(outcome.file)
+        journal.release(outcome.file, outcome.sha256)
     journal.close(remove=True)
 
 
@@ -152,6 +213,7 @@ def _runner(args: argparse.Namespace, output, journal: Journal):
         max_pixels=args.max_pixels,
         rows=args.objects_csv is not None,
         coco=args.coco_results is not None,
+        waits=args.continuous,
     )
 
 
@@ -191,6 +253,7 @@ def _write_summaries(args: argparse.Namespace, journal: Journal, files) -> None:
 
 def _cells(outcome: Outcome, header: tuple[str, ...]) -> list:
     values = [getattr(outcome, name) for name in header]
+    values = [as_text(value) if isinstance(value, str) else value for value in values]
     return ["" if value is None else value for value in values]
 
 
@@ -218,10 +281,12 @@ def _images_to_predict(args: argparse.Namespace) -> list[Path]:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    if args.continuous and args.keep_input:
-        raise UsageError("--continuous and --keep_input would predict without an end")
-    summaries = ("objects_csv", "images_csv", "coco_results", "manifest", "speed")
-    for name in summaries if args.continuous else ():
+    if args.continuous and _after(args) == "keep":
+        kept = "--keep_input" if args.keep_input else "results beside the images"
+        raise UsageError(f"--continuous and {kept} would predict without an end")
+    _check_summaries(args)
+    _check_pictures(args)
+    for name in SUMMARIES if args.continuous else ():
         if getattr(args, name):
             raise UsageError(f"--{name} is written at the end; --continuous has none")
     # What is wrong is said at once, not at the first image.
@@ -229,6 +294,33 @@ def _check_options(args: argparse.Namespace) -> None:
     source_date_epoch()
     if not 0 <= args.mask_threshold < 1:
         raise UsageError("--mask_threshold: give a value from 0 to below 1")
+
+
+def _check_summaries(args: argparse.Namespace) -> None:
+    """Refuse a table over another one, or over what is read."""
+    read = ("checkpoint", "config", "package", "image_list", "thresholds")
+    inputs = [getattr(args, name, None) for name in read]
+    for name in SUMMARIES:
+        if path := getattr(args, name):
+            keep_inputs([path], [one for one in inputs if isinstance(one, Path)])
+            inputs.append(path)
+
+
+def _check_pictures(args: argparse.Namespace) -> None:
+    """Refuse results that would be taken for images to predict."""
+    end = args.prediction_suffix or ""
+    if end.lower().endswith(SUFFIXES) or "/" in end or "\0" in end:
+        raise UsageError(
+            f"--prediction_suffix {end}: is that of an image, or no end of a name; "
+            "choose another"
+        )
+    pictures = args.output_mask_image or args.output_overlay
+    for option in ("prediction_out", "prediction_tmp"):
+        if pictures and _same(args.prediction_in, getattr(args, option)):
+            raise UsageError(
+                f"--{option} is the folder of the images, where pictures among the "
+                "results would be taken for images; choose another folder"
+            )
 
 
 def _suffixes(args: argparse.Namespace) -> dict[str, str]:

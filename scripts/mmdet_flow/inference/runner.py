@@ -1,27 +1,46 @@
 """The way of many images through a predictor: overlapped, in order, accounted for."""
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
+from mmdet_flow.files import as_text
 from mmdet_flow.formats.coco_results import image_id_of, to_coco_results
 from mmdet_flow.formats.tables import object_rows
-from mmdet_flow.inference.images import read_image
+from mmdet_flow.inference.folder import is_young
+from mmdet_flow.inference.images import Identity, decode, read_file
 from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.output import Output
 from mmdet_flow.inference.predictor import Prediction, Predictor
+
+
+@dataclass
+class Loaded:
+    """An image in hand: what it was when it was read, its pixels, and its outcome.
+
+    ``seen`` is None where it could not be read, ``pixels`` where it fails.
+    """
+
+    path: Path
+    outcome: Outcome
+    seen: Identity | None = None
+    pixels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Runner:
     """Predicts for images and stores the results.
 
-    ``rows`` and ``coco`` say which rows the outcomes shall hold.
+    ``rows`` and ``coco`` say which rows the outcomes shall hold. ``waits`` says that a
+    broken image will be offered again while its writer may only be pausing.
     """
 
     predictor: Predictor
@@ -32,6 +51,7 @@ class Runner:
     max_pixels: int
     rows: bool = False
     coco: bool = False
+    waits: bool = False
 
     def run(self, images: Iterable[Path | None]) -> Iterator[Outcome]:
         """Yield the outcome of each image, in their order, when it is on disk.
@@ -41,12 +61,17 @@ class Runner:
         """
         # One batch in hand and enough in work to keep all threads of the engine busy.
         workers = 2 + self.threads // self.batch_size
+        reading: deque[Future] = deque()
         pending: deque[Future] = deque()
         with ThreadPoolExecutor(workers, "batch") as pool:
             for batch in self._batches(images):
                 if batch:
-                    named = [(p, self.output.name_for(p, self.journal)) for p in batch]
-                    pending.append(pool.submit(self._process, named))
+                    reading.append(pool.submit(self._read, batch))
+                while reading and (not batch or len(reading) > 1):
+                    loaded = [
+                        one for one in reading.popleft().result() if self._name(one)
+                    ]
+                    pending.append(pool.submit(self._process, loaded))
                 while pending and (not batch or len(pending) > workers):
                     yield from self._finish(pending.popleft())
 
@@ -65,24 +90,46 @@ class Runner:
             yield batch
         yield []
 
-    def _process(self, batch: list[tuple[Path, str]]) -> list[tuple[Path, Outcome]]:
-        """Read, predict and write a batch; in a thread of its own."""
-        outcomes, readable = [], []
-        for path, name in batch:
-            outcome = Outcome(path.name, name)
-            outcomes.append((path, outcome))
-            try:
-                encoded, pixels = read_image(path, self.max_pixels)
-            except DataError as error:
-                # The reason goes into tables, which name no folder of this machine.
-                outcome.error = str(error).replace(str(path), path.name)
-                continue
-            outcome.sha256 = hashlib.sha256(encoded).hexdigest()
-            readable.append((outcome, pixels))
+    def _read(self, batch: list[Path]) -> list[Loaded]:
+        """Read and decode a batch; in a thread of its own."""
+        return [self._load(path) for path in batch]
+
+    def _load(self, path: Path) -> Loaded:
+        loaded = Loaded(path, Outcome(path.name, path.name))
+        try:
+            encoded, loaded.seen = read_file(path, self.max_pixels)
+            loaded.outcome.sha256 = hashlib.sha256(encoded).hexdigest()
+            loaded.pixels = decode(encoded, self.max_pixels)
+        except DataError as error:
+            loaded.outcome.error = _reason(error, path)
+        return loaded
+
+    def _name(self, loaded: Loaded) -> bool:
+        """Claim the names of an image's files; False if it is to be looked at later."""
+        if loaded.pixels is None:
+            if self.waits and not os.path.lexists(loaded.path):
+                return False  # someone took it away
+            return not (self.waits and is_young(loaded.path))
+        outcome = loaded.outcome
+        try:
+            name = self.output.claim(loaded.path, outcome.sha256, self.journal)
+        except DataError as error:
+            loaded.pixels, outcome.error = None, _reason(error, loaded.path)
+        else:
+            outcome.name = name
+        return True
+
+    def _process(self, batch: list[Loaded]) -> list[Loaded]:
+        """Predict and write a batch; in a thread of its own."""
+        readable = [
+            (one.outcome, one.pixels) for one in batch if one.pixels is not None
+        ]
         for outcome, pixels, found in self._predict(readable):
             self.output.store(outcome.file, outcome.name, found, pixels)
             self._describe(outcome, found)
-        return outcomes
+        for one in batch:
+            one.pixels = None
+        return batch
 
     def _predict(self, readable: list) -> Iterator[tuple]:
         """Yield images with their predictions; a failure stays with its image."""
@@ -97,7 +144,7 @@ class Runner:
                 size = f"{pixels.shape[1]} x {pixels.shape[0]}"
                 reason = (str(error).strip().splitlines() or [""])[0]
                 outcome.error = (
-                    f"{outcome.file}: an image of {size} pixels that the model cannot "
+                    f"{as_text(outcome.file)}: an image of {size} pixels that the model cannot "
                     f"take ({type(error).__name__}: {reason}); change its size"
                 )
             return
@@ -111,32 +158,33 @@ class Runner:
         outcome.max_score = max((item.score for item in found.objects), default=None)
         if self.rows:
             outcome.objects = object_rows(
-                outcome.file, found.width, found.height, found.objects
+                as_text(outcome.file), found.width, found.height, found.objects
             )
         if self.coco:
             categories = range(1, len(found.detections.classes) + 1)
-            file = image_id_of(outcome.file)
+            file = image_id_of(as_text(outcome.file))
             rows = to_coco_results(file, found.detections, categories)
             outcome.coco = rows["segm"] or rows["bbox"]
 
     def _finish(self, done: Future) -> Iterator[Outcome]:
         """Write down what was done, and only then let go of the images."""
-        try:
-            for path, outcome in done.result():
-                self.journal.add(outcome)
-                if outcome.status == "failed":
-                    cli.log.error("%s", outcome.error)
-                    self.output.finish_failed(path, outcome.error)
-                else:
-                    cli.log.debug("%s: %d objects", path.name, outcome.n_objects)
-                    self.output.forget_failure(path)
-                    self.output.finish(path, outcome.name)
-                yield outcome
-        except OSError as error:
-            raise DataError(
-                f"{error.filename or self.output.folder}: {error.strerror}; what was "
-                "done is kept, run again when this is mended"
-            ) from None
+        for one in done.result():
+            outcome = one.outcome
+            self.journal.add(outcome)
+            if outcome.status == "failed":
+                cli.log.error("%s", outcome.error)
+                self.output.finish_failed(one.path, one.seen, outcome, self.journal)
+            else:
+                cli.log.debug("%s: %d objects", one.path.name, outcome.n_objects)
+                self.output.forget_failure(outcome, self.journal)
+                self.output.finish(one.path, one.seen, outcome)
+            yield outcome
+
+
+def _reason(error: DataError, path: Path) -> str:
+    """Return why an image fails; tables name no folder of this machine."""
+    reason = str(error).removeprefix(f"{path}: ")
+    return f"{as_text(path.name)}: {as_text(reason)}"
 
 
 def is_done(
@@ -146,17 +194,15 @@ def is_done(
 
     ``complete`` says whether an outcome holds all that is asked for now.
     """
-    outcome = journal.get(image.name)
+    try:
+        encoded, seen = read_file(image)
+    except DataError:
+        return False
+    sha256 = hashlib.sha256(encoded).hexdigest()
+    outcome = journal.get(image.name, sha256)
     if outcome is None or outcome.status == "failed" or not complete(outcome):
         return False
-    if not output.has(outcome.name):
+    if outcome.sha256 != sha256 or not output.has(outcome, journal):
         return False
-    try:
-        same = hashlib.sha256(image.read_bytes()).hexdigest() == outcome.sha256
-    except OSError:
-        return False
-    if same:
-        output.finish(image, outcome.name)
-    elif output.after != "keep":
-        journal.release(image.name)  # another image of the same name
-    return same
+    output.finish(image, seen, outcome)
+    return True
