@@ -7,6 +7,7 @@ listed with how to mend it, and nothing is written then.
 
 import argparse
 import filecmp
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,7 +37,15 @@ from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
 from mmdet_flow.dataset.wai import Converted, convert_to_coco
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import link_or_copy, scratch_folder, write_if_changed
+from mmdet_flow.files import (
+    keep_apart,
+    link_or_copy,
+    scratch_folder,
+    write_if_changed,
+)
+
+FILES = ("annotations.json", "classes.txt", "report.json", "report.csv")
+"""What a converted data set has beside its images."""
 
 
 def convert(
@@ -49,15 +58,19 @@ def convert(
     """Write ``annotations.json``, ``images/``, ``classes.txt`` and ``report.json``.
 
     Raises DataError when the check finds errors, or when the conversion differs from
-    what was read; what was written before then stays.
+    what was read; what was written before then stays. Raises UsageError for an output
+    that overlaps with what is read.
     """
+    keep_apart(output, source.annotations, source.images)
+    keep_apart(output / "images", source.images)
     annotation_format = FORMATS[format_name]
     checked = check(annotation_format, source, rules or Rules(), threads)
     _stop_on_errors(checked)
-    with scratch_folder(output / ".staging") as staging:
+    require_own(output)
+    with scratch_folder(output / ".mmdet_convert.part") as staging:
         files = _image_files(checked.images, staging)
         coco = _convert(annotation_format, checked, files, staging, threads)
-        link_images(files, output / "images")
+        link_images(files, output)
     coco.write(output / "annotations.json")
     write_if_changed(output / "classes.txt", "\n".join(checked.classes) + "\n")
     report = report_of(checked)
@@ -183,18 +196,58 @@ def _compare(one: CheckedImage, found: list[Converted], classes: Sequence[str]) 
         )
 
 
-def link_images(files: Mapping[str, Path], folder: Path) -> None:
-    """Fill the image folder with links to exactly the converted images."""
+def require_own(output: Path) -> None:
+    """DataError if a folder holds files of others, called as ours would be."""
+    if _earlier_images(output) is None:
+        for path in (output / name for name in FILES):
+            if os.path.lexists(path):
+                raise DataError(
+                    f"{path}: was not made by mmdet_convert; choose another folder, or "
+                    "take it away"
+                )
+
+
+def link_images(files: Mapping[str, Path], output: Path) -> None:
+    """Fill the image folder of a data set with links to the converted images.
+
+    Images that were converted into it before are replaced, or removed; files of others
+    stay, and a DataError says so where one has the name of an image.
+    """
+    folder = output / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        source = files.get(path.name)
-        if source is None or not (
-            path.samefile(source) or filecmp.cmp(path, source, shallow=False)
-        ):
-            path.unlink()
-    for name, source in files.items():
-        if not (folder / name).exists():
-            link_or_copy(source, folder / name)
+    own = _earlier_images(output) or set()
+    present = {path.name: path for path in folder.iterdir()}
+    same = {
+        name
+        for name in present.keys() & files.keys()
+        if _holds(present[name], files[name])
+    }
+    for name in sorted((present.keys() & files.keys()) - same - own):
+        raise DataError(
+            f"{present[name]}: is another image, which mmdet_convert did not put "
+            "there; take it away, or choose another folder"
+        )
+    for name in (present.keys() & own) - same:
+        present[name].unlink()
+    for name in files.keys() - same:
+        link_or_copy(files[name], folder / name)
+
+
+def _earlier_images(output: Path) -> set[str] | None:
+    """Return the names of images that were converted into a folder before, if any."""
+    try:
+        coco = CocoFile.read(output / "annotations.json")
+    except DataError:
+        return None
+    names = {image.get("file_name") for image in coco.images if isinstance(image, dict)}
+    return names if "classes_sha256" in coco.info else None
+
+
+def _holds(path: Path, source: Path) -> bool:
+    """Whether a file is another one, or has its content."""
+    return path.is_file() and (
+        path.samefile(source) or filecmp.cmp(path, source, shallow=False)
+    )
 
 
 def run_convert(args: argparse.Namespace) -> None:

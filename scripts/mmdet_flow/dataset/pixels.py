@@ -1,12 +1,13 @@
 """What an image file is, by decoding every pixel of it once."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow.inference.images import MAX_PIXELS
+from mmdet_flow.inference.images import read_image
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how to turn an image."""
@@ -42,9 +43,9 @@ def read_pixels(path: Path) -> Pixels | str:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return f"it has more than {MAX_PIXELS} pixels; cut it into tiles"
+        # As training and prediction decode it, who refuse more than Pillow does.
+        encoded, _ = read_image(path)
+        with Image.open(io.BytesIO(encoded)) as image:
             image.load()
             stored = image.size
             rotated = image.getexif().get(ORIENTATION, 1) != 1
@@ -54,7 +55,8 @@ def read_pixels(path: Path) -> Pixels | str:
             )
             return Pixels(stored, turned.size, rotated, np.asarray(small))
     except Exception as error:
-        return f"it cannot be decoded: {error}"
+        reason = str(error).removeprefix(f"{path}: ")
+        return f"it cannot be decoded: {reason}"
 
 
 def read_size(path: Path, turned: bool) -> tuple[int, int]:

@@ -9,18 +9,17 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.dataset.convert import link_images
+from mmdet_flow.dataset.convert import FILES, link_images, require_own
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import write_if_changed
-
-FILES = ("annotations.json", "classes.txt", "report.json", "report.csv")
+from mmdet_flow.files import keep_apart, write_if_changed
 
 
 def share(source: Path, output: Path) -> None:
     """Fill the folder ``output`` with what mmdet_convert wrote into ``source``.
 
-    Raises DataError when a file is not there.
+    Raises DataError when a file is not there, and UsageError where both overlap.
     """
+    keep_apart(output, source)
     coco = CocoFile.read(source / "annotations.json")
     images = {
         image["file_name"]: source / "images" / image["file_name"]
@@ -29,7 +28,8 @@ def share(source: Path, output: Path) -> None:
     for path in (*(source / name for name in FILES), *images.values()):
         if not path.is_file():
             raise DataError(f"{path}: is not there; convert the data set again")
-    link_images(images, output / "images")
+    require_own(output)
+    link_images(images, output)
     for name in FILES:
         write_if_changed(output / name, (source / name).read_bytes())
     cli.log.info("took over %d images from %s", len(images), source)

@@ -26,9 +26,10 @@ from mmdet_flow.dataset.fields import (
     text,
 )
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
-from mmdet_flow.files import read_json, read_text, write_if_changed
+from mmdet_flow.files import keep_inputs, read_json, read_text, write_if_changed
 
 SPLITS = ("train", "val", "test")
+ENDS = (".json", ".txt")
 
 Groups = Mapping[str, str]
 """The group of each image name; images that it does not name are alone."""
@@ -287,6 +288,10 @@ def _require_apart(parts: dict[str, list[str]]) -> None:
 
 def split_from_options(args: argparse.Namespace) -> None:
     """Run the division that the options of the command describe."""
+    names = [f"{name}{end}" for name in (*SPLITS, "trainval") for end in ENDS]
+    made = [args.output / name for name in names]
+    lists = [Path(getattr(args, name)) for name in SPLITS]
+    keep_inputs(made, [args.annotations, args.report, args.group_file, *lists])
     coco = CocoFile.read(args.annotations)
     groups: dict[str, str] = {}
     if args.group_pattern:

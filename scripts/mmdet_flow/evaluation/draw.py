@@ -7,7 +7,7 @@ import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import new_file, read_json
+from mmdet_flow.files import keep_inputs, new_file, read_json
 from mmdet_flow.formats.overlay import draw_object
 from mmdet_flow.inference.images import read_image
 
@@ -31,6 +31,7 @@ def draw_sheet(
     if not files:
         raise DataError(f"{opex[0]}: holds no OPEX files; predict first")
     contents = [read_json(path) for path in files]
+    keep_inputs([output], [images / str(one["id"]) for one in contents])
     labels = sorted({item["label"] for one in contents for item in one["objects"]})
     columns = min(4, len(files))
     width = MAX_WIDTH // columns

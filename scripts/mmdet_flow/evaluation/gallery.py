@@ -18,7 +18,7 @@ from mmdet_flow.evaluation.gallery_page import Page
 from mmdet_flow.evaluation.label_errors import LabelError, label_errors
 from mmdet_flow.evaluation.per_image import ImageResult, image_results
 from mmdet_flow.evaluation.shapes import Drawings
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import keep_inputs, write_if_changed
 from mmdet_flow.inference.scores import Scores, add_score_options, read_scores
 
 LIMIT = 200
@@ -67,6 +67,8 @@ def gallery(
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    written = [path for path in (args.output, args.excerpt) if path]
+    keep_inputs(written, [args.annotations, args.checkpoint, args.thresholds])
     truth = CocoFile.read(args.annotations)
     scores = read_scores(args.score, args.thresholds)
     found = find_objects(args, truth)

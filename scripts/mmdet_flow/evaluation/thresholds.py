@@ -21,7 +21,7 @@ from mmdet_flow.evaluation.curves import (
     curve_of,
 )
 from mmdet_flow.evaluation.detect import Found, add_detection_options, find_objects
-from mmdet_flow.files import write_json
+from mmdet_flow.files import keep_inputs, write_json
 
 USES = ("f1", "recall", "precision")
 WANTED = 0.9
@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> None:
     for name in ("recall", "precision"):
         if not 0 < getattr(args, name) <= 1:
             raise UsageError(f"--{name}: give a value above 0, up to 1")
+    keep_inputs([args.output], [args.annotations, args.checkpoint])
     truth = CocoFile.read(args.annotations)
     found = find_objects(args, truth)
     content = thresholds(truth, found, args.use, args.recall, args.precision)

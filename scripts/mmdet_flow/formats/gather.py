@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
+from mmdet_flow.files import keep_inputs
 from mmdet_flow.formats import tables
 
 TABLES = ("objects", "images", "manifest")
@@ -25,6 +26,8 @@ def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
 
     A table becomes Parquet where its output's name ends so.
     """
+    written = list(outputs.values())
+    keep_inputs(written, [shard / f"{name}.csv" for shard in shards for name in TABLES])
     for name, output in outputs.items():
         parts = [shard / f"{name}.csv" for shard in shards]
         for part in parts:

@@ -111,12 +111,8 @@ def identity_of(status: os.stat_result) -> Identity:
 
 
 def _kind_of(status: os.stat_result) -> str:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a pipe",
-        stat.S_IFSOCK: "a socket",
-    }
-    return kinds.get(stat.S_IFMT(status.st_mode), "a device")
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+    return f"a {kinds.get(stat.S_IFMT(status.st_mode), 'device')}"
 
 
 def _size_in_header(encoded: bytes) -> tuple[int, int]:

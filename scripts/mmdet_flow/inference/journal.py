@@ -6,8 +6,8 @@ of them is written) and its outcome (after its results are written). Only then i
 image itself moved or deleted. Tables and manifest are made from it at the end.
 
 An image is its content: another one that has got the name of an earlier one has names
-and an outcome of its own. Where images stay in their folder, an image is its name there,
-so that what changed gets its results anew, in place of the earlier ones.
+and an outcome of its own. Where images stay in their folder, an image is its name
+there, so that what changed gets its results anew, in place of the earlier ones.
 """
 
 import json

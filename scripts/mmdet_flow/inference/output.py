@@ -233,10 +233,9 @@ def _move(source: Path, target: Path) -> None:
     """Rename a file, or copy it whole and then delete it where disks differ."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_symlink():
-        link = os.path.relpath(
-            os.path.realpath(source), os.path.realpath(target.parent)
-        )
-        target.symlink_to(link)  # as it was, a relative one would lead nowhere
+        # As it is, a relative one would lead nowhere.
+        content, folder = map(os.path.realpath, (source, target.parent))
+        target.symlink_to(os.path.relpath(content, folder))
         source.unlink()
         return
     try:

@@ -144,8 +144,9 @@ class Runner:
                 size = f"{pixels.shape[1]} x {pixels.shape[0]}"
                 reason = (str(error).strip().splitlines() or [""])[0]
                 outcome.error = (
-                    f"{as_text(outcome.file)}: an image of {size} pixels that the model cannot "
-                    f"take ({type(error).__name__}: {reason}); change its size"
+                    f"{as_text(outcome.file)}: an image of {size} pixels that the "
+                    f"model cannot take ({type(error).__name__}: {reason}); change its "
+                    "size"
                 )
             return
         for (outcome, pixels), prediction in zip(readable, found, strict=True):

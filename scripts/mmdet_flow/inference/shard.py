@@ -5,27 +5,47 @@ with --image_list.
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import keep_apart, write_if_changed
 from mmdet_flow.inference.folder import list_images, listed
+
+MARK = ".mmdet_shard"
+"""The hidden file in a folder of lists that says that all of them are ours."""
 
 
 def shard(folder: Path, image_list: Path | None, size: int, output: Path) -> int:
-    """Write lists of ``size`` images each; return how many lists there are."""
+    """Write lists of ``size`` images each; return how many lists there are.
+
+    Raises UsageError for an output that overlaps with the images, and DataError for one
+    that holds files of others.
+    """
+    keep_apart(output, folder)
     images = sorted(list_images(folder, image_list))
     if not images:
         raise DataError(f"{folder}: holds no images; check the folder")
-    shutil.rmtree(output, ignore_errors=True)
+    _make_room(output)
     lists = [images[at : at + size] for at in range(0, len(images), size)]
     for number, part in enumerate(lists):
         names = (listed(str(path.relative_to(folder))) for path in part)
         write_if_changed(output / f"{number}.txt", "".join(f"{n}\n" for n in names))
     cli.log.info("divided %d images into %d lists", len(images), len(lists))
     return len(lists)
+
+
+def _make_room(output: Path) -> None:
+    """Remove the lists of an earlier run; refuse a folder that is not ours."""
+    mark = output / MARK
+    if output.exists() and not mark.is_file() and any(output.iterdir()):
+        raise DataError(
+            f"{output}: holds files that mmdet_shard did not make; choose a new folder"
+        )
+    write_if_changed(mark, "")
+    for path in output.glob("*.txt"):
+        if path.stem.isdecimal() and path.is_file():
+            path.unlink()
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import keep_inputs, write_if_changed
 from mmdet_flow.model.changes import changes
 from mmdet_flow.model.export import add_cfg_options, apply_cfg_options, load_config
 from mmdet_flow.model.fit.data import require_masks, require_objects, set_data
@@ -229,6 +229,9 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     fields = Recipe.__dataclass_fields__
     recipe = Recipe(**{name: getattr(args, name) for name in fields})
-    return cli.run(
-        lambda: patch_config(args.config, args.output, recipe, args.cfg_options), args
-    )
+
+    def command() -> None:
+        keep_inputs([args.output], [Path(args.config), recipe.train, recipe.val])
+        patch_config(args.config, args.output, recipe, args.cfg_options)
+
+    return cli.run(command, args)
