@@ -316,3 +316,21 @@ def test_missing_folder(tmp_path):
     source = Source(tmp_path / "nowhere", tmp_path)
     with pytest.raises(DataError, match="nowhere: there is no such folder"):
         convert("voc", source, tmp_path / "out")
+
+
+def test_a_folder_of_others_is_refused_and_stays(voc):
+    from mmdet_flow.errors import UsageError
+
+    before = {path: path.read_bytes() for path in voc.rglob("*") if path.is_file()}
+    for output in (voc, voc / "images", voc / "xml" / "out"):
+        with pytest.raises(UsageError, match="apart from it"):
+            convert("voc", Source(voc / "xml", voc / "images"), output)
+    (voc / "out" / "images").mkdir(parents=True)
+    (voc / "out" / "images" / "a.jpg").write_text("of another")
+    with pytest.raises(DataError, match="did not put there"):
+        convert_voc(voc)
+    assert (voc / "out" / "images" / "a.jpg").read_text() == "of another"
+    (voc / "out" / "images" / "a.jpg").rename(voc / "out" / "images" / "z.jpg")
+    convert_voc(voc)
+    assert (voc / "out" / "images" / "z.jpg").read_text() == "of another"
+    assert all(path.read_bytes() == content for path, content in before.items())

@@ -1,13 +1,13 @@
 """The journal: what a killed run leaves behind."""
 
-from mmdet_flow.inference.journal import NAME, Journal, Outcome
+from mmdet_flow.inference.journal import NAME, Claim, Journal, Outcome
 
 
 def left_by_a_killed_run(folder, ending: bytes = b"") -> None:
     journal = Journal(folder, {"score": 0.3})
-    journal.claim("a.jpg", "a-1.jpg")
+    journal.claim(Claim("a.jpg", "1", "a-1.jpg", ["a-1.json"]))
     journal.add(Outcome("a.jpg", "a-1.jpg", sha256="1", status="ok", n_objects=2))
-    journal.claim("b.jpg", "b.jpg")
+    journal.claim(Claim("b.jpg", "2", "b.jpg", ["b.json"]))
     with open(folder / NAME, "ab") as stream:
         stream.write(ending)
 
@@ -18,10 +18,10 @@ def test_a_killed_run_is_taken_over(tmp_path):
         left_by_a_killed_run(tmp_path, ending)
         journal = Journal(tmp_path, {"score": 0.3})
         assert journal.files == ["a.jpg"]
-        assert journal.get("a.jpg").n_objects == 2
-        assert journal.get("b.jpg") is None
-        assert journal.name_of("b.jpg") == "b.jpg"
-        assert journal.stems == {"a-1", "b"}
+        assert journal.get("a.jpg", "1").n_objects == 2
+        assert journal.get("b.jpg", "2") is None
+        assert journal.claim_of("b.jpg", "2").name == "b.jpg"
+        assert journal.owner_of("A-1.json") == ("a.jpg", "1")
         journal.add(Outcome("b.jpg", "b.jpg", status="empty"))
         assert [one.status for one in journal.outcomes(["b.jpg", "a.jpg"])] == [
             *("empty", "ok"),
@@ -31,7 +31,7 @@ def test_a_killed_run_is_taken_over(tmp_path):
 def test_other_settings_start_anew(tmp_path):
     left_by_a_killed_run(tmp_path)
     journal = Journal(tmp_path, {"score": 0.5})
-    assert journal.files == [] and journal.name_of("a.jpg") is None
+    assert journal.files == [] and journal.claim_of("a.jpg", "1").name == "a-1.jpg"
 
 
 def test_the_order_of_work_leaves_no_trace(tmp_path):
@@ -41,7 +41,7 @@ def test_the_order_of_work_leaves_no_trace(tmp_path):
         folder.mkdir()
         journal = Journal(folder, None)
         for file in files:
-            journal.claim(file, file)
+            journal.claim(Claim(file, "", file, [file]))
             journal.add(Outcome(file, file, status="ok"))
         journal.close(remove=False)
         contents.append((folder / NAME).read_bytes())
@@ -53,8 +53,8 @@ def test_what_is_gone_is_forgotten(tmp_path):
     journal = Journal(tmp_path, None)
     size = (tmp_path / NAME).stat().st_size
     for number in range(3):
-        journal.claim("a.jpg", f"a-{number}.jpg")
-        journal.add(Outcome("a.jpg", f"a-{number}.jpg", status="ok"))
-        journal.release("a.jpg")
-    assert journal.stems == set() and journal.files == []
+        journal.claim(Claim("a.jpg", "1", f"a-{number}.jpg", [f"a-{number}.json"]))
+        journal.add(Outcome("a.jpg", f"a-{number}.jpg", "1", status="ok"))
+        journal.release("a.jpg", "1")
+    assert journal.claim_of("a.jpg", "1") is None and journal.files == []
     assert (tmp_path / NAME).stat().st_size == size
