@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mmdet_flow import __version__
 from mmdet_flow.errors import DataError, FlowError
-from mmdet_flow.record.scrub import shown
+from mmdet_flow.scrub import shown
 
 log = logging.getLogger("mmdet_flow")
 

@@ -23,7 +23,7 @@ from mmdet_flow.handover.facts import Facts
 from mmdet_flow.record.crate import make_crate, write_sources
 from mmdet_flow.record.jobs import Job, find_jobs, times
 from mmdet_flow.record.machine import machine, packages, workflow
-from mmdet_flow.record.scrub import Scrubber
+from mmdet_flow.scrub import Scrubber
 
 RECORD = "run.json"
 TIMES = "benchmarks/jobs.json"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmdet_flow.errors import ServiceError
 from mmdet_flow.files import link_or_copy
-from mmdet_flow.record.scrub import Scrubber
+from mmdet_flow.scrub import Scrubber
 from mmdet_flow.record.tracked import TrackedRun
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_flow.record.scrub import Scrubber, shown
+from mmdet_flow.scrub import Scrubber, shown
 
 
 @pytest.mark.parametrize(
