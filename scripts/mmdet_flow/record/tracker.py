@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mmdet_flow.errors import ServiceError
 from mmdet_flow.files import link_or_copy
-from mmdet_flow.scrub import Scrubber
 from mmdet_flow.record.tracked import TrackedRun
+from mmdet_flow.scrub import Scrubber
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
