@@ -1,0 +1,223 @@
+"""Commands that are killed at random moments and run again, against undisturbed ones."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from tests.faults.core import (
+    Bug,
+    Case,
+    Lost,
+    content_of,
+    require,
+    require_same,
+    run,
+    scenario,
+)
+
+FORMATS = ("adams", "coco", "opex", "roi", "vgg", "voc", "yolo")
+UNFINISHED = (".part", ".staging", ".lock")
+
+
+def killed_and_repeated(
+    case: Case, key: str, command: list, result: Callable[[Path], object]
+) -> None:
+    """Kill a command that works in its folder, once or twice; then let it end.
+
+    ``command`` has ``{}`` where the folder goes. ``result`` of the folder must equal
+    that of an undisturbed run, or may raise a verdict of its own.
+    """
+
+    def filled(folder: Path) -> list:
+        return [str(word).replace("{}", str(folder)) for word in command]
+
+    def undisturbed():
+        folder = case.world.folder / "undisturbed" / key
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        done = require(run(case.world, *filled(folder), seconds=300), 0)
+        return done.seconds, result(folder)
+
+    seconds, wanted = case.world.measured.get(key, undisturbed)
+    case.tried = case.dice.choice((1, 1, 2))
+    for _ in range(case.tried):
+        moment = case.dice.uniform(0.02, 1.0) * seconds
+        killed = run(case.world, *filled(case.folder), kill_after=moment)
+        if killed.code is not None:
+            require(killed, 0)
+    require(run(case.world, *filled(case.folder), seconds=300), 0)
+    found = result(case.folder)
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        require_same(found, wanted)
+    elif found != wanted:
+        raise Lost("the result is not that of an undisturbed run")
+
+
+def finished(folder: Path) -> dict:
+    """Return all files, where none of them may be what a writer left."""
+    found = content_of(folder)
+    for name in found:
+        if any(end in name for end in UNFINISHED):
+            raise Lost(f"{name} was left behind")
+    return found
+
+
+def sources(world) -> dict[str, tuple[Path, Path]]:
+    """Return annotations and images of the example in each format."""
+    return world.measured.get("sources", lambda: _make_sources(world))
+
+
+def _make_sources(world) -> dict[str, tuple[Path, Path]]:
+    from mmdet_flow.dataset.annotations import ImageIndex, Source
+    from mmdet_flow.dataset.readers import FORMATS as READERS
+
+    data = world.dataset
+    known = {
+        "opex": (data.source, data.source),
+        "coco": (data.folder / "annotations.json", data.images),
+    }
+    source = Source(data.source, data.source)
+    read = list(READERS["opex"].read(source, ImageIndex(data.source)))
+    for name in ("adams", "roi", "vgg", "voc", "yolo"):
+        folder = world.folder / "formats" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for one in read:
+            shutil.copy(one.image, folder)
+        classes = data.coco.classes if name == "yolo" else ()
+        READERS[name].write([_numbered(one, classes) for one in read], folder)
+        if classes:
+            (folder / "classes.txt").write_text("\n".join(classes) + "\n")
+        known[name] = (folder, folder)
+    return known
+
+
+def _numbered(image, classes):
+    """Return an annotated image with the numbers of its classes, where there are."""
+    numbers = {name: str(number) for number, name in enumerate(classes)}
+    named = (replace(o, label=numbers.get(o.label, o.label)) for o in image.objects)
+    return replace(image, objects=tuple(named))
+
+
+@scenario("kill-convert", cases=30)
+def kill_convert(case: Case) -> None:
+    """mmdet_convert, killed and repeated: the same bytes."""
+    known = sources(case.world)
+    name = sorted(known)[case.number % len(known)]
+    annotations, images = known[name]
+    command = [
+        *("mmdet_convert", "--format", name, "--annotations", annotations),
+        *("--images", images, "--output", "{}/out", "--quiet", "--threads", 1),
+    ]
+    killed_and_repeated(case, f"convert-{name}", command, finished)
+
+
+@scenario("kill-split", cases=30)
+def kill_split(case: Case) -> None:
+    """mmdet_split, killed and repeated: the same bytes."""
+    coco = case.world.dataset.folder / "annotations.json"
+    command = ["mmdet_split", coco, "--output", "{}/out"]
+    killed_and_repeated(case, "split", command, finished)
+
+
+@scenario("kill-training", cases=8)
+def kill_training(case: Case) -> None:
+    """mmdet_train --resume, killed and repeated: the same weights, bit for bit."""
+    command = [
+        *("mmdet_train", case.world.config, "--work-dir", "{}/work", "--resume"),
+        *("auto", "--threads", 1, "--save-minutes", 0, "--publish", "{}/model.pth"),
+    ]
+
+    def weights(folder: Path) -> bytes:
+        return (folder / "model.pth").read_bytes()
+
+    killed_and_repeated(case, "training", command, weights)
+
+
+@scenario("kill-package", cases=12)
+def kill_package(case: Case) -> None:
+    """mmdet_package, killed and repeated: the same bytes, which load."""
+    results = case.world.experiment(case.world.folder / "packed" / case.folder.name)
+    command = ["mmdet_package", results, "--output", "{}/m.zip"]
+    killed_and_repeated(case, "package", command, finished)
+    shutil.rmtree(results)
+    # Loading takes seconds; the bytes are the same.
+    if case.number == 0:
+        shutil.copytree(case.world.dataset.images, case.folder / "in")
+        options = ("--package", case.folder / "m.zip", "--threads", 1)
+        places = ("--prediction_in", case.folder / "in")
+        out = ("--prediction_out", case.folder / "out")
+        require(run(case.world, "mmdet_predict", *options, *places, *out), 0)
+
+
+@scenario("kill-record", cases=12)
+def kill_record(case: Case) -> None:
+    """mmdet_record, killed and repeated: run.json is whole and the same."""
+    results = case.world.experiment(case.folder / "results" / "small")
+    command = ["mmdet_record", results, "--config", "{}"]
+    moment = case.dice.uniform(0.02, 1.0) * _seconds(case, command)
+    killed = run(case.world, *command, kill_after=moment, cwd=case.folder)
+    if killed.code is not None:
+        require(killed, 0)
+    elif (results / "run.json").exists():
+        json.loads((results / "run.json").read_text())
+    require(run(case.world, *command, cwd=case.folder), 0)
+    wanted = case.world.measured.get("record", lambda: None)
+    content = json.loads((results / "run.json").read_text())
+    if wanted is not None and content != wanted:
+        raise Lost("run.json is not that of an undisturbed run")
+
+
+def _seconds(case: Case, command: list) -> float:
+    """Return how long a command takes on a copy of the finished run."""
+
+    def measure() -> float:
+        place = case.world.folder / "undisturbed" / command[0] / "results" / "small"
+        own = case.world.experiment(place)
+        changed = [own if Path(str(w)).name == "small" else w for w in command]
+        done = require(run(case.world, *changed, cwd=own.parent.parent), 0)
+        if command[0] == "mmdet_record":
+            text = (own / "run.json").read_text()
+            case.world.measured.get("record", lambda: json.loads(text))
+        return done.seconds
+
+    return case.world.measured.get(f"seconds of {command[0]}", measure)
+
+
+@scenario("kill-track", cases=14)
+def kill_track(case: Case) -> None:
+    """mmdet_track into a file, killed and repeated: tracked, and no run is RUNNING."""
+    results = case.world.experiment(case.folder / "results" / "small")
+    record = ("mmdet_record", results, "--config", "{}")
+    require(run(case.world, *record, cwd=case.folder), 0)
+    measured = case.world.measured.get("track", lambda: _undisturbed_track(case))
+    # Half of the kills are aimed at the time in which the database is made.
+    share = case.dice.uniform(0.1, 1.0) if case.number % 2 else case.dice.uniform(0, 1)
+    killed = run(
+        case.world, "mmdet_track", results, kill_after=share * measured, cwd=case.folder
+    )
+    if killed.code is not None:
+        require(killed, 0)
+    require(run(case.world, "mmdet_track", results, cwd=case.folder), 0)
+    statuses = _statuses(case.folder / "results" / "tracking" / "mlflow.db")
+    if statuses != ["FINISHED"]:
+        raise Lost(f"runs are {statuses}, not one that is FINISHED")
+
+
+def _undisturbed_track(case: Case) -> float:
+    place = case.world.folder / "undisturbed" / "track"
+    results = case.world.experiment(place / "results" / "small")
+    require(run(case.world, "mmdet_record", results, "--config", "{}", cwd=place), 0)
+    done = require(run(case.world, "mmdet_track", results, cwd=place), 0)
+    return done.seconds
+
+
+def _statuses(database: Path) -> list[str]:
+    if not database.is_file():
+        raise Bug(f"{database.name} is not there")
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        rows = connection.execute("select status from runs").fetchall()
+    return [status for (status,) in rows]
