@@ -75,6 +75,11 @@ test: setup ## run the linters and the tests
 test-slow: setup ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
+FAULTS ?=
+
+test-faults: setup ## inject 1,000 faults and count, with options FAULTS="--seed 2"
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
 coverage: setup ## measure which lines of the package the tests run
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest
@@ -205,7 +210,7 @@ clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
 .PHONY: help setup demo report ui bccd storage bundle test test-slow test-slurm
-.PHONY: test-storage test-record
+.PHONY: test-storage test-record test-faults
 .PHONY: image publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-overload bench-two-stage lint format clean

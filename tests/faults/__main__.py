@@ -46,14 +46,17 @@ def main() -> int:
         print("making a data set and a model", file=sys.stderr, flush=True)
         world.checkpoint  # noqa: B018  made when asked for
         tallies = []
-        for one in chosen:
-            tally = run_scenario(
-                one, world, args.seed, args.scale, args.case, args.jobs
-            )
-            tallies.append(tally)
-            said = tally.skipped or f"{tally.survived} of {tally.tried} survived"
-            took = f"{tally.seconds:.0f} s"
-            print(f"{one.name}: {said}, {took}", file=sys.stderr, flush=True)
+        try:
+            for one in chosen:
+                tally = run_scenario(
+                    one, world, args.seed, args.scale, args.case, args.jobs
+                )
+                tallies.append(tally)
+                said = tally.skipped or f"{tally.survived} of {tally.tried} survived"
+                took = f"{tally.seconds:.0f} s"
+                print(f"{one.name}: {said}, {took}", file=sys.stderr, flush=True)
+        finally:
+            world.measured.close()
     text = report(tallies, args.seed, args.scale)
     print(text, end="")
     if args.output:

@@ -238,3 +238,10 @@ class Measured:
             if name not in self._known:
                 self._known[name] = make()
             return self._known[name]
+
+    def close(self) -> None:
+        """End the processes that are among what was made."""
+        for made in self._known.values():
+            if hasattr(made, "close"):
+                made.close()
+        self._known.clear()

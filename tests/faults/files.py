@@ -19,7 +19,6 @@ from tests.faults.world import SCORE
 
 CHECK, PREDICT = "mmdet_flow.dataset.check", "mmdet_flow.inference.predict"
 MARKER, OUTPUT_MARK = "code-ran", "a stranger"
-SUFFIXES = {"voc": "*.xml", "opex": "*.json", "roi": "*.csv", "adams": "*.report"}
 
 
 def damaged(content: bytes, dice: random.Random) -> bytes:
@@ -75,8 +74,8 @@ def hostile_annotations(case: Case) -> None:
         folder.mkdir()
         shutil.copy(known[name][0], folder)
     else:
-        only = lambda _, names: [n for n in names if n.endswith((".jpg", ".png"))]
-        shutil.copytree(known[name][0], folder, ignore=only)
+        pictures = shutil.ignore_patterns("*.jpg", "*.png")
+        shutil.copytree(known[name][0], folder, ignore=pictures)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     path = case.dice.choice(files)
     if case.dice.random() < 0.1:

@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.faults.core import Bug, Hung, Run, environment
+from tests.faults.core import Bug, Hung, Run, end, environment
 
 ROOM = 6 << 30
 """Address space that a fork may take beyond what it begins with."""
@@ -58,6 +58,9 @@ class Forks:
         if done.code < 0:
             raise Bug(f"ended by signal {-done.code}: {done.last[:200]}")
         return done
+
+    def close(self) -> None:
+        end(self._process)
 
 
 def forks_of(world, *modules: str) -> Forks:

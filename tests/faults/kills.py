@@ -1,4 +1,4 @@
-"""Commands that are killed at random moments and run again, against undisturbed ones."""
+"""Commands that are killed at random moments, and run again to the same end."""
 
 import json
 import shutil

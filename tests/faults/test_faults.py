@@ -16,13 +16,14 @@ SHORT = {
 
 
 @pytest.fixture(scope="session")
-def world(dataset, trained, tmp_path_factory) -> World:
+def world(dataset, trained, tmp_path_factory):
     made = World(tmp_path_factory.mktemp("faults"))
     # What other tests have made already need not be made again.
     made.__dict__.update(
         dataset=dataset, config=trained.config, checkpoint=trained.checkpoint
     )
-    return made
+    yield made
+    made.measured.close()
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -1,4 +1,4 @@
-"""The small real inputs of all scenarios: a data set, a trained model, a finished run."""
+"""The small real inputs of all scenarios: a data set, a model, a finished run."""
 
 import os
 import shutil
