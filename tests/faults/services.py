@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -259,7 +260,9 @@ def pubsub(case: Case, kind: str) -> None:
         _wait(lambda: talk.heard, 90, scene, "no answer")
         for name in case.dice.sample(faults, k=len(faults)):
             scene.inject(name)
-            _wait(talk.is_answered_again, 60, scene, f"nothing after {name}")
+            over = scene.done[-1][2]
+            again = partial(talk.has_answered_since, over)
+            _wait(again, 60, scene, f"nothing after {name}")
             scene.done[-1] = (*scene.done[-1][:2], time.monotonic())
             time.sleep(IN_HAND + case.dice.uniform(0.2, 1))
         talk.stop()
@@ -298,10 +301,9 @@ class _Talk:
         for thread in self._threads:
             thread.start()
 
-    def is_answered_again(self) -> bool:
-        """Whether a message of the last second has its answer."""
-        recent = time.monotonic() - 1
-        return any(at > recent and self.heard[k] for k, at in [*self.sent.items()])
+    def has_answered_since(self, moment: float) -> bool:
+        """Whether a message that was sent after a moment has its answer."""
+        return any(at > moment and self.heard[k] for k, at in [*self.sent.items()])
 
     def stop(self) -> None:
         self._stopped.set()
@@ -312,7 +314,7 @@ class _Talk:
 
     def _send(self) -> None:
         client, number = redis.Redis(port=self._port, socket_timeout=5), 0
-        while not self._stopped.wait(0.15):
+        while not self._stopped.wait(0.3):
             # What follows the end of a JPEG makes it another message.
             image = self._images[number % len(self._images)] + str(number).encode()
             key = hashlib.sha256(image).hexdigest()
