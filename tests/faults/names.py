@@ -43,7 +43,9 @@ def class_names(case: Case) -> None:
             raise Bug(f"{name!r}: not one line")
         return
     made = CocoFile.read(case.folder / "out" / "annotations.json")
-    wanted = Counter(name if one == old else one for one in _labels(world.dataset.coco))
+    wanted = Counter(
+        name.strip() if one == old else one for one in _labels(world.dataset.coco)
+    )
     if Counter(_labels(made)) != wanted:
         raise LetIn(f"{name!r}: objects have other names: {made.classes}")
     lines = (case.folder / "out" / "classes.txt").read_bytes().decode().split("\n")

@@ -32,7 +32,8 @@ def test_nothing_is_lost_or_let_in(world, name):
     assert tally.tried and not tally.failures, report([tally], 1, SHORT[name])
 
 
-def test_a_failure_is_counted_and_can_be_repeated(world):
+def test_a_failure_is_counted_and_can_be_repeated(tmp_path):
+    world = World(tmp_path)
     from tests.faults.core import Lost, Scenario
 
     def lose(case) -> None:
