@@ -100,3 +100,9 @@ def test_a_secret_is_known_by_its_scheme(text, expected):
 )
 def test_what_is_no_secret_stays(text):
     assert Scrubber(environment={"PWD": "score 0.3", "OLDPWD": "images"})(text) == text
+
+
+def test_what_a_terminal_would_obey_is_escaped():
+    text = "cell\x1b]0;title\x07 red\u2028\x85 \u200d\u0301 ü\n\tdone"
+    escaped = "cell\\x1b]0;title\\x07 red\\u2028\\x85 \u200d\u0301 ü\n\tdone"
+    assert shown(text) == escaped

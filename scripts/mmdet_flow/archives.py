@@ -52,6 +52,12 @@ def open_archive(stream: BinaryIO, most: int = MOST_MEMBERS) -> zipfile.ZipFile:
     return archive
 
 
+def require_undamaged(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive of which a byte changed; torch does not look at checksums."""
+    if damaged := archive.testzip():
+        raise UnsafeArchive(f"{damaged!r} is damaged (CRC-32); get the file again")
+
+
 def require_plain_files(archive: zipfile.ZipFile) -> None:
     """Refuse members that are no files side by side, whoever unpacks them where.
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -54,9 +55,20 @@ def shown(text: str) -> str:
     """Return a line or a traceback for the terminal, without secrets.
 
     Those are of the environment, of addresses and of headers. Names of options stay
-    as they are, since messages are about them.
+    as they are, since messages are about them. What a terminal would obey is escaped.
     """
-    return _without_addresses(text, secrets_of(os.environ))
+    plain = "".join(
+        one.encode("unicode_escape").decode()
+        if one not in "\n\t" and is_control(one)
+        else one
+        for one in text
+    )
+    return _without_addresses(plain, secrets_of(os.environ))
+
+
+def is_control(sign: str) -> bool:
+    """Whether a character breaks lines or steers a terminal, or is none by itself."""
+    return unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _without_addresses(text: str, secrets: Iterable[str]) -> str:

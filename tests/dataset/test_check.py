@@ -116,6 +116,10 @@ CORPUS = {
     "no number": ("invalid-object", lambda d: annotate(d, ("cat", "x", 1, 9, 9))),
     "not a number": ("invalid-object", lambda d: annotate(d, ("cat", "nan", 1, 9, 9))),
     "no end": ("invalid-object", lambda d: annotate(d, ("cat", 1, 1, "inf", 9))),
+    "line break in a name": (
+        "control-character",
+        lambda d: annotate(d, ("red\ncell", 1, 1, 9, 9)),
+    ),
     "no name": ("unnamed-object", lambda d: annotate(d, ("", 1, 1, 9, 9))),
     "spelling": ("similar-classes", lambda d: annotate(d, ("Cat", 1, 1, 9, 9))),
     "fraction": (

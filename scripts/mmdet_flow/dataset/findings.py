@@ -89,6 +89,11 @@ KINDS: dict[str, Kind] = {
     ),
     # Classes
     "unnamed-object": Kind("the object has no class", "name its class"),
+    "control-character": Kind(
+        "lists and tables would break at the class name, or terminals obey it",
+        "rename the class; repair puts a space there",
+        others=("drop", "repair"),
+    ),
     "unknown-class": Kind(
         "the object's class is not in the class list",
         "add it to classes or rename it; repair takes the listed name that differs in "

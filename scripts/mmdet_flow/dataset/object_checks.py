@@ -9,6 +9,7 @@ from mmdet_flow.dataset.annotations import AnnotatedObject, bbox_of_points
 from mmdet_flow.dataset.coco import only_polygon, outlines
 from mmdet_flow.dataset.findings import Ledger
 from mmdet_flow.errors import did_you_mean
+from mmdet_flow.scrub import is_control
 
 MAX_POINTS = 10_000
 """Of the outlines of one object: looking at them takes longer than their number."""
@@ -75,9 +76,20 @@ def same_but_for_signs(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold())) or name
 
 
-def _label(item: AnnotatedObject, context: Context) -> Fault | None:
-    if not item.label:
-        return Fault("unnamed-object", "it has no class name")
+def _unnamed(item: AnnotatedObject, context: Context) -> Fault | None:
+    return None if item.label else Fault("unnamed-object", "it has no class name")
+
+
+def _control_character(item: AnnotatedObject, context: Context) -> Fault | None:
+    plain = "".join(" " if is_control(sign) else sign for sign in item.label)
+    if plain == item.label:
+        return None
+    words = " ".join(plain.split())
+    repaired = replace(item, label=words) if words else None
+    return Fault("control-character", f"class {item.label!r}", repaired)
+
+
+def _unknown_class(item: AnnotatedObject, context: Context) -> Fault | None:
     if context.classes is None or item.label in context.classes:
         return None
     key = same_but_for_signs(item.label)
@@ -264,7 +276,9 @@ def _size(context: Context) -> str:
 
 
 CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = (
-    _label,
+    _unnamed,
+    _control_character,
+    _unknown_class,
     _fractional,
     _inverted,
     _empty,

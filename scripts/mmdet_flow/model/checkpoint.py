@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mmdet_flow import __version__
-from mmdet_flow.archives import open_archive
+from mmdet_flow.archives import open_archive, require_undamaged
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import StoredFile, write_if_changed
@@ -126,7 +126,7 @@ def _load(stream: io.BytesIO, path: StoredFile) -> dict:
 
     try:
         if stream.getbuffer()[:4] == ZIP:
-            open_archive(stream)
+            require_undamaged(open_archive(stream))
             stream.seek(0)
         content = load_plain(stream)
     except NotPlain as error:
