@@ -6,7 +6,6 @@ file, so that nothing small can become large.
 """
 
 import stat
-import struct
 import unicodedata
 import zipfile
 from itertools import pairwise
@@ -96,8 +95,8 @@ def _require_few(stream: BinaryIO, size: int, most: int) -> None:
     tail = stream.read()
     stream.seek(0)
     lengths = [
-        struct.unpack_from(form, tail, place + offset)[0]
-        for mark, form, offset in ((END, "<I", 12), (END_64, "<Q", 40))
+        int.from_bytes(tail[place + offset :][:width], "little")
+        for mark, width, offset in ((END, 4, 12), (END_64, 8, 40))
         if (place := tail.rfind(mark)) >= 0 and place + offset + 8 <= len(tail)
     ]
     # 46 bytes and a name each; the short record is full where the long one counts.

@@ -250,13 +250,15 @@ def test_what_is_mended_of_coco_arrives(voc, policy, was, becomes):
     [("ignore", "a.jpg", [135, 340, 30, 40]), ("repair", "a.png", [180, 255, 40, 30])],
 )
 def test_shares_of_a_turned_yolo_image(tmp_path, action, name, bbox):
+    data = tmp_path / "data"
+    data.mkdir()
     with Image.new("RGB", (400, 300)) as image:
         exif = image.getexif()
         exif[0x0112] = 6
-        image.save(tmp_path / "a.jpg", exif=exif)
-    (tmp_path / "a.txt").write_text("0 0.5 0.9 0.1 0.1\n")
+        image.save(data / "a.jpg", exif=exif)
+    (data / "a.txt").write_text("0 0.5 0.9 0.1 0.1\n")
     rules = Rules(policy=Policy({"rotated-image": action}))
-    convert("yolo", Source(tmp_path, tmp_path), tmp_path / "out", rules)
+    convert("yolo", Source(data, data), tmp_path / "out", rules)
     coco = CocoFile.read(tmp_path / "out" / "annotations.json")
     assert coco.images[0]["file_name"] == name
     assert coco.annotations[0]["bbox"] == bbox
@@ -313,7 +315,7 @@ def test_unknown_class_names_the_nearest(voc):
 
 
 def test_missing_folder(tmp_path):
-    source = Source(tmp_path / "nowhere", tmp_path)
+    source = Source(tmp_path / "nowhere", tmp_path / "images")
     with pytest.raises(DataError, match="nowhere: there is no such folder"):
         convert("voc", source, tmp_path / "out")
 

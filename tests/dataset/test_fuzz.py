@@ -309,7 +309,6 @@ def test_lists_and_tables_in_other_encodings_are_one_line(tmp_path):
     for read in (
         lambda: parse_classes(str(path)),
         lambda: _splits_by_name([path]),
-        lambda: list_images(tmp_path, path),
         lambda: group_by_table(coco, path, "group"),
         lambda: keep_duplicates_together({}, path),
     ):

@@ -11,7 +11,7 @@ from mmdet_flow.files import sha256_of
 from mmdet_flow.handover.package import main
 from mmdet_flow.inference import predict
 from mmdet_flow.inference.package_file import open_package, write_package
-from mmdet_flow.inference.precision import chosen_precision, processor
+from mmdet_flow.inference.precision import chosen_precision, here
 from mmdet_flow.serving import service
 from tests.conftest import LOW_SCORE
 from tests.handover.conftest import NAME
@@ -168,7 +168,7 @@ def test_redis_answers_from_a_package(
 
 def test_the_precision_that_was_chosen_goes_with_it(run, tmp_path):
     sha256 = sha256_of(run / "model" / "checkpoint.pth")
-    content = {"model_sha256": sha256, "processor": processor(), "winner": "bf16"}
+    content = {"model_sha256": sha256, "winner": "bf16", **here()}
     (run / "model/checkpoint.precision.json").write_text(json.dumps(content))
     assert main([str(run), "--output", str(tmp_path / "m.zip")]) == 0
     root = open_package(tmp_path / "m.zip")
@@ -202,7 +202,7 @@ def test_a_package_runs_no_code(package, dataset, tmp_path, capsys):
     write_package(package, members | {"checkpoint.pth": weights.getvalue()}, {})
     assert predict.main(["--package", str(package), *_folders(dataset, tmp_path)]) == 4
     said = capsys.readouterr()
-    assert "m.zip/checkpoint.pth: cannot be read as a checkpoint" in said.err
+    assert "m.zip/checkpoint.pth: it holds print, which could run code" in said.err
     assert "stranger" not in said.out
 
 

@@ -67,7 +67,7 @@ def test_the_first_thing_to_mend_decides_the_exit_code(tmp_path):
 def test_a_missing_config_says_what_makes_one(tmp_path):
     run = run_command("mmdet_doctor", "--quick", cwd=tmp_path)
     assert run.returncode == 2
-    assert "config.yaml: No such file or directory; mmdet_init FOLDER" in run.stdout
+    assert "config.yaml: is not there; mmdet_init FOLDER" in run.stdout
     assert list(tmp_path.iterdir()) == []
 
 
