@@ -38,7 +38,10 @@ In bash, this completes options, choices and file names:
 """
 
 TYPES = {"object": "section", "array": "list", "string": "text"}
-BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
+BOUNDS = {
+    **{"minimum": "from", "exclusiveMinimum": "above"},
+    **{"maximum": "to", "exclusiveMaximum": "to below"},
+}
 
 
 def config_page() -> str:

@@ -25,6 +25,14 @@ ROOT = Path(workflow.current_basedir) / ".."
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
 DEFAULT_PRESET = "small-boxes"
 
+# The package of this very checkout, wherever Snakemake runs; of it only what needs no
+# more than Snakemake has.
+sys.path.insert(0, str((ROOT / "scripts").resolve()))
+
+from mmdet_flow.errors import FlowError
+from mmdet_flow.workflow import digest, options
+from mmdet_flow.workflow.names import require_names, require_paths
+
 
 def explain_config_error(config, campaign_of={}):
     """Stop with one line for the first thing that is wrong in the config.
@@ -49,6 +57,14 @@ def explain_config_error(config, campaign_of={}):
     raise WorkflowError(f"config, at {place}: {what}")
 
 
+def in_one_line(check, content):
+    """Run a check of the config, and stop with its line if it fails."""
+    try:
+        check(content)
+    except FlowError as error:
+        raise WorkflowError(str(error))
+
+
 def apply_presets(config):
     """Fill in what the config leaves out of each model with what its preset says."""
     for experiment in config["experiments"].values():
@@ -69,6 +85,33 @@ def where_it_is(path):
     if not settings.default_storage_provider or "://" in path:
         return path
     return f"{settings.default_storage_prefix.rstrip('/')}/{os.path.normpath(path)}"
+
+
+def is_compared(path):
+    """Whether changes of a path of the config are found by digest, not by its time.
+
+    What is on remote storage is left to Snakemake.
+    """
+    return "://" not in path and not workflow.storage_settings.default_storage_provider
+
+
+def unless_compared(path):
+    """Return a path whose time counts where changes are not found by digest."""
+    return ancient(path) if is_compared(path) else path
+
+
+def of_experiment(function):
+    """Return a function that is asked with the config of a job's experiment."""
+    return lambda wildcards: function(config["experiments"][wildcards.experiment])
+
+
+def digest_of(function):
+    """Return a function for params: what ``function`` returns for a job, or nothing.
+
+    Snakemake compares it with that of the last run. It does so in the main process
+    alone, so jobs on other nodes need not look.
+    """
+    return lambda wildcards: function(wildcards) if workflow.is_main_process else ""
 
 
 def folder_exists(folder):
@@ -134,9 +177,12 @@ def experiment_keys():
 
 explain_config_error(config)
 CAMPAIGN_OF = expand_campaigns(config, experiment_keys())
+in_one_line(require_names, config["experiments"])
 explain_config_error(config, CAMPAIGN_OF)
 apply_presets(config)
 validate(config, str(SCHEMA))
+in_one_line(require_paths, config["experiments"])
+in_one_line(options.require_options, config)
 if workflow.is_main_process:
     require_folders(config)
 require_validation(config)
@@ -161,76 +207,6 @@ def converted_file(name):
     )
 
 
-def convert_options(wildcards):
-    """Return the options of mmdet_convert that the config may leave out."""
-    experiment = config["experiments"][wildcards.experiment]
-    data = experiment["data"]
-    options = ["--min-objects", data["min_objects"]]
-    for key in ("glob", "labels"):
-        if data[key] is not None:
-            options += [f"--{key}", data[key]]
-    if data["classes"] != "all":
-        options += ["--classes", *data["classes"]]
-    if data["policy"]:
-        options += ["--policy", *map("=".join, data["policy"].items())]
-    options += image_size_option(wildcards)
-    if lists := split_lists(wildcards):
-        options += ["--lists", *lists]
-    return options
-
-
-def image_size_option(wildcards):
-    """Return --image-size and its value, or nothing if the config leaves it out."""
-    size = config["experiments"][wildcards.experiment]["model"]["image_size"]
-    return [] if size is None else ["--image-size", size]
-
-
-def split_options(wildcards):
-    """Return the options of mmdet_split that the config may leave out."""
-    splits = config["experiments"][wildcards.experiment]["splits"]
-    options = []
-    for key in ("group_pattern", "group_file"):
-        if splits[key] is not None:
-            options += [f"--{key.replace('_', '-')}", splits[key]]
-    if splits["group_file"] is not None:
-        options += ["--group-column", splits["group_column"]]
-    if splits["folds"] is not None:
-        options += ["--folds", splits["folds"], "--fold", splits["fold"]]
-    return options
-
-
-def split_lists(wildcards):
-    """Return the list files among the splits; the others are shares."""
-    splits = config["experiments"][wildcards.experiment]["splits"]
-    return [
-        splits[name]
-        for name in ("train", "val", "test")
-        if isinstance(splits[name], str)
-    ]
-
-
-def optional_patches(wildcards):
-    """Return the options of mmdet_patch that the config may leave out."""
-    model = config["experiments"][wildcards.experiment]["model"]
-    options = ["--pretrained"] if model["pretrained"] else []
-    for key in ("image_size", "learning_rate", "frozen_stages"):
-        if model[key] is not None:
-            options += [f"--{key.replace('_', '-')}", model[key]]
-    if model["options"]:
-        options += ["--cfg-options", *model["options"]]
-    return options
-
-
-def training_options(wildcards):
-    """Return the options of mmdet_train, without those that the config leaves out."""
-    model = config["experiments"][wildcards.experiment]["model"]
-    options = []
-    for key in ("precision", "patience", "save_minutes", "max_hours", "load_from"):
-        if model[key] is not None:
-            options += [f"--{key.replace('_', '-')}", model[key]]
-    return options + (["--launcher", "slurm"] if model["nodes"] > 1 else [])
-
-
 def launch_on_nodes(wildcards, threads, resources):
     """Return what stands before a command that runs once on each node of the job."""
     if resources.nodes == 1:
@@ -247,22 +223,92 @@ def data_folder(key):
     """Return the folder of data of this name, when the job is known."""
 
     def folder(wildcards):
-        return stored(config["experiments"][wildcards.experiment]["data"][key])
+        path = config["experiments"][wildcards.experiment]["data"][key]
+        return unless_compared(stored(path))
 
     return folder
 
 
+def made_places():
+    """Return the folders that the workflow fills, wherever the data are."""
+    return [workflow.pathvars.items[name] for name in ("results", "logs")]
+
+
+@digest_of
+def data_digest(wildcards):
+    """Return what tells the data of two conversions apart."""
+    experiment = config["experiments"][wildcards.experiment]
+    data, found = experiment["data"], []
+    for key, look in (
+        ("annotations", digest.of_annotations),
+        ("images", digest.of_images),
+    ):
+        if is_compared(data[key]):
+            found.append(look(Path(data[key]), made_places()))
+    labels = [Path(data["labels"])] if data["labels"] else []
+    return [*found, digest.of_files(*labels, *options.split_lists(experiment))]
+
+
+@digest_of
+def group_digest(wildcards):
+    """Return what tells the groups of two divisions apart."""
+    return digest.of_files(
+        config["experiments"][wildcards.experiment]["splits"]["group_file"]
+    )
+
+
+@digest_of
+def base_digest(wildcards):
+    """Return what tells two config files apart; nothing for one of the model zoo."""
+    base = Path(config["experiments"][wildcards.experiment]["model"]["base"])
+    return digest.of_config(base) if base.is_file() else ""
+
+
+@digest_of
+def weights_digest(wildcards):
+    """Return what tells the files of first weights apart."""
+    return digest.of_files(
+        config["experiments"][wildcards.experiment]["model"]["load_from"]
+    )
+
+
+@digest_of
+def names_digest(wildcards):
+    """Return what tells two folders of the user to predict apart, as lists."""
+    folder = config["experiments"][wildcards.experiment]["predict"]["images"]
+    return digest.of_names(Path(folder)) if folder and is_compared(folder) else ""
+
+
+@digest_of
+def shard_digest(wildcards):
+    """Return what tells the images of a shard apart, and files that options name."""
+    predict = config["experiments"][wildcards.experiment]["predict"]
+    found = digest.of_files(*options.files_among(options.words_of(predict["options"])))
+    results = Path(workflow.pathvars.items["results"]) / wildcards.experiment
+    folder = predict["images"] or str(results / "dataset" / "images")
+    if not is_compared(folder):
+        return found
+    listed = results / "predictions" / "lists" / f"{wildcards.shard}.txt"
+    return [found, digest.of_listed(Path(folder), listed)]
+
+
 def lists_of_splits(wildcards):
     """Return the list files as inputs; the commands read them where the config says."""
-    return [local(path) for path in split_lists(wildcards)]
+    experiment = config["experiments"][wildcards.experiment]
+    return [local(path) for path in options.split_lists(experiment)]
 
 
 def images_to_predict(wildcards):
     """Return the folder to predict: the user's, or that of the data set."""
     folder = config["experiments"][wildcards.experiment]["predict"]["images"]
     if folder:
-        return stored(folder)
+        return unless_compared(stored(folder))
     return f"<results>/{wildcards.experiment}/dataset/images"
+
+
+def lists_to_predict(wildcards):
+    """Return the lists of the images; a shard looks at its own list alone."""
+    return unless_compared(f"<results>/{wildcards.experiment}/predictions/lists")
 
 
 def list_to_predict(wildcards):
@@ -279,11 +325,15 @@ def thresholds_to_use(wildcards):
     return file if score == "auto" else []
 
 
-def score_options(wildcards, input):
-    """Return --score and, where it is auto, --thresholds."""
+def score_option(wildcards):
+    """Return --score; without the file of thresholds, so that a change is seen."""
     score = config["experiments"][wildcards.experiment]["predict"]["score"]
-    thresholds = ["--thresholds", input.thresholds] if input.thresholds else []
-    return ["--score", score, *thresholds]
+    return f"--score={score}"
+
+
+def thresholds_option(wildcards, input):
+    """Return --thresholds where the score is auto, or nothing."""
+    return [f"--thresholds={input.thresholds}"] if input.thresholds else []
 
 
 def shards_of(experiment):
@@ -315,7 +365,7 @@ def thresholds_if_any(wildcards):
 
 def license_option(wildcards, input):
     """Return --license and the file that the config names, or nothing."""
-    return ["--license", input.license] if input.license else []
+    return [f"--license={input.license}"] if input.license else []
 
 
 def license_if_any(wildcards):
@@ -334,7 +384,7 @@ def round_trip_port(wildcards):
 def campaign_option(wildcards):
     """Return --campaign and the name, or nothing."""
     campaign = CAMPAIGN_OF.get(wildcards.experiment)
-    return f"--campaign {campaign}" if campaign else ""
+    return [f"--campaign={campaign}"] if campaign else []
 
 
 def tracker_option(wildcards):
@@ -347,7 +397,7 @@ def tracker_option(wildcards):
     remote = workflow.storage_settings.default_storage_provider
     if remote and not uri and not os.environ.get("MLFLOW_TRACKING_URI"):
         uri = f"sqlite:///{workflow.pathvars.items['results']}/tracking/mlflow.db"
-    return ["--uri", uri] if uri else []
+    return [f"--uri={uri}"] if uri else []
 
 
 def place_of_results(wildcards):
@@ -395,6 +445,7 @@ def recorded_files(wildcards):
     figures.append("evaluation/calibration")
     files = (
         *("dataset/classes.txt", "dataset/report.json", "dataset/report.csv"),
+        "dataset/images.csv",
         *(f"splits/{split}.json" for split in ("train", "val", "trainval")),
         *(f"splits/{split}.txt" for split in ("train", "val", "test")),
         *("card/card.json", "card/card.png", "card/samples.png", "model/curves.png"),
@@ -428,23 +479,32 @@ def measured_speeds():
     return [measured(name) for name in config["experiments"]]
 
 
+def last_files(wildcards=None):
+    """Return what is made last of each experiment, before its failures are judged.
+
+    Of all of them: a job that fails would keep those of the others waiting.
+    """
+    files = [
+        f"<results>/{name}/{file}"
+        for name in config["experiments"]
+        for file in ("summary.txt", "run.json", "pages/model_card.html")
+    ]
+    if config["track"]["enabled"]:
+        files += [f"<results>/tracking/{name}.json" for name in config["experiments"]]
+    if len(config["experiments"]) > 1:
+        files.append("<results>/leaderboard.csv")
+    return files
+
+
 def stage_files(wildcards):
     """Return what each stage of each experiment makes, shards aside.
 
     The last files alone would not do: when an earlier stage fails, the results of the
     run before are still there, and Snakemake would take them for finished.
     """
-    targets = []
-    for name in config["experiments"]:
-        targets += made_files(name)
-        targets += [
-            f"<results>/{name}/{file}" for file in ("run.json", "pages/model_card.html")
-        ]
-        if config["track"]["enabled"]:
-            targets.append(f"<results>/tracking/{name}.json")
-    if len(config["experiments"]) > 1:
-        targets.append("<results>/leaderboard.csv")
-    return targets
+    made = [file for name in config["experiments"] for file in made_files(name)]
+    judged = [f"<results>/{name}/failures.txt" for name in config["experiments"]]
+    return [*made, *last_files(), *judged]
 
 
 def stage_shards():

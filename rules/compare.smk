@@ -39,8 +39,8 @@ rule rank_experiments:
             Path(output.csv).with_name(name) for name in config["experiments"]
         ],
     shell:
-        "mmdet_leaderboard {params.folders} --csv {output.csv} --html {output.html}"
-        " 2> {log}"
+        "mmdet_leaderboard {params.folders:q} --csv={output.csv:q} --html={output.html:q}"
+        " 2> {log:q}"
 
 
 rule compare_experiments:
@@ -73,4 +73,4 @@ rule compare_experiments:
         b=subpath(input.b, ancestor=2),
         folder=subpath(output.html, parent=True),
     shell:
-        "mmdet_compare {params.a} {params.b} --output {params.folder} 2> {log}"
+        "mmdet_compare {params.a:q} {params.b:q} --output={params.folder:q} 2> {log:q}"

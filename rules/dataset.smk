@@ -10,7 +10,7 @@ rule make_example:
         mem_mb=growing(1000),
         runtime=growing(30),
     shell:
-        "mmdet_example --output {output} 2> {log}"
+        "mmdet_example --output={output:q} 2> {log:q}"
 
 
 rule convert_annotations:
@@ -23,6 +23,7 @@ rule convert_annotations:
         classes="<results>/{experiment}/dataset/classes.txt",
         report="<results>/{experiment}/dataset/report.json",
         findings="<results>/{experiment}/dataset/report.csv",
+        pixels="<results>/{experiment}/dataset/images.csv",
         images=directory("<results>/{experiment}/dataset/images"),
     log:
         "<results>/{experiment}/logs/convert_annotations.log",
@@ -35,13 +36,12 @@ rule convert_annotations:
         mem_mb=growing(4000),
         runtime=conversion_minutes,
     params:
-        format=option("data", "format"),
-        optional=convert_options,
+        options=of_experiment(options.conversion),
+        data=data_digest,
         folder=subpath(output.coco, parent=True),
     shell:
-        "mmdet_convert --format {params.format} --annotations {input.annotations:q}"
-        " --images {input.images:q} --output {params.folder} --threads {threads}"
-        " {params.optional:q} 2> {log}"
+        "mmdet_convert --annotations={input.annotations:q} --images={input.images:q}"
+        " --output={params.folder:q} --threads={threads} {params.options:q} 2> {log:q}"
 
 
 rule share_dataset:
@@ -51,12 +51,14 @@ rule share_dataset:
         classes=converted_file("classes.txt"),
         report=converted_file("report.json"),
         findings=converted_file("report.csv"),
+        pixels=converted_file("images.csv"),
         images=converted_file("images"),
     output:
         coco="<results>/{experiment}/dataset/annotations.json",
         classes="<results>/{experiment}/dataset/classes.txt",
         report="<results>/{experiment}/dataset/report.json",
         findings="<results>/{experiment}/dataset/report.csv",
+        pixels="<results>/{experiment}/dataset/images.csv",
         images=directory("<results>/{experiment}/dataset/images"),
     log:
         "<results>/{experiment}/logs/share_dataset.log",
@@ -71,7 +73,7 @@ rule share_dataset:
         source=subpath(input.coco, parent=True),
         folder=subpath(output.coco, parent=True),
     shell:
-        "mmdet_share {params.source} --output {params.folder} 2> {log}"
+        "mmdet_share {params.source:q} --output={params.folder:q} 2> {log:q}"
 
 
 rule split_dataset:
@@ -79,6 +81,8 @@ rule split_dataset:
     input:
         coco="<results>/{experiment}/dataset/annotations.json",
         report="<results>/{experiment}/dataset/report.json",
+        # Other pixels are another data set, though the annotations are the same.
+        pixels="<results>/{experiment}/dataset/images.csv",
         lists=lists_of_splits,
     output:
         multiext(
@@ -94,16 +98,12 @@ rule split_dataset:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        train=option("splits", "train"),
-        val=option("splits", "val"),
-        test=option("splits", "test"),
-        seed=option("splits", "seed"),
-        optional=split_options,
+        options=of_experiment(options.division),
+        groups=group_digest,
         folder=subpath(output[0], parent=True),
     shell:
-        "mmdet_split {input.coco} --output {params.folder} --train {params.train:q}"
-        " --val {params.val:q} --test {params.test:q} --seed {params.seed}"
-        " --report {input.report} {params.optional:q} 2> {log}"
+        "mmdet_split {input.coco:q} --output={params.folder:q} --report={input.report:q}"
+        " {params.options:q} 2> {log:q}"
 
 
 rule describe_dataset:
@@ -138,8 +138,8 @@ rule describe_dataset:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        image_size=image_size_option,
+        image_size=of_experiment(options.image_size),
         folder=subpath(output.html, parent=True),
     shell:
-        "mmdet_card {input.splits} --images {input.images} --output {params.folder}"
-        " {params.image_size} 2> {log}"
+        "mmdet_card {input.splits:q} --images={input.images:q}"
+        " --output={params.folder:q} {params.image_size:q} 2> {log:q}"

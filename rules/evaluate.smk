@@ -16,14 +16,11 @@ rule choose_thresholds:
         mem_mb=prediction_memory,
         runtime=evaluation_minutes,
     params:
-        use=option("evaluate", "threshold"),
-        recall=option("evaluate", "recall"),
-        precision=option("evaluate", "precision"),
+        options=of_experiment(options.thresholds),
     shell:
-        "mmdet_thresholds --checkpoint {input.checkpoint}"
-        " --annotations {input.annotations} --images {input.images}"
-        " --use {params.use} --recall {params.recall} --precision {params.precision}"
-        " --output {output} --threads {threads} 2> {log}"
+        "mmdet_thresholds --checkpoint={input.checkpoint:q}"
+        " --annotations={input.annotations:q} --images={input.images:q}"
+        " --output={output:q} --threads={threads} {params.options:q} 2> {log:q}"
 
 
 rule evaluate_model:
@@ -88,13 +85,14 @@ rule evaluate_model:
         runtime=evaluation_minutes,
     params:
         folder=subpath(output.metrics, parent=True),
-        score=score_options,
+        score=score_option,
+        thresholds=thresholds_option,
         bootstrap=option("evaluate", "bootstrap"),
     shell:
-        "mmdet_evaluate --checkpoint {input.checkpoint}"
-        " --annotations {input.annotations} --images {input.images}"
-        " {params.score} --bootstrap {params.bootstrap}"
-        " --output {params.folder} --threads {threads} 2> {log}"
+        "mmdet_evaluate --checkpoint={input.checkpoint:q}"
+        " --annotations={input.annotations:q} --images={input.images:q}"
+        " {params.score:q} {params.thresholds:q} --bootstrap={params.bootstrap}"
+        " --output={params.folder:q} --threads={threads} 2> {log:q}"
 
 
 rule build_gallery:
@@ -121,13 +119,16 @@ rule build_gallery:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        score=score_options,
+        score=score_option,
+        thresholds=thresholds_option,
         limit=option("evaluate", "gallery_images"),
+        title="{experiment}: predictions against the truth",
     shell:
-        "mmdet_gallery --detections {input.detections}"
-        " --annotations {input.annotations} --images {input.images} {params.score}"
-        " --limit {params.limit} --title '{wildcards.experiment}: predictions against the truth'"
-        " --output {output.gallery} --excerpt {output.excerpt} 2> {log}"
+        "mmdet_gallery --detections={input.detections:q}"
+        " --annotations={input.annotations:q} --images={input.images:q}"
+        " {params.score:q} {params.thresholds:q} --limit={params.limit}"
+        " --title={params.title:q} --output={output.gallery:q}"
+        " --excerpt={output.excerpt:q} 2> {log:q}"
 
 
 rule draw_predictions:
@@ -153,7 +154,7 @@ rule draw_predictions:
         mem_mb=growing(2000),
         runtime=growing(30),
     shell:
-        "mmdet_draw {input.opex} --images {input.images:q} --output {output} 2> {log}"
+        "mmdet_draw {input.opex:q} --images={input.images:q} --output={output:q} 2> {log:q}"
 
 
 rule summarize:
@@ -178,4 +179,5 @@ rule summarize:
         folder=subpath(output[0], parent=True),
         place=place_of_results,
     shell:
-        "mmdet_summary {params.folder} --place {params.place:q} --output {output} 2> {log}"
+        "mmdet_summary {params.folder:q} --place={params.place:q} --output={output:q}"
+        " 2> {log:q}"

@@ -10,9 +10,10 @@ rule export_config:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        base=option("model", "base"),
+        base=of_experiment(lambda experiment: experiment["model"]["base"]),
+        files=base_digest,
     shell:
-        "mmdet_config {params.base:q} --save-path {output} 2> {log}"
+        "mmdet_config --save-path={output:q} -- {params.base:q} 2> {log:q}"
 
 
 rule patch_config:
@@ -42,24 +43,13 @@ rule patch_config:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        epochs=option("model", "epochs"),
-        batch_size=option("model", "batch_size"),
-        augment=option("model", "augment"),
-        val_interval=option("model", "val_interval"),
-        keep_checkpoints=option("model", "keep_checkpoints"),
-        seed=option("model", "seed"),
-        nodes=option("model", "nodes"),
-        val=lambda wildcards, input: ["--val", input.val] if input.val else [],
-        optional=optional_patches,
+        val=lambda wildcards, input: [f"--val={input.val}"] if input.val else [],
+        options=of_experiment(options.patch),
         experiment=subpath(output[0], ancestor=2),
     shell:
-        "mmdet_patch {input.config} --output {output} --train {input.train}"
-        " {params.val} --test {input.test} --images {input.images}"
-        " --epochs {params.epochs} --batch-size {params.batch_size}"
-        " --augment {params.augment} --val-interval {params.val_interval}"
-        " --keep-checkpoints {params.keep_checkpoints} --seed {params.seed}"
-        " --processes {params.nodes}"
-        " --work-dir {params.experiment}/training {params.optional:q} 2> {log}"
+        "mmdet_patch {input.config:q} --output={output:q} --train={input.train:q}"
+        " {params.val:q} --test={input.test:q} --images={input.images:q}"
+        " --work-dir={params.experiment:q}/training {params.options:q} 2> {log:q}"
 
 
 rule train_model:
@@ -71,6 +61,7 @@ rule train_model:
         ),
         listed="<results>/{experiment}/splits/train.txt",
         images="<results>/{experiment}/dataset/images",
+        pixels="<results>/{experiment}/dataset/images.csv",
     output:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         curves=report(
@@ -96,11 +87,13 @@ rule train_model:
         mpi=training_mpi,
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
-        options=training_options,
+        options=of_experiment(options.training),
+        weights=weights_digest,
         launch=launch_on_nodes,
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.
     shell:
-        "{params.launch}mmdet_train {input.config} --work-dir {params.experiment}/training"
-        " --resume auto --publish {output.checkpoint} --threads {threads}"
-        " --curves {output.curves} {params.options:q} 2>> {log}"
+        "{params.launch}mmdet_train {input.config:q}"
+        " --work-dir={params.experiment:q}/training --resume=auto"
+        " --publish={output.checkpoint:q} --threads={threads}"
+        " --curves={output.curves:q} {params.options:q} 2>> {log:q}"

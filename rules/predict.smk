@@ -14,12 +14,16 @@ checkpoint list_images:
         runtime=growing(60),
     params:
         size=option("predict", "images_per_shard"),
+        names=names_digest,
         image_list=lambda wildcards, input: (
-            f"--image_list {input.image_list}" if input.image_list else ""
+            [f"--image_list={input.image_list}"] if input.image_list else []
         ),
+        folder=subpath(output[0], parent=True),
+    # What shards of other lists have begun is of no use any more.
     shell:
-        "mmdet_shard {input.images:q} {params.image_list} --size {params.size}"
-        " --output {output} 2> {log}"
+        "rm -rf {params.folder:q}/shard-*/work"
+        " && mmdet_shard {params.image_list:q} --size={params.size}"
+        " --output={output:q} -- {input.images:q} 2> {log:q}"
 
 
 rule predict_images:
@@ -27,7 +31,7 @@ rule predict_images:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         images=images_to_predict,
-        lists="<results>/{experiment}/predictions/lists",
+        lists=lists_to_predict,
         thresholds=thresholds_to_use,
     output:
         opex=directory("<results>/{experiment}/predictions/shard-{shard}/opex"),
@@ -46,16 +50,22 @@ rule predict_images:
         mem_mb=prediction_memory,
         runtime=prediction_minutes,
     params:
-        score=score_options,
-        format=option("predict", "format"),
-        options=option("predict", "options"),
+        options=of_experiment(options.prediction),
+        thresholds=thresholds_option,
+        images=shard_digest,
+        work=subpath(output.opex, parent=True),
+    # Snakemake deletes what a job that ends early has made; so images are predicted in a
+    # work folder, in which the next try goes on. Images that fail are rows of the
+    # manifest: however many they are; judge_predictions
+    # counts them when all is made.
     shell:
-        "mmdet_predict --checkpoint {input.checkpoint} --prediction_in {input.images:q}"
-        " --keep_input --prediction_out {output.opex}"
-        " --image_list {input.lists}/{wildcards.shard}.txt {params.score}"
-        " --prediction_format {params.format} --objects_csv {output.objects}"
-        " --images_csv {output.images} --manifest {output.manifest}"
-        " --speed {output.speed} --threads {threads} {params.options} 2> {log}"
+        "mmdet_predict --checkpoint={input.checkpoint:q} --prediction_in={input.images:q}"
+        " --keep_input --prediction_out={params.work:q}/work"
+        " --image_list={input.lists:q}/{wildcards.shard}.txt"
+        " --objects_csv={output.objects:q} --images_csv={output.images:q}"
+        " --manifest={output.manifest:q} --speed={output.speed:q} --threads={threads}"
+        " {params.thresholds:q} {params.options:q} --max_failures=999999999"
+        " 2> {log:q} && mv -T {params.work:q}/work {output.opex:q}"
 
 
 rule gather_predictions:
@@ -80,5 +90,28 @@ rule gather_predictions:
         folder=subpath(output.objects, parent=True),
     # The folder stands for the shards, of which a command line cannot name thousands.
     shell:
-        "mmdet_gather {params.folder} --lists {input.lists} --objects {output.objects}"
-        " --images {output.images} --manifest {output.manifest} 2> {log}"
+        "mmdet_gather {params.folder:q} --lists={input.lists:q}"
+        " --objects={output.objects:q} --images={output.images:q}"
+        " --manifest={output.manifest:q} 2> {log:q}"
+
+
+rule judge_predictions:
+    """Count the images that failed, when all is made; too many end the run."""
+    input:
+        last_files,
+        manifest="<results>/{experiment}/predictions/manifest.csv",
+    output:
+        "<results>/{experiment}/failures.txt",
+    log:
+        "<results>/{experiment}/logs/judge_predictions.log",
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
+    params:
+        most=option("predict", "max_failures"),
+        folder=subpath(input.manifest, parent=True),
+    shell:
+        "mmdet_gather {params.folder:q} --max_failures={params.most} > {output:q}"
+        " 2> {log:q}"

@@ -22,8 +22,8 @@ rule write_record:
         ),
         campaign=campaign_option,
     shell:
-        "mmdet_record {params.folder} --config {params.config:q} {params.campaign}"
-        " 2> {log}"
+        "mmdet_record {params.folder:q} --config={params.config:q} {params.campaign:q}"
+        " 2> {log:q}"
 
 
 rule track_run:
@@ -44,10 +44,10 @@ rule track_run:
         runtime=growing(60),
     params:
         folder=subpath(input.record, parent=True),
-        experiment=lookup(dpath="track/experiment", within=config),
+        experiment=lambda wildcards: config["track"]["experiment"],
         uri=tracker_option,
         tries=tries_to_track,
     # The log is shown too: it says whether the tracker was there.
     shell:
-        "mmdet_track {params.folder} --experiment {params.experiment:q} {params.uri:q}"
-        " --receipt {output} --tries {params.tries} 2> >(tee {log} >&2)"
+        "mmdet_track {params.folder:q} --experiment={params.experiment:q} {params.uri:q}"
+        " --receipt={output:q} --tries={params.tries} 2> >(tee {log:q} >&2)"

@@ -12,12 +12,14 @@ rule serve:
         "../envs/main.yaml"
     threads: THREADS
     params:
-        score=lambda _, input: score_options(SERVED, input),
-        options=lookup(dpath="serve/options", within=config),
+        score=lambda _: score_option(SERVED),
+        thresholds=thresholds_option,
+        options=lambda _: options.words_of(config["serve"]["options"]),
     # exec: the predictor itself gets the signals.
     shell:
-        "exec mmdet_predict_redis --checkpoint {input.checkpoint}"
-        " {params.score} --threads {threads} {params.options} 2> >(tee {log} >&2)"
+        "exec mmdet_predict_redis --checkpoint={input.checkpoint:q} {params.score:q}"
+        " {params.thresholds:q} --threads={threads} {params.options:q}"
+        " 2> >(tee {log:q} >&2)"
 
 
 rule answer_round_trip:
@@ -35,14 +37,16 @@ rule answer_round_trip:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        score=score_options,
+        score=score_option,
+        thresholds=thresholds_option,
         port=round_trip_port,
     # Snakemake waits for the file for seconds only; the stream keeps what comes before
     # the model is loaded. The timeout ends the service where Snakemake does not.
     shell:
-        "touch {output} && exec mmdet_predict_redis"
-        " --checkpoint {input.checkpoint} {params.score} --threads {threads} --redis_front streams"
-        " --embedded_redis --redis_port {params.port} --idle_timeout 60 2> {log}"
+        "touch {output:q} && exec mmdet_predict_redis --checkpoint={input.checkpoint:q}"
+        " {params.score:q} {params.thresholds:q} --threads={threads}"
+        " --redis_front=streams --embedded_redis --redis_port={params.port}"
+        " --idle_timeout=60 2> {log:q}"
 
 
 rule round_trip:
@@ -63,5 +67,5 @@ rule round_trip:
     params:
         port=round_trip_port,
     shell:
-        "mmdet_redis_load --images {input.images:q} --compare {input.opex}"
-        " --redis_front streams --redis_port {params.port} > {output} 2> {log}"
+        "mmdet_redis_load --images={input.images:q} --compare {input.opex:q}"
+        " --redis_front=streams --redis_port={params.port} > {output:q} 2> {log:q}"

@@ -276,12 +276,14 @@ def _add_rules_options(parser) -> None:
     parser.add_argument(
         "--classes",
         nargs="+",
+        action="extend",
         metavar="NAME",
         help="class list in its order (default: all classes, by name)",
     )
     parser.add_argument(
         "--policy",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KIND=ACTION",
         help=f"what to do about findings ({actions}); kinds: {kinds}",
@@ -302,6 +304,7 @@ def _add_rules_options(parser) -> None:
     parser.add_argument(
         "--lists",
         nargs="+",
+        action="extend",
         type=Path,
         default=[],
         metavar="FILE",

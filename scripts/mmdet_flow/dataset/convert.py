@@ -6,10 +6,13 @@ listed with how to mend it, and nothing is written then.
 """
 
 import argparse
+import csv
 import filecmp
+import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +34,7 @@ from mmdet_flow.dataset.check import (
     source_of,
 )
 from mmdet_flow.dataset.classes import classes_sha256
-from mmdet_flow.dataset.coco import CocoFile, only_polygon
+from mmdet_flow.dataset.coco import HASHES, CocoFile, only_polygon
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
@@ -41,10 +44,11 @@ from mmdet_flow.files import (
     keep_apart,
     link_or_copy,
     scratch_folder,
+    sha256_of,
     write_if_changed,
 )
 
-FILES = ("annotations.json", "classes.txt", "report.json", "report.csv")
+FILES = ("annotations.json", "classes.txt", HASHES, "report.json", "report.csv")
 """What a converted data set has beside its images."""
 
 
@@ -56,6 +60,8 @@ def convert(
     threads: int = 1,
 ) -> None:
     """Write ``annotations.json``, ``images/``, ``classes.txt`` and ``report.json``.
+
+    ``images.csv`` has the SHA-256 of each image.
 
     Raises DataError when the check finds errors, or when the conversion differs from
     what was read; what was written before then stays. Raises UsageError for an output
@@ -71,6 +77,7 @@ def convert(
         files = _image_files(checked.images, staging)
         coco = _convert(annotation_format, checked, files, staging, threads)
         link_images(files, output)
+    write_hashes(sorted(files), output, threads)
     coco.write(output / "annotations.json")
     write_if_changed(output / "classes.txt", "\n".join(checked.classes) + "\n")
     report = report_of(checked)
@@ -248,6 +255,18 @@ def _holds(path: Path, source: Path) -> bool:
     return path.is_file() and (
         path.samefile(source) or filecmp.cmp(path, source, shallow=False)
     )
+
+
+def write_hashes(names: Sequence[str], folder: Path, threads: int) -> None:
+    """Write the SHA-256 of each image of a data set into its ``images.csv``."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("file", "sha256"))
+    with ThreadPoolExecutor(threads) as pool:
+        hashes = pool.map(lambda name: sha256_of(folder / "images" / name), names)
+        writer.writerows(zip(names, hashes, strict=True))
+    content = table.getvalue().encode("utf-8", "surrogateescape")
+    write_if_changed(folder / HASHES, content)
 
 
 def run_convert(args: argparse.Namespace) -> None:

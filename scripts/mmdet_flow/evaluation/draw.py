@@ -14,33 +14,39 @@ from mmdet_flow.inference.images import read_image
 MAX_WIDTH = 1200
 """Wider pictures are cut in a Snakemake report."""
 
+EMPTY_HEIGHT = 100
+
 
 def draw_sheet(
     opex: list[Path], images: Path, output: Path, count: int, score: float
 ) -> None:
     """Draw the objects of the first ``count`` OPEX files on their images.
 
-    Raises DataError where there are no such files, or where an image is missing, and
-    UsageError if the name of ``output`` ends like that of no picture.
+    Without such files, where each image failed, the sheet is empty. Raises DataError
+    where a folder or an image is missing, and UsageError if the name of ``output`` ends
+    like that of no picture.
     """
     import cv2
 
     if not cv2.haveImageWriter(str(output)):
         raise UsageError(f"--output {output}: name it .jpg or .png")
+    for folder in opex:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: there is no such folder; predict first")
     files = sorted(path for folder in opex for path in folder.glob("*.json"))[:count]
     if not files:
-        raise DataError(f"{opex[0]}: holds no OPEX files; predict first")
+        cli.log.warning("%s: holds no OPEX files; the sheet is empty", opex[0])
     contents = [read_json(path) for path in files]
     keep_inputs([output], [images / str(one["id"]) for one in contents])
     labels = sorted({item["label"] for one in contents for item in one["objects"]})
-    columns = min(4, len(files))
+    columns = min(4, len(files)) or 1
     width = MAX_WIDTH // columns
     tiles = []
     for content in contents:
         image = read_image(images / content["id"])[1]
         tiles.append(_draw(image, content["objects"], labels, score, width))
-    height = max(tile.shape[0] for tile in tiles)
-    rows = -(-len(tiles) // columns)
+    height = max((tile.shape[0] for tile in tiles), default=EMPTY_HEIGHT)
+    rows = -(-len(tiles) // columns) or 1
     sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
     for index, tile in enumerate(tiles):
         top, left = index // columns * height, index % columns * width

@@ -63,6 +63,13 @@ def gather(parts: Sequence[Path], output: Path) -> None:
     write_table(output, header, _rows_of(parts))
 
 
+def column(path: Path, name: str) -> Iterator[str]:
+    """Yield the cells of a column of a CSV table."""
+    csv.field_size_limit(2**31 - 1)
+    with _text(path) as stream:
+        yield from (row[name] for row in csv.DictReader(stream))
+
+
 def _rows_of(parts: Sequence[Path]) -> Iterator[list[str]]:
     csv.field_size_limit(2**31 - 1)  # polygons are long
     for part in parts:

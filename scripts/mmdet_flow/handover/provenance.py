@@ -60,7 +60,13 @@ def data(facts: Facts) -> str:
     ]
     header = ("split", "images", "objects", "SHA-256 of annotations", "of images")
     classes = facts.record["classes"]["sha256"]
-    return f"{table(header, rows)}\nClasses: SHA-256 {Code(classes)}.\n"
+    parts = [f"{table(header, rows)}\nClasses: SHA-256 {Code(classes)}.\n"]
+    if predicted := facts.record.get("predictions"):
+        parts.append(
+            f"Predicted: {predicted['images']} images, of which {predicted['failed']} "
+            "failed.\n"
+        )
+    return "\n".join(parts)
 
 
 def _hashes(split: dict) -> tuple[str, str]:

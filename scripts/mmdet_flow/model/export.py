@@ -93,7 +93,10 @@ def parse_cfg_options(options: list[str]) -> dict:
             raise UsageError(f"--cfg-options {option}: write it as key=value")
     parser = argparse.ArgumentParser()
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
-    return parser.parse_args(["--cfg-options", *options]).cfg_options
+    values = {}
+    for option in options:  # one by one: a key may begin with a dash
+        values |= parser.parse_args([f"--cfg-options={option}"]).cfg_options
+    return values
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +104,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="overrides, e.g. model.backbone.depth=18 (lists as a=[1,2])",

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from mmdet_flow import cli, processor
 from mmdet_flow.dataset.classes import require_same_classes
-from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.coco import HASHES, CocoFile
 from mmdet_flow.errors import ModelError, UsageError
-from mmdet_flow.files import sha256_of, write_if_changed
+from mmdet_flow.files import read_table, sha256_of, write_if_changed
 from mmdet_flow.imports import import_mmdet
 from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.export import add_cfg_options, load_config
@@ -227,13 +227,35 @@ def _recipe_sha256(
 ) -> str:
     """Hash what decides the weights.
 
-    Config, annotations, precision, first weights, and the number of processes.
+    Config, annotations, images, precision, first weights, and the number of processes.
     """
-    annotations = sha256_of(_annotations(cfg))
+    annotations = "\n".join(map(_data_sha256, _datasets(cfg)))
     first = sha256_of(weights) if weights else ""
     processes = str(number_of_processes())
     words = "\n".join((config, annotations, precision, first, processes))
     return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _datasets(cfg: "Config") -> list[dict]:
+    """Return what is learned from, and what chooses the best weights."""
+    loaders = (cfg.train_dataloader, cfg.get("val_dataloader"))
+    return [_leaf_of(loader.dataset) for loader in loaders if loader]
+
+
+def _data_sha256(dataset: dict) -> str:
+    """Hash the annotations of a data set, and its images where they have hashes."""
+    if "ann_file" not in dataset:
+        return ""
+    root = dataset.get("data_root") or ""
+    annotations = os.path.join(root, dataset["ann_file"])
+    images = Path(root, (dataset.get("data_prefix") or {}).get("img", ""))
+    known = {row["file"]: row["sha256"] for row in read_table(images.parent / HASHES)}
+    files = CocoFile.read(annotations).images if known else []
+    words = [
+        sha256_of(annotations),
+        *(known.get(one["file_name"], "") for one in files),
+    ]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 def _cpu_capability() -> str:
@@ -251,7 +273,10 @@ def _portable_text(cfg: "Config") -> str:
 
 
 def _leaf_dataset(cfg: "Config") -> dict:
-    dataset = cfg.train_dataloader.dataset
+    return _leaf_of(cfg.train_dataloader.dataset)
+
+
+def _leaf_of(dataset: dict) -> dict:
     while "dataset" in dataset:
         dataset = dataset.dataset
     return dataset

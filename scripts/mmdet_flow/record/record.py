@@ -9,6 +9,7 @@ RO-Crate. Secrets, and names of machine and user, are in none of them.
 import argparse
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import sha256_of, write_json
+from mmdet_flow.formats import tables
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.record.crate import make_crate, write_sources
 from mmdet_flow.record.jobs import Job, find_jobs, times
@@ -62,6 +64,7 @@ def write_record(
         "config": config,
         "seeds": seeds(config),
         **made_from(Facts(run)),
+        "predictions": predicted(run),
         "outputs": {
             path.relative_to(run).as_posix(): {
                 "sha256": sha256_of(path),
@@ -128,6 +131,13 @@ def images_sha256(folder: Path, names: Iterable[str]) -> str:
     except DataError as error:
         raise DataError(f"{error}, or make the data set again") from None
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def predicted(run: Path) -> dict[str, int]:
+    """Return how many images were predicted, and how many of them failed."""
+    path = run / "predictions" / "images.csv"
+    status = Counter(tables.column(path, "status") if path.is_file() else ())
+    return {"images": status.total(), "failed": status["failed"]}
 
 
 def _training(recipe: dict | None) -> dict | None:

@@ -1,0 +1,1 @@
+"""What the rules ask of Python; it imports no more than what Snakemake brings."""
