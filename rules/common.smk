@@ -289,6 +289,8 @@ def shard_digest(wildcards):
     if not is_compared(folder):
         return found
     listed = results / "predictions" / "lists" / f"{wildcards.shard}.txt"
+    if not listed.is_file():
+        return found  # not listed yet; Snakemake asks again before the job
     return [found, digest.of_listed(Path(folder), listed)]
 
 
