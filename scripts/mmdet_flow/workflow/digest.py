@@ -182,7 +182,8 @@ def _bases(path: Path) -> list[Path]:
     """Return the files that a config inherits from, as far as they are its own."""
     try:
         text = path.read_text(encoding="utf-8")
-        names = _bases_in_python(text) if path.suffix == ".py" else _bases_in_yaml(text)
+        look = _bases_in_python if path.suffix == ".py" else _bases_in_yaml
+        names = list(look(text))
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return []  # mmdet_config says what is wrong
     found = (Path(os.path.abspath(path.parent / name)) for name in names)

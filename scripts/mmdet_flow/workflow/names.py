@@ -24,7 +24,7 @@ LONGEST = 120
 TAKEN_BY_SNAKEMAKE = re.compile(r"[{}]|<[a-z][a-z0-9_]*>")
 """What Snakemake replaces inside of a path."""
 
-DATA_PATHS = ("annotations", "images", "license", "labels")
+DATA_PATHS = ("annotations", "images", "license")
 
 
 def require_names(names: Collection) -> None:
