@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
 from mmdet_flow.model.metrics import read_metrics
 from mmdet_flow.model.work_dir import WorkDir
@@ -479,3 +480,24 @@ def test_data_with_other_classes_are_refused_with_both_lists(
     assert run.returncode == 3
     error = the_error(run)
     assert "shell, pebble, leaf" in error and "leaf, pebble, shell" in error
+
+
+def test_other_pixels_are_another_training(trained, dataset, tmp_path):
+    """Config and annotations are the same bytes; hashes of images tell them apart."""
+    copied = tmp_path / "dataset"
+    shutil.copytree(dataset.folder, copied)
+    config = tmp_path / "config.py"
+    text = trained.config.read_text()
+    config.write_text(text.replace(str(dataset.folder), str(copied)))
+    work = tmp_path / "work"
+    run = ["mmdet_train", config, "--work-dir", work, "--resume", "auto", *THREADS]
+    stopped = run_command(*run, "--max-hours", "0.0001")
+    assert stopped.returncode == 75, stopped.stderr[-2000:]
+    hashes = copied / "images.csv"
+    used = CocoFile.read(dataset.splits / "train.json").images[0]["file_name"]
+    unused = CocoFile.read(dataset.splits / "test.json").images[0]["file_name"]
+    before = hashes.read_text()
+    for name, said in ((unused, "resuming from"), (used, "starts from the beginning")):
+        hashes.write_text(re.sub(f"({name}),.*", r"\1,another", before))
+        again = run_command(*run, "--max-hours", "0.0001")
+        assert said in again.stderr, again.stderr[-2000:]

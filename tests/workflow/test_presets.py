@@ -44,11 +44,11 @@ def test_a_preset_is_a_model_section_and_sets_what_has_no_default(path):
 
 def test_what_is_left_out_is_as_the_preset_says(tmp_path):
     said = commands(tmp_path, {"preset": "zoo", "epochs": 7})
-    assert "--epochs 7 --batch-size 8 --augment recipe" in said
+    assert "--epochs=7 --batch-size=8 --augment=recipe" in said
     assert "--image-size" not in said
 
 
 def test_small_boxes_is_the_default(tmp_path):
     said = commands(tmp_path, {})
-    assert "mmdet_config rtmdet_tiny_8xb32-300e_coco" in said
-    assert "--augment light" in said and "--precision auto" in said
+    assert "-- rtmdet_tiny_8xb32-300e_coco" in said
+    assert "--augment=light" in said and "--precision=auto" in said

@@ -90,10 +90,10 @@ def test_the_service_keeps_the_objects_that_the_workflow_does(tmp_path):
     write_lists(tmp_path, 1)
     options = ("--cores", "2", "--printshellcmds", "serve")
     how = {"predict": {"images": "data", "score": 0.4}}
-    assert " --score 0.4 " in dry_run(tmp_path, *options, **how)
+    assert " --score=0.4 " in dry_run(tmp_path, *options, **how)
     how["predict"]["score"] = "auto"
     shown = dry_run(tmp_path, *options, **how)
-    assert " --score auto --thresholds results/a/evaluation/thresholds.json " in shown
+    assert " --score=auto --thresholds=results/a/evaluation/thresholds.json " in shown
 
 
 def test_several_nodes_are_one_job_with_a_process_on_each(tmp_path):
@@ -106,10 +106,10 @@ def test_several_nodes_are_one_job_with_a_process_on_each(tmp_path):
     assert "nodes=4, tasks=4, mpi=srun" in four
     assert re.search(
         r"Shell command: srun --nodes=4 --ntasks=4 --cpus-per-task=2 \S+ mmdet_train "
-        r".* --launcher slurm ",
+        r".* --launcher=slurm ",
         four,
     )
-    assert " --batch-size 4 " in four and " --processes 4 " in four
+    assert " --batch-size=4 " in four and " --processes=4 " in four
 
 
 @pytest.mark.parametrize("name", ["slurm", "cluster-generic"])

@@ -133,7 +133,7 @@ def check_record(folder) -> None:
         ),
         (
             lambda c: c["experiments"].update(tracking=c["experiments"]["example"]),
-            "config, at experiments: 'tracking' should not be valid",
+            "config, at experiments: 'tracking': results/ has files of that name",
         ),
         (
             lambda c: c.pop("experiments"),
