@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from mmdet_flow.inference.folder import listed
 from mmdet_flow.workflow import digest
 from tests.conftest import ROOT
 
@@ -127,7 +128,9 @@ def test_only_the_shard_of_an_image_changes(tmp_path):
     for number in range(4):
         (images / f"{number}.png").write_bytes(PICTURE)
     (lists / "0.txt").write_text("0.png\n1.png\n")
-    (lists / "1.txt").write_text("2.png\n3.png\n")
+    odd = os.fsdecode(b' 2\xff"\n.png')
+    (images / odd).write_bytes(PICTURE)
+    (lists / "1.txt").write_text(f"{listed(odd)}\n2.png\n3.png\n")
 
     def shards():
         return [digest.of_listed(images, lists / f"{n}.txt") for n in (0, 1)]
@@ -137,6 +140,9 @@ def test_only_the_shard_of_an_image_changes(tmp_path):
     assert digest.of_names(images) == names
     after = shards()
     assert after[0] == before[0] and after[1] != before[1]
+    rewrite(images / odd, b"b")
+    assert shards()[0] == before[0] and shards()[1] != after[1]
+    after = shards()
     (images / "3.png").unlink()
     assert digest.of_names(images) != names
     assert shards()[1] != after[1]
