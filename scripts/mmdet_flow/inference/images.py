@@ -163,7 +163,7 @@ def _lacks_pixels(encoded: bytes, image: np.ndarray) -> bool:
     """Whether a JPEG ends before its pixels do, though it has its end mark.
 
     libjpeg invents the rest. Then codes before the end mark become pixels, which in a
-    whole image they do not. That costs two decodings, so it is only looked at where a
+    whole image they do not. That costs a decoding, so it is only looked at where a
     corner is as grey as what libjpeg invents, or where the last scan is not all.
     """
     if not encoded.startswith(JPEG):
@@ -177,15 +177,19 @@ def _lacks_pixels(encoded: bytes, image: np.ndarray) -> bool:
         return False
     end = encoded.find(JPEG_END, start)
     filled = encoded[:end] + FILLER + encoded[end:]
-    return _pixels_of(encoded) != _pixels_of(filled)
+    found = _pixels_of(filled)
+    if found is None or np.array_equal(found, image[:, :, ::-1]):
+        return False
+    # Those of OpenCV are turned, or made of grey or CMYK.
+    return not np.array_equal(found, _pixels_of(encoded))
 
 
-def _pixels_of(encoded: bytes) -> bytes | None:
+def _pixels_of(encoded: bytes) -> np.ndarray | None:
     """Return the pixels by Pillow, which does not print what libjpeg warns of."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(encoded)) as image:
-            return image.tobytes()
+            return np.asarray(image)
     except Exception:  # what Pillow cannot read is not compared
         return None
