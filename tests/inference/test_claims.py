@@ -1,9 +1,11 @@
 """No file of others is replaced, and an image is its content, not its name."""
 
+import errno
 import hashlib
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -150,3 +152,23 @@ def test_folders_that_overlap_are_refused(tmp_path):
         with pytest.raises(UsageError, match="apart"):
             keep_apart(tmp_path / output, tmp_path / "data" / "images")
     keep_apart(tmp_path / "data" / "other", tmp_path / "data" / "images")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.EBUSY])
+@pytest.mark.parametrize("after", ["move", "delete"])
+def test_an_image_that_cannot_be_taken_away_stays(tmp_path, monkeypatch, number, after):
+    inbox, output, _ = places(tmp_path, "a.png")
+    output = replace(output, after=after)
+    content, seen = read_file(inbox / "a.png")
+    outcome = Outcome("a.png", "a.png", hashlib.sha256(content).hexdigest())
+
+    def refuse(*args, **options):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        patch.setattr(os, "unlink", refuse)
+        patch.setattr(Path, "unlink", refuse)
+        output.finish(inbox / "a.png", seen, outcome)
+    assert (inbox / "a.png").read_bytes() == content
+    assert not (output.folder / "a.png").exists()

@@ -1,10 +1,12 @@
 """Where the results of an image go, and what becomes of the image itself."""
 
+import errno
 import filecmp
 import hashlib
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,10 +149,11 @@ class Output:
         """Move or delete an image whose results are safe, if it is still the one."""
         if self.after == "keep" or not _is_still(image, seen, outcome.sha256):
             return
-        if self.after == "delete":
-            image.unlink(missing_ok=True)
-        else:
-            _take(image, self.folder / outcome.name)
+        with _staying(image):
+            if self.after == "delete":
+                image.unlink(missing_ok=True)
+            else:
+                _take(image, self.folder / outcome.name)
         if self._lies_in_failed(image):
             (self.failed / f"{image.name}.txt").unlink(missing_ok=True)
 
@@ -165,7 +168,8 @@ class Output:
         reason = as_text(outcome.error) + "\n"
         write_if_changed(self.failed / f"{name}.txt", reason)
         if self.after != "keep" and seen and _is_still(image, seen, outcome.sha256):
-            _take(image, self.failed / name)
+            with _staying(image):
+                _take(image, self.failed / name)
 
     def forget_failure(self, outcome: Outcome, journal: Journal) -> None:
         """Remove the reason of an earlier run, now that the image went well."""
@@ -217,6 +221,21 @@ def _is_still(image: Path, seen: Identity, sha256: str) -> bool:
     return False
 
 
+@contextmanager
+def _staying(image: Path) -> Iterator[None]:
+    """Leave an image where it is if this one cannot be taken away.
+
+    It may be that of another user in a folder with the sticky bit, or immutable; the
+    others go on.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EBUSY):
+            raise
+        cli.log.warning("%s: stays, it cannot be taken: %s", image, error.strerror)
+
+
 def _take(image: Path, target: Path) -> None:
     """Move an image to a place that is free, or that holds it already."""
     if not os.path.lexists(target):
@@ -242,6 +261,8 @@ def _move(source: Path, target: Path) -> None:
         os.replace(source, target)
     except FileNotFoundError:
         pass  # someone took it away; its results stay
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
         write_if_changed(target, source.read_bytes())
         source.unlink()

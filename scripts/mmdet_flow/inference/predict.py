@@ -158,10 +158,15 @@ def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
         speed = {"images": 0, "seconds": 0.0, "engine": None}
     if args.speed:
         write_json(args.speed, speed)
-    counts = Counter(outcome.status for outcome in journal.outcomes(files))
+    counts, stays = Counter(), False
+    for outcome in journal.outcomes(files):
+        counts[outcome.status] += 1
+        place = args.prediction_in / outcome.file
+        stays |= outcome.status != "failed" and os.path.lexists(place)
     _write_summaries(args, journal, files)
     total = sum(counts.values()) + waiting
-    journal.close(remove=not waiting and not keeps)
+    # What could not be taken away is known the next time.
+    journal.close(remove=not (waiting or keeps or stays))
     cli.log.info(
         "%d images: %d with objects, %d empty, %d failed, %d left",
         *(total, counts["ok"], counts["empty"], counts["failed"], waiting),
