@@ -549,6 +549,25 @@ def test_pubsub_waits_for_a_state_that_passes(predictor, server, images, state):
     assert running.failure is None
 
 
+def test_scripts_that_go_again_and_again_are_sent_again(server, fronts):
+    """Others flush the scripts just when ours has been sent."""
+    front, _ = fronts
+    server.client.xadd("images", {"id": "a", "image": b"any"})
+    request = taken(front, lambda: front._read(1, threading.Event())[0])
+    client, load, sent = front._redis, front._redis.script_load, []
+
+    def lose(script):
+        sent.append(load(script))
+        if len(sent) < 3:
+            server.client.script_flush()
+        return sent[-1]
+
+    server.client.script_flush()
+    client.script_load = lose
+    assert front.reply(request, "{}")
+    assert len(sent) == 3 and server.client.xlen("predictions") == 1
+
+
 def test_a_full_server_empties_itself(predictor, server, stream, images):
     """With no room for another byte, answers still take the place of requests."""
     server.client.xgroup_create("images", "mmdet", "0", mkstream=True)

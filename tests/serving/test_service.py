@@ -122,6 +122,8 @@ def is_running(process: int) -> bool:
     "options",
     [
         ("--redis_in", "same", "--redis_out", "same"),
+        ("--redis_in", ""),
+        ("--redis_front", "streams", "--redis_out", ""),
         ("--redis_front", "streams", "--redis_in", "predictions"),
         ("--redis_front", "streams", "--redis_out", "images:dead"),
         ("--redis_front", "streams", "--redis_out", "images:answered:1"),

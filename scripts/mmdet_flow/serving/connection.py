@@ -65,6 +65,9 @@ def is_passing(error: Exception) -> bool:
 
     if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
         return True
+    # Scripts went between sending ours and calling it; it is sent again.
+    if isinstance(error, redis.exceptions.NoScriptError):
+        return True
     return isinstance(error, redis.ResponseError) and _state(error) in PASSING_STATES
 
 

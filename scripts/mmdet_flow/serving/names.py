@@ -26,6 +26,9 @@ def is_own(name: str, redis_in: str) -> bool:
 def check_names(args: argparse.Namespace) -> None:
     """Raise UsageError for names with which answers would be taken as requests."""
     redis_in, redis_out = args.redis_in, args.redis_out
+    for option in ("redis_in", "redis_out"):
+        if not getattr(args, option):
+            raise UsageError(f"--{option}: is empty; give a name")
     if redis_in == redis_out:
         raise UsageError(
             f"--redis_in and --redis_out are both {redis_in}: each answer would be a "
