@@ -203,8 +203,16 @@ format: setup ## rewrite the sources in the project's style
 	@$(BIN)/ruff format .
 	@$(BIN)/snakefmt Snakefile rules
 
-docs: setup ## write the pages that are made from schema and parsers
+docs: setup .venv/site/ready ## write the pages of keys and commands, and build results/site
 	@$(BIN)/python docs/reference.py
+	@$(BIN)/python docs/site.py results/site-source
+	@NO_MKDOCS_2_WARNING=1 .venv/site/bin/mkdocs build --quiet
+	@echo "made results/site/index.html"
+
+.venv/site/ready: envs/site.txt .venv/ready
+	@python3 -m venv --clear .venv/site
+	@.venv/site/bin/pip install --quiet --no-deps -r $<
+	@.venv/site/bin/pip check && touch $@
 
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
