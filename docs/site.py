@@ -1,7 +1,7 @@
 """Lay out the sources of the site in FOLDER: docs/ and the pages that lie beside it.
 
-README, CONTRIBUTING and CHANGELOG stand at the top of the checkout, where readers of the
-repository look for them. In the site they lie among the pages that they link to.
+README, CONTRIBUTING and CHANGELOG stand at the top of the checkout, where readers of
+the repository look for them. In the site they lie among the pages that they link to.
 """
 
 import shutil

@@ -21,6 +21,9 @@ NAME_MAX = 255
 StoredFile = Path | zipfile.Path
 """A file of its own, or one that is read inside a zip archive."""
 
+Identity = tuple[int, ...]
+"""What tells that a file is still the one that was read, as ``identity_of`` gives."""
+
 UMASK = os.umask(0)
 """Asked once: asking changes it for a moment, in which a thread may make a file."""
 
@@ -146,6 +149,12 @@ def keep_apart(output: Path, *inputs: Path) -> None:
             raise UsageError(
                 f"{output}: {how} {one}, which is read; choose a folder apart from it"
             )
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """Return what changes when a file is replaced or written."""
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, *times
 
 
 def as_text(name: str) -> str:

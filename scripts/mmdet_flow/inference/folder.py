@@ -13,8 +13,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import locked, read_whole
-from mmdet_flow.inference.images import Identity, identity_of
+from mmdet_flow.files import Identity, identity_of, locked, read_whole
 
 SUFFIXES = IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
 FAILED = "failed"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow.errors import DataError
+from mmdet_flow.files import Identity, identity_of
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are unpacked."""
@@ -30,9 +31,6 @@ GREY = 128
 """What libjpeg makes of pixels that are not there."""
 
 GIBIBYTE = 2**30
-
-Identity = tuple[int, ...]
-"""What tells that a file is still the one that was read, as ``identity_of`` gives."""
 
 
 def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -102,12 +100,6 @@ def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity
     if before != after:
         raise DataError(f"{path}: was written while it was read; run again")
     return content, after
-
-
-def identity_of(status: os.stat_result) -> Identity:
-    """Return what changes when a file is replaced or written."""
-    times = status.st_mtime_ns, status.st_ctime_ns
-    return status.st_dev, status.st_ino, status.st_size, *times
 
 
 def _kind_of(status: os.stat_result) -> str:

@@ -14,13 +14,13 @@ import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import NAME_MAX, as_text, write_if_changed
+from mmdet_flow.files import NAME_MAX, Identity, as_text, identity_of, write_if_changed
 from mmdet_flow.formats.mask_image import to_mask_png
 from mmdet_flow.formats.opex import timestamp
 from mmdet_flow.formats.overlay import to_overlay_jpeg
 from mmdet_flow.formats.roi_csv import to_roi_csv
 from mmdet_flow.inference.folder import FAILED, SUFFIXES
-from mmdet_flow.inference.images import Identity, identity_of, read_file
+from mmdet_flow.inference.images import read_file
 from mmdet_flow.inference.journal import Claim, Journal, Key, Outcome
 from mmdet_flow.inference.predictor import Prediction
 
