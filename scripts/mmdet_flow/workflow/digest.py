@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from mmdet_flow.inference.folder import list_images
+from mmdet_flow.inference.folder import SUFFIXES
 
 LARGE = 64 * 2**20
 """Bytes of a file above which its content is not read."""
@@ -76,8 +76,11 @@ def of_files(*files: Path | str | None) -> str:
 def of_names(folder: Path) -> str:
     """Return the digest of the names of the images that are to be predicted."""
     _require(folder)
-    names = (os.fsencode(path.name) for path in list_images(folder))
-    return _hash(b"%b\n" % name for name in names)
+    suffixes = tuple(map(os.fsencode, SUFFIXES))
+    names = os.listdir(os.fsencode(folder))
+    return _hash(
+        (b"\n".join(sorted(n for n in names if n.lower().endswith(suffixes))),)
+    )
 
 
 def of_listed(folder: Path, image_list: Path) -> str:
