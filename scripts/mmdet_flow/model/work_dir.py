@@ -7,6 +7,7 @@ N, and ``best.pth`` holds the weights with the best validation.
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,8 +103,8 @@ class WorkDir:
         """Keep the threads, if there are CPUs for them, and record what changed."""
         recipe, before = self.recipe(), self.in_force()
         now = dict(record)
-        if recipe.get("threads", 0) <= cli.available_threads():
-            now["threads"] = recipe.get("threads", now["threads"])
+        if recipe.get("threads", sys.maxsize) <= cli.available_threads():
+            now["threads"] = recipe["threads"]
         changed = {
             key: now[key]
             for key in CHANGEABLE
