@@ -4,6 +4,7 @@ import contextlib
 import csv
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -180,11 +181,10 @@ def write_json(path: Path | str, value: object) -> None:
 def read_whole(path: StoredFile) -> bytes:
     """Return the content of a file; DataError if there is none that can be read.
 
-    Pipes and devices, which may have no end, are refused.
+    What is no file, as a pipe or a device, is refused.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is no file; give a file")
+        require_file(path)
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; check the path") from None
@@ -192,6 +192,12 @@ def read_whole(path: StoredFile) -> bytes:
         raise DataError(f"{str(path)!r}: {error}; check the path") from None
     except MemoryError:
         raise DataError(f"{path}: is larger than the memory; divide it") from None
+
+
+def require_file(path: StoredFile) -> None:
+    """DataError for what is there and no file: a pipe would wait, a device not end."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no file; give a file")
 
 
 def read_text(path: StoredFile, encoding: str = "utf-8") -> str:
@@ -242,14 +248,18 @@ def read_table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
     """Return the rows of a table; none if it is not there."""
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as stream:
+    stream = io.StringIO(read_text(path), newline="")
+    try:
         return list(csv.DictReader(stream, delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"{path}: no table: {error}; make it again") from None
 
 
 def sha256_of(path: StoredFile | str) -> str:
     """Return the SHA-256 of a file's content in hexadecimal; DataError without it."""
     path = Path(path) if isinstance(path, str) else path
     try:
+        require_file(path)
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:

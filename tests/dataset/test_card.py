@@ -1,10 +1,12 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from mmdet_flow.dataset.card import describe, make_card
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.errors import DataError
 
 
 def splits_of(dataset) -> dict[str, CocoFile]:
@@ -39,3 +41,8 @@ def test_the_files_of_the_card(dataset, tmp_path):
     samples = np.asarray(Image.open(tmp_path / "one" / "samples.png").convert("RGB"))
     assert samples.std() > 20
     assert json.loads((tmp_path / "one" / "card.json").read_text())["image_size"] == 112
+
+
+def test_an_image_that_is_not_there_is_one_line(dataset, tmp_path):
+    with pytest.raises(DataError, match=r"ground-\d+\.jpg: No such file"):
+        make_card(splits_of(dataset), tmp_path, 112, tmp_path / "card")

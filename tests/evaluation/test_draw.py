@@ -1,8 +1,10 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
 
-from mmdet_flow.errors import UsageError
+from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.evaluation.draw import MAX_WIDTH, draw_sheet
 from mmdet_flow.formats.overlay import draw_object
 
@@ -32,3 +34,39 @@ def test_a_text_at_the_edge_can_be_read():
     draw_object(whole, box, (50, 30), "washer 0.90", 0)
     draw_object(moved, box, (180, 30), "washer 0.90", 0)
     assert (moved[:28] > 0).sum() == (whole[:28] > 0).sum() > 500
+
+
+def write_opex(folder, **changes) -> list:
+    """Write an OPEX file with one object, whose keys change; return its folder."""
+    box = dict(zip(("left", "top", "right", "bottom"), (1, 1, 5, 5), strict=True))
+    polygon = {"points": [[1, 1], [5, 1], [5, 5]]}
+    item = {"label": "leaf", "bbox": box, "polygon": polygon, "score": 0.9} | changes
+    folder.mkdir(exist_ok=True)
+    (folder / "a.json").write_text(json.dumps({"id": "a.png", "objects": [item]}))
+    return [folder]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"label": float("inf")}, "label is inf"),
+        ({"label": []}, r"label is \[\], not text"),
+        ({"bbox": None}, "bbox is None, not an object"),
+        ({"polygon": {}}, "it has no points"),
+        ({"polygon": {"points": [[1]]}}, r"a point of its polygon is \[1\]"),
+        ({"score": "high"}, "its score is 'high', not a number"),
+    ],
+)
+def test_what_is_no_opex_is_told_with_its_object(changes, what, tmp_path):
+    with pytest.raises(DataError, match=rf"a\.json: object 1: {what}"):
+        draw_sheet(write_opex(tmp_path, **changes), tmp_path, tmp_path / "s.png", 1, 0)
+
+
+@pytest.mark.parametrize("height, width", [(3000, 1), (1, 3000), (1, 1)])
+def test_an_image_of_any_shape_has_a_tile_in_the_sheet(height, width, tmp_path):
+    folders = write_opex(tmp_path / "opex")
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((height, width, 3), np.uint8))
+    draw_sheet(folders, tmp_path, tmp_path / "sheet.png", 1, 0)
+    drawn = cv2.imread(str(tmp_path / "sheet.png"))
+    assert drawn.shape[1] == MAX_WIDTH and drawn.shape[0] <= 2 * MAX_WIDTH
+    assert (drawn == 0).any()

@@ -22,6 +22,7 @@ from mmdet_flow.evaluation.detect import Found, read_detections
 from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.evaluation.metrics import evaluate_coco
 from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.results import as_written
 
 METRICS = ("mAP", "mAP_50", "mAP_75")
 KINDS = ("bbox", "segm")
@@ -250,6 +251,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def command() -> None:
         a, b = Experiment(args.a), Experiment(args.b)
-        compare(a, b, args.bootstrap, args.output, args.pictures)
+        with as_written(args.a, args.b):
+            compare(a, b, args.bootstrap, args.output, args.pictures)
 
     return cli.run(command, args)

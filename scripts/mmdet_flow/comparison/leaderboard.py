@@ -17,6 +17,7 @@ from mmdet_flow.comparison.experiment import Experiment
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.files import write_if_changed
+from mmdet_flow.results import as_written
 
 RANKED_BY = "bbox_mAP"
 QUALITY = (RANKED_BY, "bbox_mAP_50", "segm_mAP")
@@ -93,14 +94,18 @@ def _rows(experiments: Sequence[Experiment]) -> list[Row]:
 
 
 def _row(one: Experiment) -> Row:
-    figures = {
+    with as_written(one.path):
+        return Row(one.name, _figures(one), one.seed, one.interval("bbox", "mAP"))
+
+
+def _figures(one: Experiment) -> dict[str, float | None]:
+    return {
         "bbox_mAP": one.figure("bbox", "mAP"),
         "bbox_mAP_50": one.figure("bbox", "mAP_50"),
         "segm_mAP": one.figure("segm", "mAP"),
         **{f"{CLASS}{name}": value for name, value in one.per_class("bbox").items()},
         **{name: getattr(one, name) for name in COST},
     }
-    return Row(one.name, figures, one.seed, one.interval("bbox", "mAP"))
 
 
 def _group(rows: list[Row]) -> Row:
@@ -213,4 +218,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return cli.run(lambda: leaderboard(args.folders, args.csv, args.html), args)
+
+    def command() -> None:
+        with as_written(*args.folders):
+            leaderboard(args.folders, args.csv, args.html)
+
+    return cli.run(command, args)

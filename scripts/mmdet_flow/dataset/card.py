@@ -14,6 +14,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.figures import save_figure
 from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.inference.images import read_image
 from mmdet_flow.pages.render import render
 
 GRID = 16
@@ -143,10 +144,8 @@ def _draw_samples(splits: dict[str, CocoFile], images: Path, path: Path) -> None
 
 def _draw_sample(axis, coco: CocoFile, image: dict, images: Path) -> None:
     from matplotlib.patches import Polygon, Rectangle
-    from PIL import Image, ImageOps
 
-    with Image.open(images / image["file_name"]) as opened:
-        axis.imshow(np.asarray(ImageOps.exif_transpose(opened).convert("RGB")))
+    axis.imshow(read_image(images / image["file_name"])[1][:, :, ::-1])
     order = {item["id"]: number for number, item in enumerate(coco.categories)}
     for item in coco.annotations:
         if item["image_id"] != image["id"]:

@@ -1,12 +1,13 @@
 """Say in a few lines what an experiment made, how good it is, and where to look."""
 
 import argparse
-import csv
 from collections import Counter
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.files import read_json, write_if_changed
+from mmdet_flow.formats.tables import column
+from mmdet_flow.results import as_written
 
 PLACES = (
     ("predictions/overview.png", "predictions drawn on their images"),
@@ -33,8 +34,7 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
     """
     dataset = read_json(folder / "dataset" / "report.json")
     measured = read_json(folder / "evaluation" / "metrics.json")
-    with open(folder / "predictions" / "images.csv", newline="") as stream:
-        status = Counter(row["status"] for row in csv.DictReader(stream))
+    status = Counter(column(folder / "predictions" / "images.csv", "status"))
     classes = ", ".join(
         f"{n} {name}" for name, n in dataset["objects_by_class"].items()
     )
@@ -86,4 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return cli.run(lambda: summarize(args.folder, args.output, args.place), args)
+
+    def command() -> None:
+        with as_written(args.folder):
+            summarize(args.folder, args.output, args.place)
+
+    return cli.run(command, args)

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mmdet_flow.files import new_file
+from mmdet_flow.files import new_file, require_file
 from mmdet_flow.formats.objects import PixelObject
 from mmdet_flow.formats.roi_csv import joined
 
@@ -66,6 +66,7 @@ def gather(parts: Sequence[Path], output: Path) -> None:
 def column(path: Path, name: str) -> Iterator[str]:
     """Yield the cells of a column of a CSV table."""
     csv.field_size_limit(2**31 - 1)
+    require_file(path)
     with _text(path) as stream:
         yield from (row[name] for row in csv.DictReader(stream))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow.dataset.split import SPLITS
-from mmdet_flow.errors import DataError, ModelError
-from mmdet_flow.files import read_json, read_table, sha256_of
+from mmdet_flow.errors import ModelError
+from mmdet_flow.files import read_json, read_table, read_text, sha256_of
 from mmdet_flow.inference.precision import precision_file
 
 if TYPE_CHECKING:
@@ -60,18 +60,14 @@ class Facts:
     def base(self) -> str | None:
         """The name of the model-zoo config, as mmdet_config wrote it down."""
         path = self.run / "model" / "base.py"
-        first = path.read_text(encoding="utf-8") if path.is_file() else ""
+        first = read_text(path) if path.is_file() else ""
         found = re.match(r"# Exported from (.+)", first)
         return found[1] if found else None
 
     @cached_property
     def changes(self) -> list[tuple[str, str]]:
         """The keys that differ from the base config, and how."""
-        path = self.run / "model" / "config.py"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; check the path") from None
+        text = read_text(self.run / "model" / "config.py")
         return re.findall(r"^#   (\S+): (.*)$", text, re.MULTILINE)
 
     @cached_property

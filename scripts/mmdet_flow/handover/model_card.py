@@ -15,6 +15,7 @@ from mmdet_flow.errors import ModelError
 from mmdet_flow.files import sha256_of, write_if_changed
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
+from mmdet_flow.results import as_written
 
 SOURCE = (
     "The order of this card is that of Mitchell et al., *Model Cards for Model "
@@ -343,7 +344,9 @@ def _interval(limits: list | None) -> str | None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     output = args.output or args.run / "model" / "card.md"
-    write_if_changed(output, model_card(Facts(args.run)))
+    with as_written(args.run):
+        text = model_card(Facts(args.run))
+    write_if_changed(output, text)
     cli.log.info("wrote %s, SHA-256 %s", output, sha256_of(output))
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import DataError, ModelError
-from mmdet_flow.files import read_json, sha256_of
+from mmdet_flow.files import read_json, read_whole, sha256_of
 from mmdet_flow.inference import package_file as names
 from mmdet_flow.inference.int8_file import int8_file
 from mmdet_flow.inference.precision import precision_file
 from mmdet_flow.model.checkpoint import Checkpoint, load_checkpoint
+from mmdet_flow.results import as_written
 
 
 def package(run: Path, output: Path | None, license: Path | None) -> Path:
@@ -33,10 +34,10 @@ def package(run: Path, output: Path | None, license: Path | None) -> Path:
         names.CHECKPOINT: checkpoint.path.read_bytes(),
         names.CONFIG: checkpoint.config.encode(),
         names.CLASSES: "".join(f"{name}\n" for name in checkpoint.classes).encode(),
-        names.CARD: _read(run / "model" / "card.md"),
+        names.CARD: read_whole(run / "model" / "card.md"),
     }
     if license:
-        members[names.LICENSE] = _read(license)
+        members[names.LICENSE] = read_whole(license)
     chosen = precision_file(checkpoint.path)
     for name, path in (
         (names.THRESHOLDS, run / "evaluation" / "thresholds.json"),
@@ -44,9 +45,9 @@ def package(run: Path, output: Path | None, license: Path | None) -> Path:
     ):
         if path.is_file():
             _require_same_model(path, checkpoint)
-            members[name] = _read(path)
+            members[name] = read_whole(path)
     if chosen.is_file() and read_json(chosen).get("winner") == "int8":
-        members[int8_file(Path(names.CHECKPOINT)).name] = _read(
+        members[int8_file(Path(names.CHECKPOINT)).name] = read_whole(
             int8_file(checkpoint.path)
         )
     about = {
@@ -71,15 +72,6 @@ def _require_same_model(path: Path, checkpoint: Checkpoint) -> None:
         )
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror}; make it, or check the path"
-        ) from None
-
-
 def build_parser() -> argparse.ArgumentParser:
     parser = cli.new_parser(
         "mmdet_package",
@@ -101,4 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return cli.run(lambda: package(args.run, args.output, args.license), args)
+
+    def command() -> None:
+        with as_written(args.run):
+            package(args.run, args.output, args.license)
+
+    return cli.run(command, args)

@@ -12,12 +12,13 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
-from mmdet_flow.files import read_table, write_if_changed
+from mmdet_flow.files import read_table, read_text, write_if_changed
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import Code, plain, table
 from mmdet_flow.handover.model_card import KINDS, analyses, speed
 from mmdet_flow.handover.provenance import provenance
 from mmdet_flow.pages.render import render
+from mmdet_flow.results import as_written
 
 BOX_SIZES = {"box_sizes": "as annotated", "box_sizes_seen": "in the network"}
 
@@ -112,12 +113,9 @@ def _measured(path: Path) -> list[str]:
 def card(facts: Facts) -> str:
     """Return the model card."""
     path = facts.run / "model" / "card.md"
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror}; make it with mmdet_model_card"
-        ) from None
+    if not path.exists():
+        raise DataError(f"{path}: is not there; make it with mmdet_model_card")
+    return read_text(path)
 
 
 PAGES = {
@@ -144,7 +142,8 @@ def write_pages(facts: Facts, output: Path) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    write_pages(Facts(args.run), args.output or args.run / "pages")
+    with as_written(args.run):
+        write_pages(Facts(args.run), args.output or args.run / "pages")
 
 
 def build_parser() -> argparse.ArgumentParser:

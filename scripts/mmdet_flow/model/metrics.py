@@ -15,7 +15,7 @@ from mmengine.dist import all_reduce_dict, is_main_process, master_only
 from mmengine.hooks import Hook
 
 from mmdet_flow.figures import save_figure
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import read_text, write_if_changed
 
 LINES = "metrics.jsonl"
 TABLES = {"train": "training.csv", "val": "validation.csv"}
@@ -91,7 +91,7 @@ def read_metrics(path: Path) -> list[dict]:
     """Return the whole lines of a metrics file; none if it is not there."""
     if not path.is_file():
         return []
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     return [
         json.loads(line) for line in text.splitlines(keepends=True) if line[-1:] == "\n"
     ]

@@ -25,6 +25,7 @@ from mmdet_flow.handover.facts import Facts
 from mmdet_flow.record.crate import make_crate, write_sources
 from mmdet_flow.record.jobs import Job, find_jobs, times
 from mmdet_flow.record.machine import machine, packages, workflow
+from mmdet_flow.results import as_written
 from mmdet_flow.scrub import Scrubber
 
 RECORD = "run.json"
@@ -221,7 +222,8 @@ def build_parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     config = parse_config(args.config) if args.config else None
-    write_record(args.run, config, args.campaign, args.snakemake)
+    with as_written(args.run):
+        write_record(args.run, config, args.campaign, args.snakemake)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from mmdet_flow.errors import ServiceError
 from mmdet_flow.files import write_json
 from mmdet_flow.record.tracked import TrackedRun
 from mmdet_flow.record.tracker import SQLITE, Tracker
+from mmdet_flow.results import as_written
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "mmdet-flow"
@@ -23,9 +24,9 @@ EXPERIMENT = "mmdet-flow"
 def track(runs: list[Path], uri: str | None, experiment: str) -> None:
     """Export the runs; raises ServiceError where the tracker fails."""
     for path in runs:
-        run = TrackedRun(path)
         place = uri or default_uri(path)
-        done = Tracker(place, experiment).export(run)
+        with as_written(path):
+            done = Tracker(place, experiment).export(TrackedRun(path))
         cli.log.info("%s: %s", path, done)
 
 

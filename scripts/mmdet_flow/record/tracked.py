@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import read_json, sha256_of
+from mmdet_flow.files import read_json, read_text, sha256_of
 from mmdet_flow.record.crate_actions import end_of
 from mmdet_flow.record.params import flat
 
@@ -115,7 +115,7 @@ class TrackedRun:
     def description(self) -> str:
         """The summary of the run, as Markdown."""
         path = self.path / "summary.txt"
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = read_text(path) if path.is_file() else ""
         return "".join(f"    {line}\n" for line in text.splitlines())[:LONGEST]
 
     def files(self) -> list[Path]:

@@ -33,7 +33,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         if not isinstance(items, list):
             yield index.broken(path, path.stem, "it has no list of objects")
             continue
-        objects = read_objects(path, items, _read_object)
+        objects = read_objects(path, items, read_object)
         yield from image_or_problems(path, index.find(path, path.stem), None, objects)
 
 
@@ -63,7 +63,8 @@ def _to_opex(item: AnnotatedObject) -> dict:
     }
 
 
-def _read_object(item: object, place: str) -> AnnotatedObject:
+def read_object(item: object, place: str) -> AnnotatedObject:
+    """Read an object; Malformed where one of its values is not as OPEX has it."""
     item = mapping(item, "it")
     box = mapping(member(item, "bbox"), "bbox")
     bbox = bbox_of_corners(*(parsed(member(box, side), side) for side in SIDES))
