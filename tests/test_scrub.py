@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,13 @@ def test_what_a_terminal_would_obey_is_escaped():
     text = "cell\x1b]0;title\x07 red\u2028\x85 \u200d\u0301 ü\n\tdone"
     escaped = "cell\\x1b]0;title\\x07 red\\u2028\\x85 \u200d\u0301 ü\n\tdone"
     assert shown(text) == escaped
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a", "a-", "pass", "token_", "http://", "http://a?", "a://u:", "--", "?sig", "/a"],
+)
+def test_a_long_text_takes_no_longer_than_it_is(part):
+    started = time.process_time()
+    Scrubber()(shown(part * 20_000))
+    assert time.process_time() - started < 20

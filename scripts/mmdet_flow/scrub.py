@@ -10,6 +10,9 @@ HIDDEN = "***"
 SHORTEST = 6
 """A value of the environment that is shorter would hide words that are none."""
 
+UP_TO, LONG = "{0,200}", "{1,2000}"
+"""Characters of names and addresses; without a limit, long texts would take hours."""
+
 # A word of a name stands alone in it (`DB_PASS`, no `bypass`), and some end it
 # (`REDISCLI_AUTH`, no `auth_method`). A name that says where a secret is tells none.
 SECRET = (
@@ -17,14 +20,15 @@ SECRET = (
     "|(?:api|access|private)[_-]?key"
     "|(?<![a-z])(?:pass|pw|pwd|auth|authorization|jwt)(?![\\w-])"
     "|(?<!sort)(?<!group)(?<!public)(?<!primary)(?<!foreign)[_-]key(?![\\w-]))"
-    "(?![\\w-]*[_-](?:file|path|dir|env)(?![\\w-]))"
+    f"(?![\\w-]{UP_TO}[_-](?:file|path|dir|env)(?![\\w-]))"
 )
 SECRET_NAME = re.compile(SECRET, re.IGNORECASE)
-NAME = rf"[\w.-]*{SECRET}[\w.-]*"
+NAME = rf"[\w.-]{UP_TO}{SECRET}[\w.-]{UP_TO}"
 VALUE = r"\\*'[^']*'|\\*\"[^\"]*\"|[^\s'\"]+"
 # An option or an assignment whose name says that its value is a secret.
 GIVEN = re.compile(
-    rf"(--?{NAME}(?:\s+(?!-)|=)|{NAME}\\*['\"]?\s*[=:]\s*)({VALUE})", re.IGNORECASE
+    rf"(?<![\w.-])(--?{NAME}(?:\s+(?!-)|=)|{NAME}\\*['\"]?\s*[=:]\s*)({VALUE})",
+    re.IGNORECASE,
 )
 HEADER = re.compile(
     r"\b((?:proxy-)?authorization|(?:set-)?cookie)(\s*:\s*)[^'\"\n]+", re.IGNORECASE
@@ -32,8 +36,10 @@ HEADER = re.compile(
 BEARER = re.compile(r"\b(Bearer\s+)[^\s'\",;]+", re.IGNORECASE)
 # As base64 has it, or it is a plain word.
 BASIC = re.compile(r"\b([Bb]asic\s+)(?=[a-z]*[A-Z0-9])[A-Za-z0-9+/]{6,}={0,2}")
-USER = re.compile(r"(\w+://)(?:[^\s/@:'\"]*:(?!\d+(?:/|$))[^\s'\"]*|[^\s/@'\"]+)@")
-QUERY = re.compile(r"(\w+://[^\s?'\"]+\?)[^\s'\"]+")
+USER = re.compile(
+    rf"(\b\w+://)(?:[^\s/@:'\"]{UP_TO}:(?!\d{{1,5}}(?:/|$))[^\s'\"]{{0,2000}}|[^\s/@'\"]{LONG})@"
+)
+QUERY = re.compile(rf"(\b\w+://[^\s?'\"]{LONG}\?)[^\s'\"]+")
 SIGNED = re.compile(
     r"([?&](?:[\w-]*sig(?:nature)?|x-amz-[\w-]+)=)[^\s&'\"]+", re.IGNORECASE
 )

@@ -1,6 +1,11 @@
 import pytest
 
-from mmdet_flow.dataset.classes import check_environment, classes_sha256, parse_classes
+from mmdet_flow.dataset.classes import (
+    check_environment,
+    classes_sha256,
+    parse_classes,
+    require_same_classes,
+)
 from mmdet_flow.errors import DataError, UsageError
 
 
@@ -31,3 +36,12 @@ def test_a_disagreeing_environment_is_refused_with_both_lists(monkeypatch):
 
 def test_the_hash_depends_on_the_order():
     assert classes_sha256(["a", "b"]) != classes_sha256(["b", "a"])
+
+
+def test_names_of_any_length_and_number_are_one_short_line():
+    many = [f"class\n{number}" for number in range(10_000)]
+    for found in (many, ["a" * 1_000_000], ["a\u202eb"]):
+        with pytest.raises(DataError) as refused:
+            require_same_classes(["a"], found, "x.pth", "x.py", "mend it")
+        line = str(refused.value)
+        assert line.isprintable() and len(line) < 3000

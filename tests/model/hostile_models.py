@@ -120,6 +120,13 @@ def hostile_configs(marker: Path) -> Iterator[tuple[str, str]]:
         ("pipeline", "pipeline=[", "pipeline=3, steps=["),
         ("none", "model = dict(", "other = dict("),
         ("text", "depth=18", "depth='eighteen'"),
+        ("large", "scale=(128, 128)", "scale=(100_000, 128)"),
+        ("factor", "scale=(128, 128)", "scale_factor=(1e3, 1.0)"),
+        (
+            "padding",
+            "type='RetinaNet'",
+            "data_preprocessor=dict(pad_size_divisor=1e5),\n    type='RetinaNet'",
+        ),
         ("wide", "in_channels=256", "in_channels=256, feat_channels=100_000"),
     ):
         assert old in CONFIG

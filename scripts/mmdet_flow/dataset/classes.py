@@ -5,11 +5,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_flow.dataset.fields import shown
+from mmdet_flow.dataset.fields import named, shown
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import read_text
 
 ENVIRONMENT = "MMDET_CLASSES"
+MOST_LISTED = 100
 
 
 def classes_sha256(classes: Sequence[str]) -> str:
@@ -36,6 +37,13 @@ def _is_file(text: str) -> bool:
         return False
 
 
+def listed(classes: Sequence[str]) -> str:
+    """Return class names for a message: the first ones, each as ``named`` shows it."""
+    more = len(classes) - MOST_LISTED
+    names = ", ".join(map(named, classes[:MOST_LISTED]))
+    return f"{names} and {more} more" if more > 0 else names
+
+
 def require_same_classes(
     expected: Sequence[str], found: Sequence[str], owner: str, other: str, fix: str
 ) -> None:
@@ -45,8 +53,8 @@ def require_same_classes(
     """
     if list(expected) != list(found):
         raise DataError(
-            f"{other} has the classes {', '.join(found)} "
-            f"({classes_sha256(found)[:8]}) but {owner} has {', '.join(expected)} "
+            f"{other} has the classes {listed(found)} "
+            f"({classes_sha256(found)[:8]}) but {owner} has {listed(expected)} "
             f"({classes_sha256(expected)[:8]}); {fix}"
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.classes import classes_sha256
+from mmdet_flow.dataset.classes import classes_sha256, listed
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import StoredFile, read_json
 
@@ -53,8 +53,8 @@ class Scores:
         known = self.classes_sha256 == classes_sha256(classes)
         if not known or set(self.value) != set(classes):
             raise DataError(
-                f"{self.path}: is for the classes {', '.join(sorted(self.value))}, the "
-                f"model has {', '.join(classes)}; {again}"
+                f"{self.path}: is for the classes {listed(sorted(self.value))}, the "
+                f"model has {listed(classes)}; {again}"
             )
         if None not in (model_sha256, self.model_sha256) and (
             model_sha256 != self.model_sha256
@@ -63,8 +63,8 @@ class Scores:
                 f"{self.path}: is for another model ({self.model_sha256[:8]}, not "
                 f"{model_sha256[:8]}); {again}"
             )
-        listed = ", ".join(f"{name} {self.value[name]:g}" for name in classes)
-        cli.log.info("lowest scores: %s", listed)
+        each = listed([f"{name} {self.value[name]:g}" for name in classes])
+        cli.log.info("lowest scores: %s", each)
         return np.array([self.value[name] for name in classes])
 
     def of_each_class(

@@ -8,6 +8,7 @@ only the model and the test pipeline are built, and there
 * each ``type`` is a name in the registries of mmdet, mmcv and mmengine, or one of a few
   words, and none of the classes that load;
 * every other text is a word, which is no path, no address and no dotted name;
+* no step makes an image larger than any model of the zoo has it, by far;
 * what says where first weights come from is dropped: the checkpoint has them.
 """
 
@@ -52,6 +53,11 @@ WORD = re.compile(r"[\w+-]*(\.\d[\w+-]*)*", re.ASCII)
 
 LONGEST_WORD = 64
 
+LARGEST_SIDE, LARGEST_FACTOR = 1 << 13, 8
+"""Of an image that the network sees, which the zoo has up to 2048 pixels wide."""
+
+FACTOR = re.compile("factor|ratio")
+
 SHARED, SPARE_WEIGHTS = 4, 1 << 24
 """What a model may have more than is saved of it: parts that are made and replaced."""
 
@@ -75,6 +81,8 @@ def require_known_types(cfg: "Config", source: object) -> None:
             if not isinstance(part, kind):
                 raise _Refused(f"{place}: is not there as mmdet 3 writes it")
             _check(part, place, _names(*registries))
+        for place in ("test_dataloader.dataset.pipeline", "model.data_preprocessor"):
+            _require_small(_find(cfg, place), place)
     except _Refused as error:
         raise ModelError(f"{source}: its config, {error}; {TRUST}") from None
 
@@ -143,6 +151,19 @@ def _check(value, place: str, known: list) -> None:
     elif isinstance(value, Sequence | Set):
         for number, item in enumerate(value):
             _check(item, f"{place}.{number}", known)
+
+
+def _require_small(value, place: str, limit: int = LARGEST_SIDE) -> None:
+    """Refuse numbers that would let an image fill the memory."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            own = LARGEST_FACTOR if FACTOR.search(str(key)) else limit
+            _require_small(item, f"{place}.{key}", own)
+    elif isinstance(value, list | tuple | Set):
+        for item in value:
+            _require_small(item, place, limit)
+    elif isinstance(value, int | float) and value > limit:
+        raise _Refused(f"{place}: is {value}, more than {limit}")
 
 
 def _registered(name: object, place: str, known: list) -> str:
