@@ -25,7 +25,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError
 from mmdet_flow.inference.folder import list_images
-from mmdet_flow.inference.images import decode
+from mmdet_flow.images import decode
 from mmdet_flow.inference.predictor import Predictor, add_model_options
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import Connection, embedded_server

@@ -12,7 +12,7 @@ import torch  # noqa: E402  after the number of threads
 from steps import answer  # noqa: E402
 
 from mmdet_flow.memory import keep_freed_memory  # noqa: E402
-from mmdet_flow.model.export import load_config  # noqa: E402
+from mmdet_flow.model.config import load_config  # noqa: E402
 from mmdet_flow.model.precision import use_bf16  # noqa: E402
 from mmdet_flow.model.runner import build_runner  # noqa: E402
 

@@ -21,23 +21,12 @@ BUG_EXIT_CODE = 70
 """Exit code of an error that is ours (EX_SOFTWARE of sysexits.h)."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that completes the words of a shell, when a shell asks it to."""
-
-    def parse_args(self, args=None, namespace=None):
-        if "_ARGCOMPLETE" in os.environ:
-            import argcomplete
-
-            argcomplete.autocomplete(self)
-        return super().parse_args(args, namespace)
-
-
 def new_parser(prog: str, description: str, *examples: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every command has.
 
     ``examples`` are arguments of it that its help shows.
     """
-    parser = Parser(
+    parser = argparse.ArgumentParser(
         prog=prog,
         description=description,
         epilog="examples:\n" + "\n".join(_folded(f"{prog} {one}") for one in examples),
@@ -106,14 +95,16 @@ def progress(items: Iterable, total: int, what: str) -> Iterator:
             log.info("%s: %d of %d", what, number, total)
 
 
-def run(command: Callable[[], object], args: argparse.Namespace) -> int:
+def run(
+    command: Callable[[argparse.Namespace], object], options: argparse.Namespace
+) -> int:
     """Run a command and return its exit code; errors become one line on stderr."""
-    _configure_logging(args)
+    _configure_logging(options)
     try:
-        command()
+        command(options)
         sys.stdout.flush()
     except FlowError as error:
-        _tell(f"error: {error}", args.debug)
+        _tell(f"error: {error}", options.debug)
         return error.exit_code
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
@@ -128,13 +119,13 @@ def run(command: Callable[[], object], args: argparse.Namespace) -> int:
             _tell(
                 f"error: {where}: {error.strerror}; what was done before is kept, run "
                 "again when this is mended",
-                args.debug,
+                options.debug,
             )
             return DataError.exit_code
         _tell(
             f"error: {type(error).__name__}: {error} (a bug in mmdet-flow; "
             "run again with --debug to see where)",
-            args.debug,
+            options.debug,
         )
         return BUG_EXIT_CODE
     return 0
@@ -157,11 +148,11 @@ class _Formatter(logging.Formatter):
         return shown(super().format(record))
 
 
-def _configure_logging(args: argparse.Namespace) -> None:
+def _configure_logging(options: argparse.Namespace) -> None:
     level = logging.INFO
-    if args.verbose or args.debug:
+    if options.verbose or options.debug:
         level = logging.DEBUG
-    elif args.quiet:
+    elif options.quiet:
         level = logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(levelname)s %(message)s"))

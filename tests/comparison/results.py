@@ -11,7 +11,7 @@ from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.evaluate import evaluate
 from mmdet_flow.files import write_json
 from mmdet_flow.inference.scores import Scores
-from mmdet_flow.model.export import load_config
+from mmdet_flow.model.config import load_config
 from tests.evaluation.scenes import SIZE
 
 VERSIONS = {"mmdet": "3.3.0", "torch": "2.13.0"}

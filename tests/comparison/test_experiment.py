@@ -6,7 +6,7 @@ from mmdet_flow.comparison.experiment import Experiment, annotations_sha256
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import write_json
-from mmdet_flow.model.export import load_config
+from mmdet_flow.model.config import load_config
 from tests.comparison.results import write_experiment, write_times
 from tests.evaluation.scenes import random_scene
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from mmdet_flow.inference.images import read_image
+from mmdet_flow.images import read_image
 from tests.conftest import LOW_SCORE, run_command, the_error
 
 

@@ -5,8 +5,8 @@ import torch
 from mmengine.config import Config
 
 from mmdet_flow.inference.detector import _build_pipeline
-from mmdet_flow.inference.images import read_image
-from mmdet_flow.model.export import load_config
+from mmdet_flow.images import read_image
+from mmdet_flow.model.config import load_config
 
 
 def images_of(dataset):

@@ -8,7 +8,7 @@ import pytest
 from mmdet_flow import processor
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.inference.detector import Detector
-from mmdet_flow.inference.images import read_image
+from mmdet_flow.images import read_image
 from tests.conftest import LOW_SCORE
 
 CLASSES = ("a", "b", "c")
@@ -35,7 +35,7 @@ def random_checkpoint(name: str, path, **options) -> None:
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
 
-    from mmdet_flow.model.export import load_config
+    from mmdet_flow.model.config import load_config
     from mmdet_flow.model.fit.network import drop_pretrained, set_classes
 
     cfg = load_config(name)

@@ -19,7 +19,7 @@ from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.package_file import open_package
 from mmdet_flow.model.checkpoint import load_checkpoint, load_training_checkpoint
 from mmdet_flow.model.config_text import read_config_text
-from mmdet_flow.model.export import load_config
+from mmdet_flow.model.config import load_config
 from mmdet_flow.model.known_types import LOADING, require_known_types
 from tests.model.hostile_models import (
     CONFIG,

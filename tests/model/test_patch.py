@@ -5,7 +5,7 @@ import pytest
 
 from mmdet_flow.errors import ModelError
 from mmdet_flow.model.changes import changes
-from mmdet_flow.model.export import load_config
+from mmdet_flow.model.config import load_config
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.tree import LOADERS, walk
 from mmdet_flow.model.patch import patch

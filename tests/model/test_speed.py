@@ -14,7 +14,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
 from mmdet_flow.errors import ModelError
-from mmdet_flow.model.export import load_config
+from mmdet_flow.model.config import load_config
 from mmdet_flow.model.fit.network import (
     freeze_stages,
     train_from_scratch,

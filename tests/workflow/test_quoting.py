@@ -10,8 +10,8 @@ import pytest
 from mmdet_flow.dataset.check import build_parser as check_parser
 from mmdet_flow.dataset.convert import build_parser as convert_parser
 from mmdet_flow.errors import UsageError
-from mmdet_flow.model.export import build_parser as export_parser
-from mmdet_flow.model.export import parse_cfg_options
+from mmdet_flow.model.config import build_parser as export_parser
+from mmdet_flow.model.config import parse_cfg_options
 from mmdet_flow.model.patch import build_parser as patch_parser
 from mmdet_flow.workflow import options
 from tests.conftest import run_command

@@ -1,28 +1,22 @@
-"""Compare two experiments: their data, their recipes, and how good they are.
+"""What differs between two experiments: data, recipes, and how good they are."""
 
-A and B are results folders. Where both were measured on the same test images, the
-differences of their metrics have 95 % intervals from images that are drawn for both
-alike, and the page shows the images where one finds what the other misses.
-"""
-
-import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mmdet_flow import cli
+from mmdet_flow.comparison.compare_page import comparison_html, comparison_markdown
 from mmdet_flow.comparison.data import can_pair, compare_data, why_not_paired
 from mmdet_flow.comparison.experiment import Experiment
-from mmdet_flow.comparison.flips import ImageFlips, find_flips, totals
+from mmdet_flow.comparison.flips import find_flips, totals
+from mmdet_flow.comparison.pair import Pair
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.evaluation.assignment import Assignment, assign, overlap
-from mmdet_flow.evaluation.bootstrap import LEVEL, SAMPLES, paired_differences
+from mmdet_flow.evaluation.assignment import assign, overlap
+from mmdet_flow.evaluation.bootstrap import LEVEL, paired_differences
 from mmdet_flow.evaluation.detect import Found, read_detections
 from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.evaluation.metrics import evaluate_coco
 from mmdet_flow.files import write_if_changed, write_json
-from mmdet_flow.results import as_written
 
 METRICS = ("mAP", "mAP_50", "mAP_75")
 KINDS = ("bbox", "segm")
@@ -30,34 +24,11 @@ ENVIRONMENT = ("precision", "threads", "cpu", "load_from")
 PICTURES = 24
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two models on the same test images.
-
-    Attributes:
-        truth: the annotations of both.
-        kind: what detections are matched by, "segm" where both have masks, or "bbox".
-        kept: what became of the detections of each that its own scores keep.
-        lowest: (classes,) these scores, of each.
-        flips: all images, most flips first.
-        differences: the paired differences by kind.
-    """
-
-    truth: CocoFile
-    kind: str
-    kept: tuple[Assignment, Assignment]
-    lowest: tuple[np.ndarray, np.ndarray]
-    flips: list[ImageFlips]
-    differences: dict[str, dict]
-
-
 def compare(a: Experiment, b: Experiment, samples: int, output: Path, limit: int):
     """Write the comparison as JSON, CSV, Markdown and a page into a folder.
 
     ``limit`` is the most images that the page shows.
     """
-    from mmdet_flow.comparison.compare_page import comparison_html, comparison_markdown
-
     data = compare_data(a, b)
     pair = pair_up(a, b, samples) if can_pair(data) else None
     content = describe(a, b, data, pair, samples)
@@ -210,48 +181,3 @@ def _images_csv(pair: Pair | None) -> str:
     rows = [one.row() for one in pair.flips] if pair else []
     header = list(rows[0]) if rows else ["file"]
     return to_csv(header, (row.values() for row in rows))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_compare",
-        __doc__,
-        "results/small results/large --output results/compared",
-    )
-    for name in ("a", "b"):
-        parser.add_argument(
-            name, type=Path, metavar=name.upper(), help="results/EXPERIMENT"
-        )
-    parser.add_argument(
-        "--bootstrap",
-        type=cli.positive_int,
-        default=SAMPLES,
-        metavar="N",
-        help=f"how often to draw images for the intervals (default: {SAMPLES})",
-    )
-    parser.add_argument(
-        "--pictures",
-        type=cli.positive_int,
-        default=PICTURES,
-        metavar="N",
-        help=f"show the N images with most flips (default: {PICTURES})",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="comparison.html and its tables",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-
-    def command() -> None:
-        a, b = Experiment(args.a), Experiment(args.b)
-        with as_written(args.a, args.b):
-            compare(a, b, args.bootstrap, args.output, args.pictures)
-
-    return cli.run(command, args)

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmdet_flow.comparison.flips import ImageFlips
+from mmdet_flow.comparison.pair import Pair
 from mmdet_flow.evaluation.shapes import LEGEND, Drawings, jpeg_of
 from mmdet_flow.handover.markdown import plain
 from mmdet_flow.pages.render import render
-
-if TYPE_CHECKING:
-    from mmdet_flow.comparison.compare import Pair
 
 KINDS = {"bbox": "box", "segm": "mask"}
 
@@ -32,9 +29,7 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(map(plain, cells)) + " |"
 
 
-def comparison_html(
-    content: dict, pair: "Pair | None", images: Path, limit: int
-) -> str:
+def comparison_html(content: dict, pair: Pair | None, images: Path, limit: int) -> str:
     """Return the page with at most ``limit`` images from the folder ``images``."""
     flips = [one for one in pair.flips if one.flipped][:limit] if pair else []
     return render(
@@ -122,7 +117,7 @@ def _about(content: dict, shown: int) -> str:
 
 
 def _cards(
-    content: dict, pair: "Pair", flips: Sequence[ImageFlips], images: Path
+    content: dict, pair: Pair, flips: Sequence[ImageFlips], images: Path
 ) -> Iterator[dict]:
     left, right = (Drawings(pair.truth.classes, pair.kind, kept) for kept in pair.kept)
     for one in flips:

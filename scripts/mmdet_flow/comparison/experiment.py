@@ -69,7 +69,7 @@ class Experiment:
         return _without_places(config)
 
     def _load_config(self):
-        from mmdet_flow.model.export import load_config
+        from mmdet_flow.model.config import load_config
 
         return load_config(str(self.path / "model" / "config.py"))
 

@@ -1,74 +1,18 @@
-"""Rank experiments: how good, how fast and how large their models are.
+"""The leaderboard: it is ranked, and written as a table and as a page."""
 
-FOLDER are results folders of experiments. Those that differ in nothing but the seed are
-a group, with the mean and the spread of its figures. Models that were measured on
-different images and annotations stand in tables of their own.
-"""
-
-import argparse
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.comparison.experiment import Experiment
+from mmdet_flow.comparison.leaderboard_page import leaderboard_html
+from mmdet_flow.comparison.ranking import CLASS, COST, RANKED_BY, Row, Spread, Table
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import as_written
-
-RANKED_BY = "bbox_mAP"
-QUALITY = (RANKED_BY, "bbox_mAP_50", "segm_mAP")
-COST = ("train_minutes", "images_per_second", "checkpoint_mb", "parameters")
-CLASS = "AP_"
-"""Begins the name of the figure of a class: the box mAP of its objects."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean, sample standard deviation, least and greatest of what seeds gave."""
-
-    mean: float
-    deviation: float
-    least: float
-    greatest: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """An experiment, or the mean of a group.
-
-    Attributes:
-        figures: by name; None for n/a.
-        interval: [low, high] of the box mAP over the test images, of an experiment.
-        spread: of the figures of a group that are known of all its members.
-        members: the experiments of a group, the best first.
-    """
-
-    name: str
-    figures: dict[str, float | None]
-    seed: int | None = None
-    interval: list[float] | None = None
-    spread: dict[str, Spread] = field(default_factory=dict)
-    members: tuple["Row", ...] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of one test set, the best first."""
-
-    test_sha256: str
-    images: int
-    rows: list[Row]
-
-    @property
-    def figures(self) -> list[str]:
-        """The names of all figures, in their order."""
-        seen = dict.fromkeys(name for row in self.rows for name in row.figures)
-        classes = [name for name in seen if name.startswith(CLASS)]
-        return [*QUALITY, *classes, *COST]
 
 
 def rank(experiments: Sequence[Experiment]) -> list[Table]:
@@ -179,8 +123,6 @@ def _cells(row: Row, group: Row | None, figures: Sequence[str]) -> list:
 
 def leaderboard(folders: Sequence[Path], csv_file: Path, page: Path | None) -> None:
     """Write the table and, where it is asked for, the page."""
-    from mmdet_flow.comparison.leaderboard_page import leaderboard_html
-
     experiments = [Experiment(folder) for folder in folders]
     name, count = Counter(one.name for one in experiments).most_common(1)[0]
     if count > 1:
@@ -194,33 +136,3 @@ def leaderboard(folders: Sequence[Path], csv_file: Path, page: Path | None) -> N
         "ranked %d experiments on %d test sets; the best of the first is %s, mAP %s",
         *(len(experiments), len(tables), best.name, best.figures[RANKED_BY]),
     )
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_leaderboard",
-        __doc__,
-        "results/small results/large --csv leaderboard.csv --html leaderboard.html",
-    )
-    parser.add_argument(
-        "folders",
-        nargs="+",
-        type=Path,
-        metavar="FOLDER",
-        help="results/EXPERIMENT, several",
-    )
-    parser.add_argument(
-        "--csv", type=Path, required=True, metavar="FILE", help="the table"
-    )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page of it, too")
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-
-    def command() -> None:
-        with as_written(*args.folders):
-            leaderboard(args.folders, args.csv, args.html)
-
-    return cli.run(command, args)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmdet_flow.comparison.leaderboard import CLASS, RANKED_BY, Row, Table
+from mmdet_flow.comparison.ranking import CLASS, RANKED_BY, Row, Table
 from mmdet_flow.pages.render import render
 
 TITLES = {

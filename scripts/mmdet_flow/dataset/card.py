@@ -1,10 +1,5 @@
-"""Describe a data set on one card: what is in it, and what the network will see of it.
+"""The card of a data set: what is in it, and what the network will see of it."""
 
-Writes card.json, card.png (plots), samples.png (images with their annotations) and
-card.html, a page that holds all of them.
-"""
-
-import argparse
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +9,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.figures import save_figure
 from mmdet_flow.files import write_if_changed, write_json
-from mmdet_flow.inference.images import read_image
+from mmdet_flow.images import read_image
 from mmdet_flow.pages.render import render
 
 GRID = 16
@@ -175,50 +170,4 @@ def _page(card: dict, folder: Path) -> str:
         rows=rows,
         sizes=", ".join(f"{size} ({count})" for size, count in sizes),
         pictures=[(name, (folder / f"{name}.png").read_bytes()) for name in PICTURES],
-    )
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_card",
-        __doc__,
-        "train.json val.json test.json --images images --output card",
-    )
-    parser.add_argument(
-        "splits", nargs="+", type=Path, metavar="COCO", help="a file a split"
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="the images that the files name",
-    )
-    parser.add_argument(
-        "--image-size",
-        type=cli.positive_int,
-        metavar="PIXELS",
-        help="longer side that the network sees",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="where all files go",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    splits = {path.stem: path for path in args.splits}
-    return cli.run(
-        lambda: make_card(
-            {name: CocoFile.read(path) for name, path in splits.items()},
-            args.images,
-            args.image_size,
-            args.output,
-        ),
-        args,
     )

@@ -1,11 +1,5 @@
-"""Check annotations and images: what is wrong, what follows, and how to mend it.
+"""The check of annotations and images: what is found, by a policy, in a ledger."""
 
-Every annotation is read and every image decoded. What is found is handled by a
-policy (error, drop, repair or ignore) and reported in one table; the sum always
-holds: objects read = objects kept + objects left out.
-"""
-
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +14,7 @@ from mmdet_flow.dataset.annotations import (
     Problem,
     Source,
 )
-from mmdet_flow.dataset.findings import ACTIONS, KINDS, Ledger, Policy
+from mmdet_flow.dataset.findings import Ledger, Policy
 from mmdet_flow.dataset.image_checks import (
     CheckedImage,
     check_duplicates,
@@ -29,13 +23,6 @@ from mmdet_flow.dataset.image_checks import (
 )
 from mmdet_flow.dataset.object_checks import Context, check_object, labels_by_likeness
 from mmdet_flow.dataset.pixels import read_pixels
-from mmdet_flow.dataset.readers import FORMATS
-from mmdet_flow.dataset.report import (
-    log_findings,
-    print_table,
-    report_of,
-    write_report,
-)
 from mmdet_flow.errors import DataError
 
 
@@ -232,134 +219,3 @@ def _class_list(kept: list[CheckedImage], rules: Rules, ledger: Ledger) -> list[
             what = f"it has {counts[name]} objects, fewer than {rules.min_objects}"
             ledger.note("few-objects", name, "", what)
     return classes
-
-
-def add_check_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what to check, and against what."""
-    _add_source_options(parser.add_argument_group("data set"))
-    _add_rules_options(parser.add_argument_group("rules"))
-    cli.add_threads_option(parser)
-
-
-def _add_source_options(parser) -> None:
-    parser.add_argument(
-        "--format", choices=sorted(FORMATS), required=True, help="of the annotations"
-    )
-    parser.add_argument(
-        "--annotations",
-        type=Path,
-        required=True,
-        metavar="FOLDER|FILE",
-        help="a file, or a folder of them",
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="folder of the images; folders inside it are searched too",
-    )
-    parser.add_argument(
-        "--glob", metavar="PATTERN", help="which annotation files (default: all)"
-    )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="names of the numbered classes of YOLO (default: found beside them)",
-    )
-
-
-def _add_rules_options(parser) -> None:
-    actions = "; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
-    kinds = ", ".join(KINDS)
-    parser.add_argument(
-        "--classes",
-        nargs="+",
-        action="extend",
-        metavar="NAME",
-        help="class list in its order (default: all classes, by name)",
-    )
-    parser.add_argument(
-        "--policy",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KIND=ACTION",
-        help=f"what to do about findings ({actions}); kinds: {kinds}",
-    )
-    parser.add_argument(
-        "--image-size",
-        type=cli.positive_int,
-        metavar="PIXELS",
-        help="report boxes that are too small to learn at this longer side",
-    )
-    parser.add_argument(
-        "--min-objects",
-        type=int,
-        default=10,
-        metavar="N",
-        help="report classes with fewer objects (default: 10)",
-    )
-    parser.add_argument(
-        "--lists",
-        nargs="+",
-        action="extend",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="lists of the splits: report duplicates across them",
-    )
-
-
-def source_of(args: argparse.Namespace) -> Source:
-    """Return where the data set is, by the options of ``add_check_options``."""
-    return Source(args.annotations, args.images, args.glob, args.labels)
-
-
-def rules_of(args: argparse.Namespace) -> Rules:
-    """Return the rules, by the options of ``add_check_options``.
-
-    Raises UsageError when a policy names no kind of finding, or no action of it.
-    """
-    return Rules(
-        args.classes,
-        Policy.parse(args.policy),
-        args.image_size,
-        args.min_objects,
-        tuple(args.lists),
-    )
-
-
-def run_check(args: argparse.Namespace) -> None:
-    """Check, log the findings, write the reports, and fail if there are errors."""
-    threads = args.threads or cli.available_threads()
-    checked = check(FORMATS[args.format], source_of(args), rules_of(args), threads)
-    log_findings(checked.ledger)
-    report = report_of(checked)
-    if args.report:
-        write_report(report, args.report)
-    print_table(report)
-    if errors := checked.ledger.errors:
-        raise DataError(f"{len(errors)} findings have to be mended, listed above")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_check",
-        __doc__,
-        "--format voc --annotations xml --images photos --report findings.json",
-    )
-    add_check_options(parser)
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="FILE.json",
-        help="write all findings here as JSON, and beside it as CSV",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run_check(args), args)

@@ -17,7 +17,7 @@ from mmdet_flow.dataset.fields import (
 from mmdet_flow.dataset.rle import require_rle
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json, write_json
-from mmdet_flow.inference.images import MAX_PIXELS
+from mmdet_flow.images import MAX_PIXELS
 
 KEYS = ("images", "annotations", "categories")
 """The lists of a COCO file."""

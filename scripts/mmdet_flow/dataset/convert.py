@@ -1,11 +1,5 @@
-"""Convert annotations of any kind to one COCO file, with nothing lost.
+"""The conversion of a checked data set to one COCO file, compared object by object."""
 
-Every annotation and every image is checked first; wai.annotations converts them;
-and the result is compared, object by object, with what was read. What is wrong is
-listed with how to mend it, and nothing is written then.
-"""
-
-import argparse
 import csv
 import filecmp
 import io
@@ -28,10 +22,7 @@ from mmdet_flow.dataset.check import (
     Checked,
     CheckedImage,
     Rules,
-    add_check_options,
     check,
-    rules_of,
-    source_of,
 )
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import HASHES, CocoFile, only_polygon
@@ -267,31 +258,3 @@ def write_hashes(names: Sequence[str], folder: Path, threads: int) -> None:
         writer.writerows(zip(names, hashes, strict=True))
     content = table.getvalue().encode("utf-8", "surrogateescape")
     write_if_changed(folder / HASHES, content)
-
-
-def run_convert(args: argparse.Namespace) -> None:
-    """Convert what the options of the command describe."""
-    threads = args.threads or cli.available_threads()
-    convert(args.format, source_of(args), args.output, rules_of(args), threads)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_convert",
-        __doc__,
-        "--format voc --annotations xml --images photos --output dataset",
-    )
-    add_check_options(parser)
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="annotations.json, images and the report",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run_convert(args), args)

@@ -1,11 +1,9 @@
-"""Make the embedded example: pictures of leaves, pebbles and shells on the ground.
+"""The embedded example: pictures of leaves, pebbles and shells on the ground.
 
-Everything is drawn from a seed. Each object has a texture, a random scale, colour,
-rotation and outline; objects overlap, and the annotation is the outline of what is
-visible. The annotations are OPEX files beside the images.
+Each object has a texture, a random scale, colour, rotation and outline. The annotation
+is the outline of what is visible.
 """
 
-import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,24 +232,3 @@ def _opex_object(label: str, mask: np.ndarray) -> dict:
         "bbox": {"left": left, "top": top, "right": right, "bottom": bottom},
         "polygon": {"points": points.tolist()},
     }
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_example",
-        __doc__,
-        "--output data/example --images 40",
-    )
-    parser.add_argument("--output", type=Path, required=True, help="folder to write to")
-    parser.add_argument(
-        "--images", type=cli.positive_int, default=160, help="how many (default: 160)"
-    )
-    parser.add_argument(
-        "--seed", type=cli.count, default=1, help="other pictures (default: 1)"
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: make_example(args.output, args.images, args.seed), args)

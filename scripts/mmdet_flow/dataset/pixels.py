@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow.inference.images import read_image
+from mmdet_flow.images import read_image
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how to turn an image."""

@@ -6,7 +6,7 @@ It takes a mask for as large as its size says, whatever its counts say.
 import numpy as np
 
 from mmdet_flow.dataset.fields import Malformed, mapping, member, sequence, shown
-from mmdet_flow.inference.images import MAX_PIXELS
+from mmdet_flow.images import MAX_PIXELS
 
 BITS = 5
 """Of a count in each character of the compressed form; a sixth says that more come."""

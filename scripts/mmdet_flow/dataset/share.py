@@ -1,10 +1,5 @@
-"""Take over a data set that was converted for another experiment.
+"""A data set that was converted for another experiment, taken over."""
 
-FOLDER is the dataset folder of that experiment. Images take no space twice: they are
-hard links where the disk has them.
-"""
-
-import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -33,27 +28,3 @@ def share(source: Path, output: Path) -> None:
     for name in FILES:
         write_if_changed(output / name, (source / name).read_bytes())
     cli.log.info("took over %d images from %s", len(images), source)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_share",
-        __doc__,
-        "results/cells/dataset --output results/cells2/dataset",
-    )
-    parser.add_argument(
-        "source", type=Path, metavar="FOLDER", help="a folder that mmdet_convert made"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="where to have it too",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: share(args.source, args.output), args)

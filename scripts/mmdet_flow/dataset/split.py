@@ -1,12 +1,5 @@
-"""Divide a COCO file into training, validation and test images.
+"""The division of a data set: stratified by class, with groups that stay together."""
 
-Shares are stratified by class, so that each split has its part of every class, and
-keep the images of a group (one specimen, one duplicate) in one split. Lists are text
-files with one image name, or stem, a line; those that are written can be edited and
-given again.
-"""
-
-import argparse
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -26,10 +19,9 @@ from mmdet_flow.dataset.fields import (
     text,
 )
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
-from mmdet_flow.files import keep_inputs, read_json, read_text, write_if_changed
+from mmdet_flow.files import read_json, read_text, write_if_changed
 
 SPLITS = ("train", "val", "test")
-ENDS = (".json", ".txt")
 
 Groups = Mapping[str, str]
 """The group of each image name; images that it does not name are alone."""
@@ -284,100 +276,3 @@ def _require_apart(parts: dict[str, list[str]]) -> None:
                     "remove it from one"
                 )
             seen[name] = split_name
-
-
-def split_from_options(args: argparse.Namespace) -> None:
-    """Run the division that the options of the command describe."""
-    names = [f"{name}{end}" for name in (*SPLITS, "trainval") for end in ENDS]
-    made = [args.output / name for name in names]
-    lists = [Path(getattr(args, name)) for name in SPLITS]
-    keep_inputs(made, [args.annotations, args.report, args.group_file, *lists])
-    coco = CocoFile.read(args.annotations)
-    groups: dict[str, str] = {}
-    if args.group_pattern:
-        groups = group_by_pattern(coco, args.group_pattern)
-    if args.group_file:
-        groups |= group_by_table(coco, args.group_file, args.group_column)
-    if args.report:
-        groups = keep_duplicates_together(groups, args.report)
-    wanted = {name: getattr(args, name) for name in SPLITS}
-    fold = (args.fold, args.folds) if args.folds else None
-    split(coco, args.output, wanted, args.seed, groups, fold)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_split",
-        __doc__,
-        "dataset/annotations.json --output splits --train 0.8 --val 0.1 --test 0.1",
-    )
-    parser.add_argument(
-        "annotations", type=Path, metavar="COCO", help="the file to divide"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="a COCO file and a list for each split",
-    )
-    _add_split_options(parser.add_argument_group("splits"))
-    _add_group_options(parser.add_argument_group("images that stay together"))
-    _add_fold_options(parser.add_argument_group("cross-validation"))
-    return parser
-
-
-def _add_split_options(parser) -> None:
-    for name, share in zip(SPLITS, ("0.7", "0.15", "0.15"), strict=True):
-        parser.add_argument(
-            f"--{name}", default=share, metavar="SHARE|FILE", help=f"default {share}"
-        )
-    parser.add_argument(
-        "--seed",
-        type=cli.count,
-        default=0,
-        help="another division into shares (default: 0)",
-    )
-
-
-def _add_group_options(parser) -> None:
-    parser.add_argument(
-        "--group-pattern",
-        metavar="REGEX",
-        help="images whose names match alike, in its first group, stay together",
-    )
-    parser.add_argument(
-        "--group-file",
-        type=Path,
-        metavar="CSV",
-        help="images with one value in --group-column stay together",
-    )
-    parser.add_argument(
-        "--group-column",
-        default="group",
-        metavar="NAME",
-        help="the column of --group-file (default: group)",
-    )
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="JSON",
-        help="report of mmdet_convert: images with the same content stay together",
-    )
-
-
-def _add_fold_options(parser) -> None:
-    parser.add_argument(
-        "--folds",
-        type=cli.positive_int,
-        metavar="N",
-        help="divide train and val anew into N parts, of which --fold becomes val",
-    )
-    parser.add_argument(
-        "--fold", type=int, default=0, metavar="K", help="from 0 (default: 0)"
-    )
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: split_from_options(args), args)

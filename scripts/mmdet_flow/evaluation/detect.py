@@ -1,16 +1,14 @@
 """Detections of a model, or of a file, for annotated images as COCO results."""
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_flow import cli
 from mmdet_flow.dataset import fields
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile, is_known
 from mmdet_flow.dataset.fields import Malformed, named, sequence
 from mmdet_flow.dataset.rle import require_rle
-from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 from mmdet_flow.formats.coco_results import to_coco_results
 
@@ -46,8 +44,8 @@ def detect(
 
     Raises DataError when the model's class list is not that of the annotations.
     """
+    from mmdet_flow.images import read_image
     from mmdet_flow.inference.detector import Detector
-    from mmdet_flow.inference.images import read_image
 
     detector = Detector(checkpoint, config, threads)
     require_same_classes(
@@ -103,44 +101,3 @@ def _require_values(row: dict, size: tuple[int, int]) -> None:
     fields.number(row["score"], "its score")
     if isinstance(row.get("segmentation"), dict):
         require_rle(row["segmentation"], size)
-
-
-def find_objects(args: argparse.Namespace, truth: CocoFile) -> Found:
-    """Return what the command line asks for: of a model, or of a file."""
-    if args.detections:
-        return read_detections(args.detections, truth)
-    if not args.images:
-        raise UsageError("--checkpoint needs the folder of the images, --images")
-    threads = args.threads or cli.available_threads()
-    return detect(args.checkpoint, args.config, truth, args.images, threads)
-
-
-def add_detection_options(
-    parser: argparse.ArgumentParser, images: bool = False
-) -> None:
-    """Add the options that say what is measured, and on what.
-
-    ``images`` says whether the folder of the images is needed in any case.
-    """
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--checkpoint", type=Path, metavar="FILE", help="a model")
-    source.add_argument(
-        "--detections",
-        type=Path,
-        metavar="FILE",
-        help="COCO results instead of a model",
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
-    )
-    parser.add_argument(
-        "--annotations", type=Path, required=True, metavar="COCO", help="the truth"
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        required=images,
-        metavar="FOLDER",
-        help="the images of --annotations",
-    )
-    cli.add_threads_option(parser)

@@ -1,6 +1,5 @@
-"""Draw predictions on their images, as one sheet."""
+"""Predictions drawn on their images, as one sheet."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from mmdet_flow.dataset.readers import opex
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import keep_inputs, new_file, read_json
 from mmdet_flow.formats.overlay import draw_object
-from mmdet_flow.inference.images import read_image
+from mmdet_flow.images import read_image
 
 MAX_WIDTH = 1200
 """Wider pictures are cut in a Snakemake report."""
@@ -105,44 +104,3 @@ def _draw(image, objects: list[Drawn], labels: list[str], width: int):
             labels.index(item.label),
         )
     return image
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_draw",
-        __doc__,
-        "predicted --images photos --output sheet.jpg --score 0.5",
-    )
-    parser.add_argument(
-        "opex", nargs="+", type=Path, metavar="FOLDER", help="folders of OPEX files"
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="the images that were predicted",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="PICTURE",
-        help="the sheet, as .jpg or .png",
-    )
-    parser.add_argument(
-        "--count",
-        type=cli.positive_int,
-        default=12,
-        help="of how many images (default: 12)",
-    )
-    parser.add_argument("--score", type=float, default=0.3, help="lowest score to draw")
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(
-        lambda: draw_sheet(args.opex, args.images, args.output, args.count, args.score),
-        args,
-    )

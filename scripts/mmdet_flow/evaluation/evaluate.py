@@ -1,11 +1,5 @@
-"""Measure a model on annotated images: COCO metrics, and where it fails.
+"""Figures and pictures of what a model found: COCO metrics, and where it fails."""
 
-COCO metrics by pycocotools, with intervals from resampled images; curves of precision,
-recall and F1; calibration; the confusion matrix; kinds of error; and each image. All
-of them as files and as pictures. --detections takes COCO results instead of a model.
-"""
-
-import argparse
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -25,18 +19,18 @@ from mmdet_flow.evaluation.assignment import (
     assign,
     overlap,
 )
-from mmdet_flow.evaluation.bootstrap import LEVEL, SAMPLES, intervals
+from mmdet_flow.evaluation.bootstrap import LEVEL, intervals
 from mmdet_flow.evaluation.calibration import expected_calibration_error, reliability
 from mmdet_flow.evaluation.confusion import NOTHING, confusion_matrix
 from mmdet_flow.evaluation.curves import Curve, best_f1, curve_of
-from mmdet_flow.evaluation.detect import Found, add_detection_options, find_objects
+from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.error_types import costs, count_errors
 from mmdet_flow.evaluation.label_errors import label_errors
 from mmdet_flow.evaluation.metrics import METRICS, evaluate_coco, summary
 from mmdet_flow.evaluation.per_image import image_results
 from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.formats.coco_results import write_coco_results
-from mmdet_flow.inference.scores import Scores, add_score_options, read_scores
+from mmdet_flow.inference.scores import Scores
 
 SCORE = 0.3
 ALL = "all"
@@ -221,43 +215,3 @@ def to_csv(header: Sequence[str], rows: Iterable[Iterable]) -> str:
     for row in rows:
         writer.writerow("n/a" if cell is None else cell for cell in row)
     return buffer.getvalue()
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the command."""
-    truth = CocoFile.read(args.annotations)
-    scores = read_scores(args.score, args.thresholds)
-    found = find_objects(args, truth)
-    evaluate(truth, found, scores, args.bootstrap, args.output)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_evaluate",
-        __doc__,
-        "--checkpoint model.pth --annotations test.json --images images --output "
-        "evaluation",
-    )
-    add_detection_options(parser)
-    add_score_options(parser, default=SCORE)
-    parser.add_argument(
-        "--bootstrap",
-        type=cli.count,
-        default=SAMPLES,
-        metavar="N",
-        help="how often to resample the images for the intervals; 0 for none "
-        f"(default: {SAMPLES})",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="where all files go",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run(args), args)

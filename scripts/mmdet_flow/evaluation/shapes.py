@@ -191,7 +191,7 @@ def jpeg_of(path: Path) -> bytes:
     """Return a picture, made smaller where it is large, as JPEG."""
     import cv2
 
-    from mmdet_flow.inference.images import read_image
+    from mmdet_flow.images import read_image
 
     image = read_image(path)[1]
     shrink = LONGER_SIDE / max(image.shape[:2])

@@ -1,13 +1,11 @@
-"""Say in a few lines what an experiment made, how good it is, and where to look."""
+"""What an experiment made, how good it is, and where to look, in a few lines."""
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.files import read_json, write_if_changed
 from mmdet_flow.formats.tables import column
-from mmdet_flow.results import as_written
 
 PLACES = (
     ("predictions/overview.png", "predictions drawn on their images"),
@@ -59,36 +57,3 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
     ]
     write_if_changed(output, "\n".join(lines) + "\n")
     cli.log.info("summarized %s", folder)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_summary",
-        __doc__,
-        "results/cells --output results/cells/summary.txt",
-    )
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="results/EXPERIMENT"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the summary, as text",
-    )
-    parser.add_argument(
-        "--place",
-        help="where readers find FOLDER, if elsewhere, as s3://bucket/results/NAME",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-
-    def command() -> None:
-        with as_written(args.folder):
-            summarize(args.folder, args.output, args.place)
-
-    return cli.run(command, args)

@@ -1,17 +1,8 @@
-"""Choose for each class the lowest score to keep, for mmdet_predict --score auto.
-
-Give a split that the model was not trained on and is not tested on: validation. For
-each class FILE says at which score F1 is best, at which the wanted --recall is reached,
-and from which the wanted --precision is kept; --use chooses what --score auto takes.
-"""
-
-import argparse
-from pathlib import Path
+"""The lowest score to keep of each class, from a validation split."""
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.assignment import IOU, Assignment, assign, overlap
 from mmdet_flow.evaluation.curves import (
     Curve,
@@ -20,8 +11,7 @@ from mmdet_flow.evaluation.curves import (
     best_f1,
     curve_of,
 )
-from mmdet_flow.evaluation.detect import Found, add_detection_options, find_objects
-from mmdet_flow.files import keep_inputs, write_json
+from mmdet_flow.evaluation.detect import Found
 
 USES = ("f1", "recall", "precision")
 WANTED = 0.9
@@ -85,50 +75,3 @@ def _score(name: str, own: dict, common: dict, use: str) -> float:
         return own["f1"]["score"]
     cli.log.warning("%s: none was found; took the score of all classes", name)
     return common["f1"]["score"]
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the command."""
-    for name in ("recall", "precision"):
-        if not 0 < getattr(args, name) <= 1:
-            raise UsageError(f"--{name}: give a value above 0, up to 1")
-    keep_inputs([args.output], [args.annotations, args.checkpoint])
-    truth = CocoFile.read(args.annotations)
-    found = find_objects(args, truth)
-    content = thresholds(truth, found, args.use, args.recall, args.precision)
-    write_json(args.output, content)
-    for name, score in content["scores"].items():
-        cli.log.info("%s: %g", name, score)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_thresholds",
-        __doc__,
-        "--checkpoint model.pth --annotations val.json --images images --output "
-        "thresholds.json",
-    )
-    add_detection_options(parser)
-    parser.add_argument(
-        "--use",
-        choices=USES,
-        default="f1",
-        help="what --score auto takes (default: f1)",
-    )
-    for name in ("recall", "precision"):
-        parser.add_argument(
-            f"--{name}",
-            type=float,
-            default=WANTED,
-            metavar="SHARE",
-            help=f"the {name} that is wanted (default: {WANTED})",
-        )
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="FILE", help="the scores, as JSON"
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run(args), args)

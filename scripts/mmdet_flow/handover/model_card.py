@@ -1,21 +1,16 @@
-"""Write the card of a model: what it is for, how it was made, how good it is.
+"""The card of a model: what it is for, how it was made, how good it is.
 
 One page of Markdown in the order of Mitchell et al., "Model Cards for Model Reporting"
-(2019), from the files in RUN, the results folder of an experiment. What they do not
-say is n/a. The same files give the same card.
+(2019), from the files of a results folder. What they do not say is n/a.
 """
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmdet_flow import cli
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import ModelError
-from mmdet_flow.files import sha256_of, write_if_changed
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
-from mmdet_flow.results import as_written
 
 SOURCE = (
     "The order of this card is that of Mitchell et al., *Model Cards for Model "
@@ -339,30 +334,3 @@ def usage(facts: Facts) -> str:
 
 def _interval(limits: list | None) -> str | None:
     return f"{limits[0]:.3f} to {limits[1]:.3f}" if limits else None
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the command."""
-    output = args.output or args.run / "model" / "card.md"
-    with as_written(args.run):
-        text = model_card(Facts(args.run))
-    write_if_changed(output, text)
-    cli.log.info("wrote %s, SHA-256 %s", output, sha256_of(output))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_model_card",
-        __doc__,
-        "results/cells",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="default: RUN/model/card.md"
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run(args), args)

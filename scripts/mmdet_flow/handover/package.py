@@ -1,11 +1,5 @@
-"""Pack the model of an experiment into one file, for mmdet_predict --package.
+"""The package of a model: all that prediction needs, in one file, with hashes."""
 
-The package holds weights, config, class list, thresholds by class, the precision that
-mmdet_export chose, the model card, and the SHA-256 of each of them. RUN is the results
-folder of the experiment. The same files give the same bytes.
-"""
-
-import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -16,7 +10,6 @@ from mmdet_flow.inference import package_file as names
 from mmdet_flow.inference.int8_file import int8_file
 from mmdet_flow.inference.precision import precision_file
 from mmdet_flow.model.checkpoint import Checkpoint, load_checkpoint
-from mmdet_flow.results import as_written
 
 
 def package(run: Path, output: Path | None, license: Path | None) -> Path:
@@ -70,32 +63,3 @@ def _require_same_model(path: Path, checkpoint: Checkpoint) -> None:
             f"{path}: is for another model ({made_for[:8]}, not "
             f"{checkpoint.sha256[:8]}); make it again, or remove it"
         )
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_package",
-        __doc__,
-        "results/cells --license data/cells/LICENSE",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="default: RUN/model/EXPERIMENT.zip"
-    )
-    parser.add_argument(
-        "--license",
-        type=Path,
-        metavar="FILE",
-        help="the terms of the model or of its data, packed as LICENSE.txt",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-
-    def command() -> None:
-        with as_written(args.run):
-            package(args.run, args.output, args.license)
-
-    return cli.run(command, args)

@@ -1,11 +1,5 @@
-"""Write pages of an experiment for Snakemake's report, which shows no CSV and no JSON.
+"""Pages of an experiment for Snakemake's report, which shows no CSV and no JSON."""
 
-One HTML page each for the data set, what was changed in the base config, the metrics,
-the speed, the provenance, and the model card. RUN is the results folder of the
-experiment.
-"""
-
-import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -18,7 +12,6 @@ from mmdet_flow.handover.markdown import Code, plain, table
 from mmdet_flow.handover.model_card import KINDS, analyses, speed
 from mmdet_flow.handover.provenance import provenance
 from mmdet_flow.pages.render import render
-from mmdet_flow.results import as_written
 
 BOX_SIZES = {"box_sizes": "as annotated", "box_sizes_seen": "in the network"}
 
@@ -138,27 +131,3 @@ def write_pages(facts: Facts, output: Path) -> None:
         page = render("document.html", title=f"{facts.name}: {title}", text=text)
         write_if_changed(output / f"{name}.html", page)
     cli.log.info("wrote %d pages into %s", len(PAGES), output)
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the command."""
-    with as_written(args.run):
-        write_pages(Facts(args.run), args.output or args.run / "pages")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_pages",
-        __doc__,
-        "results/cells",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
-    parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="default: RUN/pages"
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run(args), args)

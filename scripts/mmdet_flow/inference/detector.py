@@ -20,14 +20,16 @@ from mmdet_flow.detections import Detections
 from mmdet_flow.errors import FlowError, ModelError
 from mmdet_flow.files import StoredFile
 from mmdet_flow.imports import import_mmdet
-from mmdet_flow.inference.engines import EngineOptions, open_engine
+from mmdet_flow.inference.engines import open_engine
+from mmdet_flow.inference.engines.engine import EngineOptions
 from mmdet_flow.inference.int8_file import read_int8
-from mmdet_flow.inference.precision import EXACT, precision_to_use
+from mmdet_flow.inference.precision import precision_to_use
 from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.checkpoint import load_checkpoint
+from mmdet_flow.model.config import load_config
 from mmdet_flow.model.config_text import read_config_text
-from mmdet_flow.model.export import load_config
 from mmdet_flow.model.known_types import confined, require_known_types
+from mmdet_flow.precisions import EXACT
 
 MISFIT = "does not fit the config: {}; use the config of this training"
 LOADING = ("LoadImageFromFile", "LoadImageFromNDArray")

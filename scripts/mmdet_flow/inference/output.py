@@ -19,8 +19,8 @@ from mmdet_flow.formats.mask_image import to_mask_png
 from mmdet_flow.formats.opex import timestamp
 from mmdet_flow.formats.overlay import to_overlay_jpeg
 from mmdet_flow.formats.roi_csv import to_roi_csv
+from mmdet_flow.images import read_file
 from mmdet_flow.inference.folder import FAILED, SUFFIXES
-from mmdet_flow.inference.images import read_file
 from mmdet_flow.inference.journal import Claim, Journal, Key, Outcome
 from mmdet_flow.inference.predictor import Prediction
 

@@ -8,10 +8,7 @@ the exact fp32 is used.
 from mmdet_flow import cli, processor
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import StoredFile, read_json
-from mmdet_flow.inference.engines import PRECISIONS
-
-AUTO = "auto"
-EXACT = "fp32"
+from mmdet_flow.precisions import AUTO, EXACT, PRECISIONS
 
 
 def precision_file(checkpoint: StoredFile) -> StoredFile:

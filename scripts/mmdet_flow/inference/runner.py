@@ -15,8 +15,8 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.files import Identity, as_text
 from mmdet_flow.formats.coco_results import image_id_of, to_coco_results
 from mmdet_flow.formats.tables import object_rows
+from mmdet_flow.images import decode, read_file
 from mmdet_flow.inference.folder import is_young
-from mmdet_flow.inference.images import decode, read_file
 from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.output import Output
 from mmdet_flow.inference.predictor import Prediction, Predictor

@@ -4,10 +4,8 @@
 that the model was not trained on.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +14,7 @@ from mmdet_flow.dataset.classes import classes_sha256, listed
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import StoredFile, read_json
 
-AUTO = "auto"
+BY_CLASS = "auto"
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Scores:
 
 def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
     """Return what --score and --thresholds say together."""
-    if score != AUTO:
+    if score != BY_CLASS:
         if thresholds:
             raise UsageError("--thresholds: is for --score auto; leave one of them out")
         return Scores(score)
@@ -107,30 +105,3 @@ def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
             "longer, or give a number as --score"
         )
     return Scores(value, thresholds, *origin)
-
-
-def score_option(text: str) -> float | str:
-    """Read the value of --score: a number, or auto."""
-    if text == AUTO:
-        return AUTO
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no number, and not auto") from None
-
-
-def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:
-    """Add --score and --thresholds, which ``read_scores`` takes."""
-    parser.add_argument(
-        "--score",
-        type=score_option,
-        default=default,
-        help="lowest score to keep, or auto: that of each class in --thresholds "
-        f"(default: {default})",
-    )
-    parser.add_argument(
-        "--thresholds",
-        type=Path,
-        metavar="FILE",
-        help="scores by class, of mmdet_thresholds, for --score auto",
-    )

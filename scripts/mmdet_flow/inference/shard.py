@@ -1,10 +1,5 @@
-"""Divide the images of a folder into lists, one for each prediction job.
+"""The images of a folder in lists, one for each prediction job."""
 
-Lists are 0.txt, 1.txt and so on, in the order of the names; mmdet_predict reads them
-with --image_list.
-"""
-
-import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -46,36 +41,3 @@ def _make_room(output: Path) -> None:
     for path in output.glob("*.txt"):
         if path.stem.isdecimal() and path.is_file():
             path.unlink()
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_shard",
-        __doc__,
-        "photos --size 5000 --output lists",
-    )
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of the images"
-    )
-    parser.add_argument("--image_list", type=Path, metavar="FILE", help="only these")
-    parser.add_argument(
-        "--size",
-        type=cli.positive_int,
-        default=2000,
-        help="images in a list (default: 2000)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="where the lists go",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(
-        lambda: shard(args.folder, args.image_list, args.size, args.output), args
-    )

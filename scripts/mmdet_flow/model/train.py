@@ -1,17 +1,11 @@
-"""Train a model from a patched config, and publish its checkpoint.
+"""A training from a patched config, from its work folder to what it publishes."""
 
-With --resume an interrupted training goes on from its last whole checkpoint. When
-the config or the data are others than those that the work folder was made with, the
-old folder is put aside and the training starts from the beginning.
-"""
-
-import argparse
 import contextlib
 import hashlib
 import os
 import sys
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,19 +16,17 @@ from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import read_table, sha256_of, write_if_changed
 from mmdet_flow.imports import import_mmdet
 from mmdet_flow.memory import keep_freed_memory
-from mmdet_flow.model.export import add_cfg_options, load_config
+from mmdet_flow.model.config import load_config
 from mmdet_flow.model.processes import (
-    LAUNCHERS,
     joined_processes,
     number_of_processes,
     on_main,
 )
 from mmdet_flow.model.work_dir import WorkDir
+from mmdet_flow.precisions import AUTO, EXACT
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-PRECISIONS = ("auto", "fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class Options:
 
     Attributes:
         resume: None, "auto" for the newest state of the work folder, or a state's path.
-        precision: one of PRECISIONS.
+        precision: "auto", which measures, or one of TRAINABLE.
         load_from: weights to start from, a path or a name in the cache.
         publish: where to write the best checkpoint, or the last without validation.
         curves: where to put the picture of loss, learning rate and validations.
@@ -57,7 +49,7 @@ class Options:
     work_dir: Path | None = None
     resume: str | None = None
     cfg_options: list[str] = field(default_factory=list)
-    precision: str = "fp32"
+    precision: str = EXACT
     load_from: str | None = None
     auto_scale_lr: bool = False
     launcher: str = "none"
@@ -209,7 +201,7 @@ def _begin(
         "features": processor.features(processor.TORCH),
         "versions": versions(),
     }
-    if options.precision != "auto":
+    if options.precision != AUTO:
         record["precision"] = options.precision
     if options.resume not in (None, "auto"):
         # Refuses what is missing, damaged or unsafe.
@@ -295,113 +287,3 @@ def _scale_learning_rate(cfg: "Config") -> None:
             "with --cfg-options, or leave the option out"
         )
     cfg.auto_scale_lr.enable = True
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_train",
-        __doc__,
-        "config.py --work-dir work --resume auto --publish model.pth",
-    )
-    parser.add_argument("config", metavar="CONFIG", help="path of a patched config")
-    _add_file_options(parser.add_argument_group("files"))
-    _add_learning_options(parser.add_argument_group("learning"))
-    _add_life_options(parser.add_argument_group("stop and go on"))
-    _add_process_options(parser.add_argument_group("processes"))
-    add_cfg_options(parser)
-    return parser
-
-
-def _add_file_options(parser) -> None:
-    parser.add_argument(
-        "--work-dir",
-        type=Path,
-        metavar="FOLDER",
-        help="states, metrics and logs (default: that of the config)",
-    )
-    parser.add_argument(
-        "--load-from",
-        metavar="FILE|NAME",
-        help="weights to start from, a file or a name in the cache's folder weights/",
-    )
-    parser.add_argument(
-        "--publish", type=Path, metavar="FILE", help="write the final checkpoint here"
-    )
-    parser.add_argument(
-        "--curves", type=Path, metavar="FILE", help="write a picture of the metrics"
-    )
-
-
-def _add_learning_options(parser) -> None:
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default="fp32",
-        help="bf16 in all but losses and updates is faster on CPUs that have it; auto "
-        "measures (default: fp32)",
-    )
-    parser.add_argument("--amp", action="store_true", help="the same as bf16")
-    parser.add_argument(
-        "--auto-scale-lr",
-        action="store_true",
-        help="scale the learning rate to the batch, where the config has auto_scale_lr",
-    )
-    parser.add_argument(
-        "--patience",
-        type=int,
-        default=0,
-        metavar="N",
-        help="end after N validations without a better one (default: 0, never)",
-    )
-
-
-def _add_life_options(parser) -> None:
-    parser.add_argument(
-        "--resume",
-        nargs="?",
-        const="auto",
-        metavar="auto|FILE",
-        help="go on from the last checkpoint of the work folder, or from FILE",
-    )
-    parser.add_argument(
-        "--max-hours",
-        type=float,
-        metavar="H",
-        help="save and end with exit code 75 after so long; run again to go on",
-    )
-    parser.add_argument(
-        "--save-minutes",
-        type=float,
-        default=1.0,
-        metavar="M",
-        help="save a state to go on from each so many minutes (default: 1)",
-    )
-
-
-def _add_process_options(parser) -> None:
-    parser.add_argument(
-        "--launcher",
-        choices=("none", *LAUNCHERS),
-        default="none",
-        help="what started this process and others that train with it: torchrun, srun "
-        "or mpirun (default: none, a single process)",
-    )
-    parser.add_argument(
-        "--local_rank",
-        "--local-rank",
-        type=int,
-        default=0,
-        metavar="N",
-        help="set by old launchers (default: the variable LOCAL_RANK, or 0)",
-    )
-    cli.add_threads_option(parser)
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    if args.amp:
-        args.precision = "bf16"
-    named = {one.name for one in fields(Options)} & vars(args).keys()
-    options = Options(**{name: getattr(args, name) for name in named})
-    return cli.run(lambda: train(options), args)

@@ -1,16 +1,9 @@
-"""Repeat the first iterations of a training, and say whether they are equal.
+"""Repeats the first iterations of a training, and compares the losses."""
 
-FOLDER is a work folder of mmdet_train, such as results/EXPERIMENT/training. The losses
-of all its iterations are on record; those that are computed again must equal them to
-the last bit. Exit code 0 says that they do, 4 that they do not.
-"""
-
-import argparse
 import contextlib
 import tempfile
 from pathlib import Path
 
-from mmdet_flow import cli
 from mmdet_flow.errors import Interrupted, ModelError
 
 REPORTED = ("versions", "threads", "precision", "cpu", "features")
@@ -93,30 +86,3 @@ def _change(key: str, before: object, now: object) -> str:
     return "this CPU " + " and ".join(
         f"{word} {', '.join(names)}" for word, names in words if names
     )
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_verify",
-        __doc__,
-        "results/cells/training --iterations 20",
-    )
-    parser.add_argument(
-        "folder",
-        type=Path,
-        metavar="FOLDER",
-        help="the work folder of a finished training",
-    )
-    parser.add_argument(
-        "--iterations",
-        type=cli.positive_int,
-        default=20,
-        metavar="N",
-        help="default: 20",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: verify(args.folder, args.iterations), args)

@@ -39,23 +39,6 @@ def zoo_configs() -> dict[str, Path]:
     }
 
 
-def describe(name: str) -> str:
-    """Say what a config of the zoo learns and how many weights its model has.
-
-    The model is built without memory for its weights, where its code allows that.
-    """
-    from mmdet_flow.model.export import load_config
-    from mmdet_flow.model.fit.tree import predicts_masks
-
-    try:
-        cfg = load_config(name)
-        task = "boxes, masks" if predicts_masks(cfg) else "boxes"
-        return f"{task:12}  {count_weights(cfg) / 1e6:6.1f} M weights"
-    except Exception as error:  # a config may ask for packages that are not here
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return f"cannot be built here: {lines[0][:80]}"
-
-
 def count_weights(cfg) -> int:
     """Return how many numbers a model has that can be learned; builds it to count."""
     import contextlib

@@ -1,14 +1,9 @@
-"""Write the record of a run: what it was made from, how, and what it made.
+"""The record of a run: what it was made from, how, and what it made.
 
-RUN is the results folder of an experiment. ``run.json`` has hashes, config, seeds,
-versions and commands, and is the same for the same run; ``benchmarks/jobs.json`` has
-times and the machine; ``ro-crate-metadata.json`` describes the folder as a Workflow Run
-RO-Crate. Secrets, and names of machine and user, are in none of them.
+Secrets, and names of machine and user, are in none of its three files.
 """
 
-import argparse
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +13,13 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.split import SPLITS
-from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.errors import DataError
 from mmdet_flow.files import sha256_of, write_json
 from mmdet_flow.formats import tables
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.record.crate import make_crate, write_sources
 from mmdet_flow.record.jobs import Job, find_jobs, times
 from mmdet_flow.record.machine import machine, packages, workflow
-from mmdet_flow.results import as_written
 from mmdet_flow.scrub import Scrubber
 
 RECORD = "run.json"
@@ -181,51 +175,3 @@ def _step(job: Job, run: Path, snakemake: Path) -> dict:
         "inputs": inside(job.inputs),
         "outputs": inside(job.outputs),
     }
-
-
-def parse_config(text: str) -> dict:
-    """Read the option --config."""
-    try:
-        config = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--config: not valid JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise UsageError("--config: is no section; give it as a JSON object")
-    return config
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_record",
-        __doc__,
-        "results/cells",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
-    parser.add_argument(
-        "--config",
-        metavar="JSON",
-        help="the experiment's section of config.yaml, with all defaults, as JSON",
-    )
-    parser.add_argument(
-        "--campaign", metavar="NAME", help="the campaign that the experiment is of"
-    )
-    parser.add_argument(
-        "--snakemake",
-        type=Path,
-        default=Path(".snakemake"),
-        metavar="FOLDER",
-        help="where Snakemake keeps what it knows of its jobs (default: .snakemake)",
-    )
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the command."""
-    config = parse_config(args.config) if args.config else None
-    with as_written(args.run):
-        write_record(args.run, config, args.campaign, args.snakemake)
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run(args), args)

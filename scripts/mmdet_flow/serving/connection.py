@@ -1,6 +1,5 @@
 """A Redis connection that comes back, and an embedded server for a quick start."""
 
-import argparse
 import os
 import random
 import re
@@ -119,14 +118,6 @@ class Connection:
             **({} if password is None else {"password": password}),
         )
 
-    @classmethod
-    def from_options(cls, args: argparse.Namespace, **more) -> "Connection":
-        """Make the connection that the command line names."""
-        url = args.redis_url
-        if url is None:
-            url = f"redis://{args.redis_host}:{args.redis_port}/{args.redis_db}"
-        return cls(url, _password(args), args.max_outage, **more)
-
     def check(self, seconds: float = 0.0) -> None:
         """Raise ServiceError if Redis does not answer, now or within some seconds.
 
@@ -142,7 +133,7 @@ class Connection:
             except redis.AuthenticationError as error:
                 raise ServiceError(
                     f"Redis at {self.address} refuses the password: {error}; check "
-                    "--redis_password_env or --redis_password_file, and the user"
+                    "the password and the user"
                 ) from None
             except (redis.RedisError, OSError) as error:
                 if _state(error) in PASSING_STATES:
@@ -150,8 +141,7 @@ class Connection:
                 elif time.monotonic() > end:
                     raise ServiceError(
                         f"Redis at {self.address} does not answer: {error}; start a "
-                        "server, or correct --redis_host and --redis_port or "
-                        "--redis_url"
+                        "server, or correct host and port, or the URL"
                     ) from None
             time.sleep(FIRST_DELAY)
 
@@ -204,70 +194,6 @@ class Connection:
                 cli.log.warning("Redis is back")
                 self._on_reconnect()
             return result
-
-
-def add_front_options(parser) -> None:
-    """Add the options that say how images and predictions travel."""
-    parser.add_argument(
-        "--redis_front",
-        choices=("pubsub", "streams"),
-        default="pubsub",
-        help="pubsub, as all clients know it, or streams, which lose nothing "
-        "(default: pubsub)",
-    )
-    parser.add_argument(
-        "--redis_in",
-        default="images",
-        metavar="NAME",
-        help="channel or stream of the images (default: images)",
-    )
-    parser.add_argument(
-        "--redis_out",
-        default="predictions",
-        metavar="NAME",
-        help="of the answers (default: predictions)",
-    )
-
-
-def add_connection_options(parser) -> None:
-    """Add the options that say where Redis is and how to get in."""
-    parser.add_argument(
-        "--redis_host", default="localhost", metavar="HOST", help="default: localhost"
-    )
-    parser.add_argument(
-        "--redis_port", type=_port, default=6379, metavar="PORT", help="default: 6379"
-    )
-    parser.add_argument(
-        "--redis_db", type=int, default=0, metavar="NUMBER", help="default: 0"
-    )
-    parser.add_argument(
-        "--redis_url",
-        metavar="URL",
-        help="instead of the three above: rediss://USER@HOST:PORT/DB for TLS, with "
-        "?ssl_ca_certs=FILE for a private authority, or unix://SOCKET",
-    )
-    passwords = parser.add_mutually_exclusive_group()
-    passwords.add_argument(
-        "--redis_password",
-        metavar="PASSWORD",
-        help="shown to every user of this machine: better one of the next two",
-    )
-    passwords.add_argument(
-        "--redis_password_env", metavar="NAME", help="variable that holds the password"
-    )
-    passwords.add_argument(
-        "--redis_password_file",
-        type=Path,
-        metavar="FILE",
-        help="file that holds the password",
-    )
-    parser.add_argument(
-        "--max_outage",
-        type=float,
-        default=300.0,
-        metavar="SECONDS",
-        help="give up when Redis stays away for longer (default: 300)",
-    )
 
 
 @contextmanager
@@ -324,15 +250,8 @@ def _wait_for_server(server: subprocess.Popen, port: int, folder: Path) -> None:
     said = (folder / "log").read_text(errors="replace").strip() or "it says nothing"
     raise ServiceError(
         f"the embedded Redis server did not start on port {port}: "
-        f"{said.splitlines()[-1].rpartition(' # ')[2]}; choose another --redis_port"
+        f"{said.splitlines()[-1].rpartition(' # ')[2]}; choose another port"
     )
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{text} is no port; they end at 65535")
-    return value
 
 
 def _tcp_options() -> dict:
@@ -351,30 +270,13 @@ def _address(url: str) -> str:
         parts = parse_url(url)
     except ValueError:
         raise UsageError(
-            "--redis_url: begin it with redis://, rediss:// or unix://"
+            "the URL of Redis begins with redis://, rediss:// or unix://; correct it"
         ) from None
     if "password" in parts:
         raise UsageError(
-            "--redis_url holds a password, which every user of this machine can read; "
-            "use --redis_password_env or --redis_password_file"
+            "the URL of Redis holds a password, which every user of this machine can "
+            "read; give it in a variable or a file instead"
         )
     if "path" in parts:
         return parts["path"]
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
-
-
-def _password(args: argparse.Namespace) -> str | None:
-    if args.redis_password_file:
-        try:
-            return args.redis_password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise UsageError(
-                f"--redis_password_file {args.redis_password_file}: {error.strerror}"
-            ) from None
-    if not args.redis_password_env:
-        return args.redis_password
-    if args.redis_password_env not in os.environ:
-        raise UsageError(
-            f"--redis_password_env {args.redis_password_env}: this variable is not set"
-        )
-    return os.environ[args.redis_password_env]

@@ -1,12 +1,5 @@
-"""Send images to a running mmdet_predict_redis and measure what comes back.
+"""A load for the service, and what is measured of its answers."""
 
-Images are sent as fast as --in_flight unanswered ones allow, or at a steady --rate;
---find_rate looks for the highest rate that the service sustains. With --compare only
-images with an OPEX file of mmdet_predict are sent, and the answers must equal these.
-The command fails when an answer is missing, comes twice, is an error or differs.
-"""
-
-import argparse
 import itertools
 import secrets
 import threading
@@ -18,19 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError, ServiceError
 from mmdet_flow.files import read_json
-from mmdet_flow.inference.folder import list_images
-from mmdet_flow.serving.clients import CLIENTS
-from mmdet_flow.serving.connection import (
-    Connection,
-    add_connection_options,
-    add_front_options,
-)
-from mmdet_flow.serving.names import check_names
 
 ROUNDS = 5
-"""Rates that --find_rate tries: each halves what is not known."""
+"""Rates that --find-rate tries: each halves what is not known."""
 
 
 @dataclass
@@ -194,123 +178,3 @@ def find_rate(load: Load, count: int, latency: float) -> float:
         else:
             high = rate if low else rate * 0.8
     return low
-
-
-def measure(args: argparse.Namespace) -> None:
-    """Run the command."""
-    check_names(args)
-    images = list_images(args.images)
-    expected = {path.stem: path for folder in args.compare for path in _opex_in(folder)}
-    if args.compare:
-        images = [path for path in images if path.stem in expected]
-    if not images:
-        raise DataError(f"{args.images}: there is no image to send")
-    connection = Connection.from_options(args)
-    connection.check(args.timeout)
-    with connection.told():
-        report = _measured(args, connection, images, expected)
-    if not report.is_perfect:
-        raise ServiceError("not every image was answered once and well; see above")
-
-
-def _measured(
-    args: argparse.Namespace,
-    connection: Connection,
-    images: list[Path],
-    expected: dict[str, Path],
-) -> Report:
-    client = CLIENTS[args.redis_front](connection, args.redis_in, args.redis_out)
-    try:
-        client.wait_for_service(args.timeout)
-        load = Load(client, images, args.timeout, expected)
-        count = args.count or (None if args.seconds else len(images))
-        report = load.run(
-            count, args.seconds or float("inf"), args.rate, args.in_flight
-        )
-        print(*report.lines(), sep="\n")
-        if args.find_rate:
-            sustained = find_rate(load, count or len(images), args.find_rate)
-            print(f"sustained {sustained:.1f} images/s")
-        return report
-    finally:
-        client.close()
-
-
-def _opex_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; check --compare")
-    return list(folder.glob("*.json"))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_redis_load",
-        __doc__,
-        "--images photos --redis_port 16379 --rate 20 --seconds 60",
-    )
-    _add_image_options(parser.add_argument_group("images"))
-    redis = parser.add_argument_group("Redis")
-    add_connection_options(redis)
-    add_front_options(redis)
-    _add_amount_options(parser.add_argument_group("how many"))
-    _add_speed_options(parser.add_argument_group("how fast"))
-    return parser
-
-
-def _add_image_options(parser) -> None:
-    parser.add_argument(
-        "--images", type=Path, required=True, metavar="FOLDER", help="what to send"
-    )
-    parser.add_argument(
-        "--compare",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FOLDER",
-        help="OPEX files of the same images, by mmdet_predict",
-    )
-
-
-def _add_amount_options(parser) -> None:
-    amounts = parser.add_mutually_exclusive_group()
-    amounts.add_argument(
-        "--count",
-        type=cli.positive_int,
-        metavar="N",
-        help="how many images to send, over and over (default: each once)",
-    )
-    amounts.add_argument(
-        "--seconds", type=float, metavar="SECONDS", help="how long to send"
-    )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=30.0,
-        metavar="SECONDS",
-        help="how long to wait for the service, and for the next answer: what then "
-        "is not answered is lost (default: 30)",
-    )
-
-
-def _add_speed_options(parser) -> None:
-    parser.add_argument(
-        "--rate", type=float, metavar="N", help="images per second (default: flat out)"
-    )
-    parser.add_argument(
-        "--in_flight",
-        type=cli.positive_int,
-        default=32,
-        metavar="N",
-        help="flat out: how many images may be unanswered (default: 32)",
-    )
-    parser.add_argument(
-        "--find_rate",
-        type=float,
-        metavar="SECONDS",
-        help="then find the highest rate with 95 %% of the answers within SECONDS",
-    )
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: measure(args), args)

@@ -1,6 +1,5 @@
 """Names of channels and streams: which clash, and which are not for clients."""
 
-import argparse
 import re
 
 from mmdet_flow.errors import UsageError
@@ -23,27 +22,30 @@ def is_own(name: str, redis_in: str) -> bool:
     )
 
 
-def check_names(args: argparse.Namespace) -> None:
-    """Raise UsageError for names with which answers would be taken as requests."""
-    redis_in, redis_out = args.redis_in, args.redis_out
-    for option in ("redis_in", "redis_out"):
-        if not getattr(args, option):
-            raise UsageError(f"--{option}: is empty; give a name")
+def check_names(
+    redis_in: str, redis_out: str, *, streams: bool = False, pattern: bool = False
+) -> None:
+    """Raise UsageError for names with which answers would be taken as requests.
+
+    ``streams`` says that they are streams, and ``pattern`` that ``redis_in`` is one.
+    """
+    for option, name in (("redis_in", redis_in), ("redis_out", redis_out)):
+        if not name:
+            raise UsageError(f"{option} is empty; give a name")
     if redis_in == redis_out:
         raise UsageError(
-            f"--redis_in and --redis_out are both {redis_in}: each answer would be a "
+            f"redis_in and redis_out are both {redis_in}: each answer would be a "
             "request; give them two names"
         )
-    if args.redis_front == "streams" and is_own(redis_out, redis_in):
+    if streams and is_own(redis_out, redis_in):
         raise UsageError(
-            f"--redis_out {redis_out}: the service keeps this for requests; choose "
+            f"redis_out {redis_out}: the service keeps this for requests; choose "
             f"another name, not one that begins with {redis_in}:"
         )
-    is_pattern = args.redis_front == "pubsub" and getattr(args, "redis_pattern", False)
-    if is_pattern and _may_match(redis_in, redis_out):
+    if pattern and not streams and _may_match(redis_in, redis_out):
         raise UsageError(
-            f"--redis_in {redis_in}: the pattern matches --redis_out {redis_out}, so "
-            "each answer would be a request; choose another pattern or name"
+            f"redis_in {redis_in}: the pattern matches redis_out {redis_out}, so each "
+            "answer would be a request; choose another pattern or name"
         )
 
 

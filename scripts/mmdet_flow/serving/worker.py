@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError, ServiceError
 from mmdet_flow.formats.opex import error_opex, timestamp
-from mmdet_flow.inference.images import MAX_PIXELS, decode
+from mmdet_flow.images import MAX_PIXELS, decode
 from mmdet_flow.inference.predictor import Prediction, Predictor
 from mmdet_flow.serving.inbox import Inbox, Request
 from mmdet_flow.serving.metrics import Metrics

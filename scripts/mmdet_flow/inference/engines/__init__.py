@@ -4,55 +4,10 @@ Both take images as the test pipeline prepares them, and leave everything betwee
 network's outputs and the objects to mmdet's own code.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
-
 from mmdet_flow import cli
-from mmdet_flow.cache import default_cache
 from mmdet_flow.errors import ModelError, UsageError
-from mmdet_flow.inference.int8_file import Int8Graph
-
-BACKENDS = ("auto", "openvino", "torch")
-PRECISIONS = ("fp32", "bf16", "int8")
-
-
-class Engine(Protocol):
-    """A network that is ready to run.
-
-    ``name`` is "openvino" or "torch"; ``precision`` is one of PRECISIONS.
-    """
-
-    name: str
-    precision: str
-
-    def infer(self, batch: Sequence[dict]) -> list:
-        """Return a DetDataSample for each prepared image, in their order."""
-
-
-class CannotTrace(Exception):
-    """The model has a form that OpenVINO cannot run, or not with equal results."""
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """What the user may choose.
-
-    Attributes:
-        backend: "openvino", "torch", or "auto" for the first of them that works.
-        precision: "fp32" is exact; "bf16" is faster on CPUs that have it, and "int8"
-            on others.
-        threads: CPU threads of the network.
-        cache: folder of converted models.
-        int8: the graphs of the model in int8, by name, for that precision alone.
-    """
-
-    backend: str
-    precision: str
-    threads: int
-    cache: Path = field(default_factory=default_cache)
-    int8: Mapping[str, Int8Graph] = field(default_factory=dict)
+from mmdet_flow.inference.engines.engine import CannotTrace, Engine, EngineOptions
+from mmdet_flow.precisions import EXACT
 
 
 def open_engine(model, identity: str, device: str, options: EngineOptions) -> Engine:
@@ -83,7 +38,7 @@ def open_engine(model, identity: str, device: str, options: EngineOptions) -> En
                 "option out"
             )
         cli.log.info("torch runs this model, OpenVINO cannot: %s", reason)
-    if options.precision != "fp32":
+    if options.precision != EXACT:
         raise UsageError(
             f"--precision {options.precision}: torch runs this model, in fp32 alone; "
             "leave the option out"

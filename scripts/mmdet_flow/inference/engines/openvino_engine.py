@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_json
-from mmdet_flow.inference.engines import CannotTrace, EngineOptions
+from mmdet_flow.inference.engines.engine import CannotTrace, EngineOptions
 from mmdet_flow.inference.engines.graphs import (
     DenseGraph,
     Features,

@@ -31,11 +31,11 @@ def checks(config: dict) -> list[Check]:
 
 def redis_server(options: str) -> str:
     """Ask the server of `serve.options`, or look whether its own one can start."""
-    from mmdet_flow.serving.connection import Connection, add_connection_options
+    from mmdet_flow.serving.options import add_connection_options, connect
 
     parser = cli.new_parser("serve.options", "")
     parser.exit_on_error = False
-    add_connection_options(parser)
+    add_connection_options(parser, dash="_")
     parser.add_argument("--embedded_redis", action="store_true")
     try:
         args, _ = parser.parse_known_args(shlex.split(options))
@@ -43,7 +43,7 @@ def redis_server(options: str) -> str:
         raise UsageError(f"serve.options: {error}; correct the config") from None
     if args.embedded_redis:
         return _embedded(args.redis_port)
-    connection = Connection.from_options(args)
+    connection = connect(args)
     connection.check()
     return f"the server at {connection.address} answers"
 

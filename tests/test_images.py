@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mmdet_flow.errors import DataError
-from mmdet_flow.inference.images import decode
+from mmdet_flow.images import decode
 
 
 def encoded(array, suffix=".png") -> bytes:

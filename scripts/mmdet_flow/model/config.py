@@ -1,17 +1,11 @@
-"""Export a model config, expanded and flat.
-
-CONFIG is a path, or the name of a config of the mmdet model zoo, which is found
-without a network. --list shows the zoo, or what of it matches a pattern like
-'mask-rcnn*r50*'; --diff shows how another config differs from CONFIG.
-"""
+"""Configs of mmdet: read by path or name, changed by overrides, written expanded."""
 
 import argparse
-import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
-from mmdet_flow.errors import ModelError, UsageError, did_you_mean
+from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.zoo import find_config
 
@@ -28,21 +22,6 @@ def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
     name = find_config(config).stem
     write_if_changed(save_path, f"# Exported from {name}\n{expanded.pretty_text}")
     cli.log.info("exported %s to %s", config, save_path)
-
-
-def print_zoo(pattern: str) -> None:
-    """Print name, task and size of the model-zoo configs that match, as they come."""
-    from mmdet_flow.model.zoo import describe, zoo_configs
-
-    names = [name for name in zoo_configs() if fnmatch.fnmatch(name, pattern)]
-    if not names:
-        raise ModelError(
-            f"--list {pattern}: no config of the model zoo matches; patterns have *"
-            + did_you_mean(pattern, zoo_configs())
-        )
-    width = max(map(len, names))
-    for name in names:
-        print(f"{name:{width}}  {describe(name)}", flush=True)
 
 
 def print_diff(config: str, other: str) -> None:
@@ -97,55 +76,3 @@ def parse_cfg_options(options: list[str]) -> dict:
     for option in options:  # one by one: a key may begin with a dash
         values |= parser.parse_args([f"--cfg-options={option}"]).cfg_options
     return values
-
-
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
-    """Add --cfg-options, as mmdet's own tools have it."""
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="overrides, e.g. model.backbone.depth=18 (lists as a=[1,2])",
-    )
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_config",
-        __doc__,
-        "--list 'mask-rcnn*'",
-        "rtmdet_tiny_8xb32-300e_coco --save-path base.py",
-    )
-    parser.add_argument(
-        "config", nargs="?", metavar="CONFIG", help="path or model-zoo name"
-    )
-    parser.add_argument(
-        "--save-path", type=Path, metavar="FILE", help="where to write the config"
-    )
-    parser.add_argument(
-        "--list", nargs="?", const="*", metavar="PATTERN", help="show the model zoo"
-    )
-    parser.add_argument("--diff", metavar="OTHER", help="show what OTHER changes")
-    add_cfg_options(parser)
-    return parser
-
-
-def run_config(args: argparse.Namespace) -> None:
-    """Do the one thing that the options ask for."""
-    if args.list is not None:
-        print_zoo(args.list)
-    elif args.config is None:
-        raise UsageError("CONFIG: name a config, or see the model zoo with --list")
-    elif args.diff is not None:
-        print_diff(args.config, args.diff)
-    elif args.save_path is None:
-        raise UsageError("--save-path FILE: say where to write the config")
-    else:
-        export_config(args.config, args.save_path, args.cfg_options)
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run_config(args), args)

@@ -1,13 +1,5 @@
-"""Convert a model, and choose the precision that it runs in.
+"""The choice of a precision: each is measured, the fastest that is as good wins."""
 
-Each --precision is measured on annotated images, in accuracy (COCO mAP, of all objects)
-and in images per second (with objects of --score and more, as in use). The fastest one
-that loses at most --max_map_drop against fp32 wins. The table and the winner are
-written beside the checkpoint, where mmdet_predict and mmdet_predict_redis find them; on
-another processor they use fp32.
-"""
-
-import argparse
 import statistics
 import time
 from collections import deque
@@ -23,8 +15,8 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import UsageError
 from mmdet_flow.files import sha256_of, write_json
-from mmdet_flow.inference.engines import PRECISIONS
-from mmdet_flow.inference.precision import EXACT, here, precision_file
+from mmdet_flow.inference.precision import here, precision_file
+from mmdet_flow.precisions import EXACT
 
 BATCH = 8
 CALIBRATION = 100
@@ -130,7 +122,7 @@ class Trial:
         return round(len(pixels) / statistics.median(seconds), 2)
 
     def _read(self, images: Iterable[dict]) -> Iterator[np.ndarray]:
-        from mmdet_flow.inference.images import read_image
+        from mmdet_flow.images import read_image
 
         for image in images:
             yield read_image(self.images / image["file_name"])[1]
@@ -147,7 +139,9 @@ def _detect(detector, pixels: Iterable[np.ndarray]) -> Iterator[Detections]:
         yield from detector.predict(batch)
 
 
-def export(trial: Trial, precisions: Iterable[str], max_map_drop: float) -> dict:
+def choose_precision(
+    trial: Trial, precisions: Iterable[str], max_map_drop: float
+) -> dict:
     """Measure precisions, write the table and the winner, and return them."""
     tried = dict.fromkeys((EXACT, *precisions))
     measured = [trial.measure(precision) for precision in tried]
@@ -183,91 +177,3 @@ def choose(
         if not reason and one.images_per_second > best.images_per_second:
             best = one
     return judged, best.precision
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_export",
-        __doc__,
-        "--checkpoint model.pth --annotations val.json --images images",
-        "--checkpoint model.pth --annotations val.json --images images"
-        " --calibration train.json",
-    )
-    _add_input_options(parser.add_argument_group("model and images"))
-    _add_choice_options(parser.add_argument_group("choice"))
-    cli.add_threads_option(parser)
-    return parser
-
-
-def _add_input_options(parser) -> None:
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="what mmdet_train published",
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
-    )
-    parser.add_argument(
-        "--annotations",
-        type=Path,
-        required=True,
-        metavar="COCO",
-        help="of the validation split",
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="the images of --annotations",
-    )
-    parser.add_argument(
-        "--calibration",
-        type=Path,
-        metavar="COCO",
-        help="images that set the ranges of int8, better others than those that "
-        "measure it (default: those of --annotations)",
-    )
-
-
-def _add_choice_options(parser) -> None:
-    parser.add_argument(
-        "--precision",
-        nargs="+",
-        choices=PRECISIONS,
-        default=list(PRECISIONS),
-        help="what to try (default: all that there are)",
-    )
-    parser.add_argument(
-        "--max_map_drop",
-        type=float,
-        default=0.005,
-        metavar="MAP",
-        help="greatest loss of mAP against fp32 (default: 0.005)",
-    )
-    parser.add_argument(
-        "--score",
-        type=float,
-        default=SCORE,
-        metavar="SCORE",
-        help="lowest score of the objects that the speed is measured with (default: "
-        f"{SCORE})",
-    )
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-
-    def command() -> None:
-        trial = Trial(
-            *(args.checkpoint, args.config, args.threads or cli.available_threads()),
-            *(CocoFile.read(args.annotations), args.images),
-            CocoFile.read(args.calibration or args.annotations).images,
-            args.score,
-        )
-        export(trial, args.precision, args.max_map_drop)
-
-    return cli.run(command, args)

@@ -8,77 +8,16 @@ reads them; images are not decoded, which mmdet_check does.
 
 import argparse
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.readers import FORMATS
-from mmdet_flow.errors import UsageError
 from mmdet_flow.files import write_if_changed
-from mmdet_flow.start.init.choices import (
-    class_list,
-    experiment_name,
-    policy_for,
-    preset_for,
-)
-from mmdet_flow.start.init.config import SHARES, config_of, lists_of
+from mmdet_flow.start.init.choices import experiment_name
+from mmdet_flow.start.init.config import config_of, lists_of
 from mmdet_flow.start.init.find import find
-from mmdet_flow.start.init.plan import measure, plan_for
-from mmdet_flow.start.init.proposal import Proposal
-from mmdet_flow.start.init.splits import Division, find_division
+from mmdet_flow.start.init.propose import propose, require_free
 from mmdet_flow.start.init.summary import summary
-from mmdet_flow.start.survey import Survey
-
-
-def run_init(args: argparse.Namespace) -> None:
-    """Look at the data, write the config, and say what was found and is proposed."""
-    name = experiment_name(args.folder, args.name)
-    if not args.force:
-        require_free([args.output], "name another file with --output")
-    found = find(args.folder, args.images or args.folder, args.format, args.labels)
-    proposal = propose(name, found, args)
-    lists = lists_of(proposal, args.output)
-    if not args.force:
-        require_free(lists, "choose another --name")
-    for path, names in lists.items():
-        write_if_changed(path, "\n".join(names) + "\n")
-    write_if_changed(args.output, config_of(proposal, args.output))
-    for line in summary(proposal):
-        print(line)
-    print(f"wrote {args.output}; snakemake -n shows what would be done")
-
-
-def propose(name: str, found: Survey, args: argparse.Namespace) -> Proposal:
-    """Decide what the options leave open."""
-    classes = class_list(found, args.classes)
-    division = find_division(args.folder, found.images)
-    sizes = measure(found.images, classes)
-    plan = plan_for(
-        preset_for(found, args.masks),
-        sizes,
-        *train_and_val(found, division),
-        60 * args.hours,
-        args.threads or cli.available_threads(),
-    )
-    policy = policy_for(found, classes)
-    return Proposal(name, found, classes, sizes, division, policy, plan)
-
-
-def train_and_val(found: Survey, division: Division | None) -> tuple[int, int]:
-    """Return the number of images that train and that validate, one at least."""
-    if division:
-        return len(division.names["train"]), len(division.names["val"])
-    total = len(found.images)
-    return max(1, round(SHARES["train"] * total)), round(SHARES["val"] * total)
-
-
-def require_free(paths: Iterable[Path], otherwise: str) -> None:
-    """Refuse to replace what is there."""
-    for path in paths:
-        if path.exists():
-            raise UsageError(
-                f"{path}: is there already; replace it with --force, or {otherwise}"
-            )
 
 
 def hours(text: str) -> float:
@@ -93,9 +32,9 @@ def hours(text: str) -> float:
     return value
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str) -> argparse.ArgumentParser:
     parser = cli.new_parser(
-        "mmdet_init",
+        prog,
         __doc__,
         "data/cells --hours 2h",
     )
@@ -148,6 +87,29 @@ def _add_finding_options(parser) -> None:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run_init(args), args)
+def run(options: argparse.Namespace) -> None:
+    """Look at the data, write the config, and say what was found and is proposed."""
+    name = experiment_name(options.folder, options.name)
+    if not options.force:
+        require_free([options.output], "name another file with --output")
+    found = find(
+        options.folder, options.images or options.folder, options.format, options.labels
+    )
+    proposal = propose(
+        name,
+        found,
+        folder=options.folder,
+        classes=options.classes,
+        masks=options.masks,
+        minutes=60 * options.hours,
+        threads=options.threads or cli.available_threads(),
+    )
+    lists = lists_of(proposal, options.output)
+    if not options.force:
+        require_free(lists, "choose another --name")
+    for path, names in lists.items():
+        write_if_changed(path, "\n".join(names) + "\n")
+    write_if_changed(options.output, config_of(proposal, options.output))
+    for line in summary(proposal):
+        print(line)
+    print(f"wrote {options.output}; snakemake -n shows what would be done")

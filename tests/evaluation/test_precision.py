@@ -6,11 +6,11 @@ import pytest
 
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
-from mmdet_flow.evaluation.export import Candidate, choose
+from mmdet_flow.evaluation.precision import Candidate, choose
 from mmdet_flow.handover import package
 from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.engines.quantize import quantize
-from mmdet_flow.inference.images import read_image
+from mmdet_flow.images import read_image
 from mmdet_flow.inference.int8_file import int8_file, read_int8, write_int8
 from mmdet_flow.inference.package_file import CHECKPOINT, open_package
 from mmdet_flow.inference.precision import chosen_precision, here, precision_file

@@ -1,11 +1,5 @@
-"""Try the detector families of the model zoo on this machine, from config to OPEX.
+"""Trials of the detector families of the zoo on a small drawn data set."""
 
-Each one is fitted to a small drawn data set, trained for some iterations, published,
-loaded and used for prediction. The table says which of them work, why others are
-refused, and how many seconds an image takes. CONFIG names others of the zoo.
-"""
-
-import argparse
 import csv
 import io
 import json
@@ -187,51 +181,3 @@ def _as_markdown(rows: Sequence[Row]) -> str:
         cells = ["" if cell is None else str(cell) for cell in asdict(row).values()]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_matrix",
-        __doc__,
-        "rtmdet_tiny_8xb32-300e_coco yolox_tiny_8xb8-300e_coco --output matrix",
-    )
-    parser.add_argument(
-        "configs",
-        nargs="*",
-        metavar="CONFIG",
-        help="names of the zoo (default: one of each family)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the tables, FILE.csv and FILE.md",
-    )
-    parser.add_argument(
-        "--image-size",
-        type=cli.positive_int,
-        default=320,
-        metavar="PIXELS",
-        help="longer side in pixels (default: 320)",
-    )
-    parser.add_argument(
-        "--keep",
-        type=Path,
-        metavar="FOLDER",
-        help="leave data, configs and checkpoints here (default: they are deleted)",
-    )
-    cli.add_threads_option(parser)
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    families = {name: name for name in args.configs} or FAMILIES
-    threads = args.threads or cli.available_threads()
-    return cli.run(
-        lambda: try_families(
-            families, args.output, args.image_size, threads, args.keep
-        ),
-        args,
-    )

@@ -1,11 +1,5 @@
-"""Look whether all is ready for a run: environment, config, data, services, machine.
+"""All checks in their order, and what they say."""
 
-Each line says ok, or note for what is good to know, or mend with what to do. Nothing is
-changed. The exit code is 0, or that of the first thing that has to be mended: 1 for the
-machine and the environment, 2 the config, 3 the data, 5 Redis.
-"""
-
-import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -69,29 +63,3 @@ def run_doctor(config_file: Path, quick: bool) -> None:
     checks = all_checks(ROOT, config_file)
     chosen: Iterable[Check] = (one for one in checks if not (quick and one.slow))
     diagnose(list(chosen), wants_colours(sys.stdout, os.environ))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = cli.new_parser(
-        "mmdet_doctor",
-        __doc__,
-        "--config config.yaml",
-    )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path("config.yaml"),
-        metavar="FILE",
-        help="default: config.yaml in this folder",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="without what takes seconds: imports, the dry run, counting objects",
-    )
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
-    return cli.run(lambda: run_doctor(args.config, args.quick), args)

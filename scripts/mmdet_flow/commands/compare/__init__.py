@@ -1,0 +1,1 @@
+"""mmdet-flow compare: finished experiments."""

@@ -1,0 +1,1 @@
+"""mmdet-flow data: annotations and images."""

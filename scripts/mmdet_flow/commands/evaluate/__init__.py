@@ -1,0 +1,1 @@
+"""mmdet-flow evaluate: how good a model is."""

@@ -1,0 +1,50 @@
+"""Draw predictions on their images, as one sheet."""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.evaluation.draw import draw_sheet
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog,
+        __doc__,
+        "predicted --images photos --output sheet.jpg --score 0.5",
+    )
+    parser.add_argument(
+        "opex", nargs="+", type=Path, metavar="FOLDER", help="folders of OPEX files"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images that were predicted",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="PICTURE",
+        help="the sheet, as .jpg or .png",
+    )
+    parser.add_argument(
+        "--count",
+        type=cli.positive_int,
+        default=12,
+        help="of how many images (default: 12)",
+    )
+    parser.add_argument("--score", type=float, default=0.3, help="lowest score to draw")
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    draw_sheet(
+        options.opex,
+        images=options.images,
+        output=options.output,
+        count=options.count,
+        score=options.score,
+    )

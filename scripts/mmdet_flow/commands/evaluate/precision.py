@@ -1,0 +1,102 @@
+"""Convert a model, and choose the precision that it runs in.
+
+Each --precision is measured on annotated images, in accuracy (COCO mAP, of all objects)
+and in images per second (with objects of --score and more, as in use). The fastest one
+that loses at most --max-map-drop against fp32 wins. The table and the winner are
+written beside the checkpoint, where mmdet_predict and mmdet_predict_redis find them; on
+another processor they use fp32.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.evaluation.precision import SCORE, Trial, choose_precision
+from mmdet_flow.precisions import PRECISIONS
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog,
+        __doc__,
+        "--checkpoint model.pth --annotations val.json --images images",
+        "--checkpoint model.pth --annotations val.json --images images"
+        " --calibration train.json",
+    )
+    _add_input_options(parser.add_argument_group("model and images"))
+    _add_choice_options(parser.add_argument_group("choice"))
+    cli.add_threads_option(parser)
+    return parser
+
+
+def _add_input_options(parser) -> None:
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="what mmdet_train published",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="COCO",
+        help="of the validation split",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images of --annotations",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="COCO",
+        help="images that set the ranges of int8, better others than those that "
+        "measure it (default: those of --annotations)",
+    )
+
+
+def _add_choice_options(parser) -> None:
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=PRECISIONS,
+        default=list(PRECISIONS),
+        help="what to try (default: all that there are)",
+    )
+    parser.add_argument(
+        "--max-map-drop",
+        type=float,
+        default=0.005,
+        metavar="MAP",
+        help="greatest loss of mAP against fp32 (default: 0.005)",
+    )
+    parser.add_argument(
+        "--score",
+        type=float,
+        default=SCORE,
+        metavar="SCORE",
+        help="lowest score of the objects that the speed is measured with (default: "
+        f"{SCORE})",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    trial = Trial(
+        checkpoint=options.checkpoint,
+        config=options.config,
+        threads=options.threads or cli.available_threads(),
+        truth=CocoFile.read(options.annotations),
+        images=options.images,
+        calibration=CocoFile.read(options.calibration or options.annotations).images,
+        score=options.score,
+    )
+    choose_precision(trial, options.precision, options.max_map_drop)

@@ -1,0 +1,1 @@
+"""mmdet-flow handover: what goes to others with a model."""

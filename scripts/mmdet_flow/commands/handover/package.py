@@ -1,0 +1,37 @@
+"""Pack the model of an experiment into one file, for mmdet_predict --package.
+
+The package holds weights, config, class list, thresholds by class, the precision that
+mmdet_export chose, the model card, and the SHA-256 of each of them. RUN is the results
+folder of the experiment. The same files give the same bytes.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.handover.package import package
+from mmdet_flow.results import as_written
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog,
+        __doc__,
+        "results/cells --license data/cells/LICENSE",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: RUN/model/EXPERIMENT.zip"
+    )
+    parser.add_argument(
+        "--license",
+        type=Path,
+        metavar="FILE",
+        help="the terms of the model or of its data, packed as LICENSE.txt",
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    with as_written(options.run):
+        package(options.run, options.output, options.license)

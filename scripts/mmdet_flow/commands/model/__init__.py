@@ -1,0 +1,1 @@
+"""mmdet-flow model: configs and trainings."""

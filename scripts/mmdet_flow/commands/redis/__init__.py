@@ -1,0 +1,1 @@
+"""mmdet-flow redis: tools for the service."""

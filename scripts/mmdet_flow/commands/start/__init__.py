@@ -1,0 +1,1 @@
+"""mmdet-flow start: before the first run."""

@@ -1,0 +1,1 @@
+"""mmdet-flow step: what only the workflow calls."""

@@ -1,0 +1,32 @@
+"""Write pages of an experiment for Snakemake's report, which shows no CSV and no JSON.
+
+One HTML page each for the data set, what was changed in the base config, the metrics,
+the speed, the provenance, and the model card. RUN is the results folder of the
+experiment.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.handover.facts import Facts
+from mmdet_flow.handover.pages import write_pages
+from mmdet_flow.results import as_written
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog,
+        __doc__,
+        "results/cells",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="results/EXPERIMENT")
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="default: RUN/pages"
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    with as_written(options.run):
+        write_pages(Facts(options.run), options.output or options.run / "pages")

@@ -1,0 +1,36 @@
+"""Say in a few lines what an experiment made, how good it is, and where to look."""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.evaluation.summary import summarize
+from mmdet_flow.results import as_written
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog,
+        __doc__,
+        "results/cells --output results/cells/summary.txt",
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="results/EXPERIMENT"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the summary, as text",
+    )
+    parser.add_argument(
+        "--place",
+        help="where readers find FOLDER, if elsewhere, as s3://bucket/results/NAME",
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    with as_written(options.folder):
+        summarize(options.folder, options.output, options.place)

@@ -1,0 +1,107 @@
+"""The options of what is checked, and against what."""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.check import Rules
+from mmdet_flow.dataset.findings import ACTIONS, KINDS, Policy
+from mmdet_flow.dataset.readers import FORMATS
+
+
+def add_check_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to check, and against what."""
+    _add_source_options(parser.add_argument_group("data set"))
+    _add_rules_options(parser.add_argument_group("rules"))
+    cli.add_threads_option(parser)
+
+
+def _add_source_options(parser) -> None:
+    parser.add_argument(
+        "--format", choices=sorted(FORMATS), required=True, help="of the annotations"
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="FOLDER|FILE",
+        help="a file, or a folder of them",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder of the images; folders inside it are searched too",
+    )
+    parser.add_argument(
+        "--glob", metavar="PATTERN", help="which annotation files (default: all)"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="names of the numbered classes of YOLO (default: found beside them)",
+    )
+
+
+def _add_rules_options(parser) -> None:
+    actions = "; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
+    kinds = ", ".join(KINDS)
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="class list in its order (default: all classes, by name)",
+    )
+    parser.add_argument(
+        "--policy",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KIND=ACTION",
+        help=f"what to do about findings ({actions}); kinds: {kinds}",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=cli.positive_int,
+        metavar="PIXELS",
+        help="report boxes that are too small to learn at this longer side",
+    )
+    parser.add_argument(
+        "--min-objects",
+        type=int,
+        default=10,
+        metavar="N",
+        help="report classes with fewer objects (default: 10)",
+    )
+    parser.add_argument(
+        "--lists",
+        nargs="+",
+        action="extend",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="lists of the splits: report duplicates across them",
+    )
+
+
+def source_of(options: argparse.Namespace) -> Source:
+    """Return where the data set is, by the options of ``add_check_options``."""
+    return Source(options.annotations, options.images, options.glob, options.labels)
+
+
+def rules_of(options: argparse.Namespace) -> Rules:
+    """Return the rules, by the options of ``add_check_options``.
+
+    Raises UsageError when a policy names no kind of finding, or no action of it.
+    """
+    return Rules(
+        options.classes,
+        Policy.parse(options.policy),
+        options.image_size,
+        options.min_objects,
+        tuple(options.lists),
+    )

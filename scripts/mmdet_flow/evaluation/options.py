@@ -1,0 +1,50 @@
+"""The options of what is measured, and on what."""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.errors import UsageError
+from mmdet_flow.evaluation.detect import Found, detect, read_detections
+
+
+def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:
+    """Return what the command line asks for: of a model, or of a file."""
+    if options.detections:
+        return read_detections(options.detections, truth)
+    if not options.images:
+        raise UsageError("--checkpoint needs the folder of the images, --images")
+    threads = options.threads or cli.available_threads()
+    return detect(options.checkpoint, options.config, truth, options.images, threads)
+
+
+def add_detection_options(
+    parser: argparse.ArgumentParser, images: bool = False
+) -> None:
+    """Add the options that say what is measured, and on what.
+
+    ``images`` says whether the folder of the images is needed in any case.
+    """
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--checkpoint", type=Path, metavar="FILE", help="a model")
+    source.add_argument(
+        "--detections",
+        type=Path,
+        metavar="FILE",
+        help="COCO results instead of a model",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
+    )
+    parser.add_argument(
+        "--annotations", type=Path, required=True, metavar="COCO", help="the truth"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=images,
+        metavar="FOLDER",
+        help="the images of --annotations",
+    )
+    cli.add_threads_option(parser)

@@ -1,0 +1,57 @@
+"""What is proposed for a folder of annotated images."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mmdet_flow.errors import UsageError
+from mmdet_flow.start.init.choices import (
+    class_list,
+    policy_for,
+    preset_for,
+)
+from mmdet_flow.start.init.config import SHARES
+from mmdet_flow.start.init.plan import measure, plan_for
+from mmdet_flow.start.init.proposal import Proposal
+from mmdet_flow.start.init.splits import Division, find_division
+from mmdet_flow.start.survey import Survey
+
+
+def propose(
+    name: str,
+    found: Survey,
+    *,
+    folder: Path,
+    classes: Sequence[str] | None,
+    masks: bool | None,
+    minutes: float,
+    threads: int,
+) -> Proposal:
+    """Decide what was left open: the classes, and masks or boxes, where they are None.
+
+    ``minutes`` is the time for the training.
+    """
+    names = class_list(found, classes)
+    division = find_division(folder, found.images)
+    sizes = measure(found.images, names)
+    preset = preset_for(found, masks)
+    images = train_and_val(found, division)
+    plan = plan_for(preset, sizes, *images, minutes, threads)
+    policy = policy_for(found, names)
+    return Proposal(name, found, names, sizes, division, policy, plan)
+
+
+def train_and_val(found: Survey, division: Division | None) -> tuple[int, int]:
+    """Return the number of images that train and that validate, one at least."""
+    if division:
+        return len(division.names["train"]), len(division.names["val"])
+    total = len(found.images)
+    return max(1, round(SHARES["train"] * total)), round(SHARES["val"] * total)
+
+
+def require_free(paths: Iterable[Path], otherwise: str) -> None:
+    """Refuse to replace what is there."""
+    for path in paths:
+        if path.exists():
+            raise UsageError(
+                f"{path}: is there already; replace it with --force, or {otherwise}"
+            )
