@@ -86,7 +86,7 @@ coverage: setup ## measure which lines of the package the tests run
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 matrix: setup ## try the detector families on this machine: 30 minutes
-	@$(BIN)/mmdet_matrix --output results/matrix
+	@$(BIN)/mmdet-flow model families --output results/matrix
 
 test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
 	@tests/install.sh slurmctld slurmd slurm-client munge
@@ -162,7 +162,7 @@ bench-overload: setup ## send the Redis service three times what it can do: 30 m
 	@$(BIN)/python benchmarks/overload.py --images $(IMAGES) \
 	  --checkpoint $(CHECKPOINT) --score 0.3 --minutes $(MINUTES)
 
-# bf16 needs a processor that has it, int8 what mmdet_export makes.
+# bf16 needs a processor that has it, int8 what mmdet-flow evaluate precision makes.
 PRECISIONS ?= fp32 $(if $(shell grep -m 1 bf16 /proc/cpuinfo),bf16) \
   $(if $(wildcard $(CHECKPOINT:.pth=.int8.zip)),int8)
 

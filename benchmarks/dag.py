@@ -2,10 +2,10 @@
 
     python benchmarks/dag.py [--images 1000000] [--shard 2000]
 
-A folder of so many empty files is made and listed by mmdet_shard; nothing is predicted.
-Printed are the seconds of mmdet_shard, and of `snakemake -n` before the images are
-listed and after it, when each shard is a job. A dry run that takes more than --limit is
-an error.
+A folder of so many empty files is made and listed by mmdet-flow step shard; nothing is
+predicted. Printed are the seconds of mmdet-flow step shard, and of `snakemake -n`
+before the images are listed and after it, when each shard is a job. A dry run that
+takes more than --limit is an error.
 """
 
 import argparse
@@ -63,9 +63,10 @@ def measure(folder: Path, images: int, shard: int) -> list[float]:
     print(f"dry run before the images are listed: {before:.1f} s, {jobs} jobs")
     lists = folder / f"results/{EXPERIMENT}/predictions/lists"
     seconds, _ = timed(
-        *(BIN / "mmdet_shard", "images", "--size", shard, "--output", lists), cwd=folder
+        *(BIN / "mmdet-flow", "step", "shard", "images", "--size", shard, "--output", lists),
+        cwd=folder,
     )
-    print(f"mmdet_shard, {images} images: {seconds:.1f} s")
+    print(f"mmdet-flow step shard, {images} images: {seconds:.1f} s")
     after, jobs = dry_run(folder)
     print(f"dry run after it: {after:.1f} s, {jobs} jobs")
     return [before, after]

@@ -18,9 +18,9 @@ import numpy as np
 
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import ModelError
+from mmdet_flow.images import read_image
 from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.folder import list_images
-from mmdet_flow.images import read_image
 
 PIXELS, SCORE = 0.01, 1e-4
 

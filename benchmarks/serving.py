@@ -2,7 +2,7 @@
 
     python benchmarks/serving.py --images FOLDER --checkpoint FILE [model options]
 
-Options of the model are those of mmdet_predict, and go to both sides. Figures are
+Options of the model are those of mmdet-flow predict, and go to both sides. Figures are
 medians of several rounds, taken in turns, with the lowest and the highest. What sends
 the images runs on the same cores. The reference's way of serving is measured too, where
 its environment is there (see reference_service.py).
@@ -24,8 +24,8 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError
-from mmdet_flow.inference.folder import list_images
 from mmdet_flow.images import decode
+from mmdet_flow.inference.folder import list_images
 from mmdet_flow.inference.predictor import Predictor, add_model_options
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import Connection, embedded_server
@@ -121,7 +121,7 @@ def is_ready(port: int) -> bool:
 
 
 def batch_rate(images: list[Path], model: list[str]) -> float:
-    """Return images per second of mmdet_predict, from file to OPEX file.
+    """Return images per second of mmdet-flow predict, from file to OPEX file.
 
     Counted from the second batch on, by the times of the files: without the start.
     """

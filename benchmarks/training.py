@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/training.py --config FILE
 
-FILE is a config by mmdet_patch. Each side is a process that has built its model and
-loaded its first batches; rounds of a few steps take turns, so that a slow moment of the
-machine meets each of them. A step is all of it: loading, forward, backward, update.
+FILE is a config by mmdet-flow model patch. Each side is a process that has built its
+model and loaded its first batches; rounds of a few steps take turns, so that a slow
+moment of the machine meets each of them. A step is all of it: loading, forward,
+backward, update.
 """
 
 import argparse

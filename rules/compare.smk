@@ -39,7 +39,8 @@ rule rank_experiments:
             Path(output.csv).with_name(name) for name in config["experiments"]
         ],
     shell:
-        "mmdet_leaderboard {params.folders:q} --csv={output.csv:q} --html={output.html:q}"
+        "mmdet-flow compare leaderboard {params.folders:q} --csv={output.csv:q}"
+        " --html={output.html:q}"
         " 2> {log:q}"
 
 
@@ -73,4 +74,5 @@ rule compare_experiments:
         b=subpath(input.b, ancestor=2),
         folder=subpath(output.html, parent=True),
     shell:
-        "mmdet_compare {params.a:q} {params.b:q} --output={params.folder:q} 2> {log:q}"
+        "mmdet-flow compare experiments {params.a:q} {params.b:q}"
+        " --output={params.folder:q} 2> {log:q}"

@@ -10,7 +10,7 @@ rule make_example:
         mem_mb=growing(1000),
         runtime=growing(30),
     shell:
-        "mmdet_example --output={output:q} 2> {log:q}"
+        "mmdet-flow start example --output={output:q} 2> {log:q}"
 
 
 rule convert_annotations:
@@ -40,7 +40,7 @@ rule convert_annotations:
         data=data_digest,
         folder=subpath(output.coco, parent=True),
     shell:
-        "mmdet_convert --annotations={input.annotations:q} --images={input.images:q}"
+        "mmdet-flow data convert --annotations={input.annotations:q} --images={input.images:q}"
         " --output={params.folder:q} --threads={threads} {params.options:q} 2> {log:q}"
 
 
@@ -73,7 +73,7 @@ rule share_dataset:
         source=subpath(input.coco, parent=True),
         folder=subpath(output.coco, parent=True),
     shell:
-        "mmdet_share {params.source:q} --output={params.folder:q} 2> {log:q}"
+        "mmdet-flow step share {params.source:q} --output={params.folder:q} 2> {log:q}"
 
 
 rule split_dataset:
@@ -102,7 +102,7 @@ rule split_dataset:
         groups=group_digest,
         folder=subpath(output[0], parent=True),
     shell:
-        "mmdet_split {input.coco:q} --output={params.folder:q} --report={input.report:q}"
+        "mmdet-flow data split {input.coco:q} --output={params.folder:q} --report={input.report:q}"
         " {params.options:q} 2> {log:q}"
 
 
@@ -141,5 +141,5 @@ rule describe_dataset:
         image_size=of_experiment(options.image_size),
         folder=subpath(output.html, parent=True),
     shell:
-        "mmdet_card {input.splits:q} --images={input.images:q}"
+        "mmdet-flow data card {input.splits:q} --images={input.images:q}"
         " --output={params.folder:q} {params.image_size:q} 2> {log:q}"

@@ -18,7 +18,7 @@ rule choose_thresholds:
     params:
         options=of_experiment(options.thresholds),
     shell:
-        "mmdet_thresholds --checkpoint={input.checkpoint:q}"
+        "mmdet-flow evaluate thresholds --checkpoint={input.checkpoint:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"
         " --output={output:q} --threads={threads} {params.options:q} 2> {log:q}"
 
@@ -89,7 +89,7 @@ rule evaluate_model:
         thresholds=thresholds_option,
         bootstrap=option("evaluate", "bootstrap"),
     shell:
-        "mmdet_evaluate --checkpoint={input.checkpoint:q}"
+        "mmdet-flow evaluate metrics --checkpoint={input.checkpoint:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"
         " {params.score:q} {params.thresholds:q} --bootstrap={params.bootstrap}"
         " --output={params.folder:q} --threads={threads} 2> {log:q}"
@@ -124,7 +124,7 @@ rule build_gallery:
         limit=option("evaluate", "gallery_images"),
         title="{experiment}: predictions against the truth",
     shell:
-        "mmdet_gallery --detections={input.detections:q}"
+        "mmdet-flow evaluate gallery --detections={input.detections:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"
         " {params.score:q} {params.thresholds:q} --limit={params.limit}"
         " --title={params.title:q} --output={output.gallery:q}"
@@ -154,7 +154,8 @@ rule draw_predictions:
         mem_mb=growing(2000),
         runtime=growing(30),
     shell:
-        "mmdet_draw {input.opex:q} --images={input.images:q} --output={output:q} 2> {log:q}"
+        "mmdet-flow evaluate draw {input.opex:q} --images={input.images:q}"
+        " --output={output:q} 2> {log:q}"
 
 
 rule summarize:
@@ -179,5 +180,5 @@ rule summarize:
         folder=subpath(output[0], parent=True),
         place=place_of_results,
     shell:
-        "mmdet_summary {params.folder:q} --place={params.place:q} --output={output:q}"
+        "mmdet-flow step summary {params.folder:q} --place={params.place:q} --output={output:q}"
         " 2> {log:q}"

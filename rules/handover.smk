@@ -23,7 +23,7 @@ rule write_model_card:
     params:
         folder=subpath(output[0], ancestor=2),
     shell:
-        "mmdet_model_card {params.folder:q} --output={output:q} 2> {log:q}"
+        "mmdet-flow handover card {params.folder:q} --output={output:q} 2> {log:q}"
 
 
 rule pack_model:
@@ -46,7 +46,8 @@ rule pack_model:
         folder=subpath(output[0], ancestor=2),
         license=license_option,
     shell:
-        "mmdet_package {params.folder:q} --output={output:q} {params.license:q} 2> {log:q}"
+        "mmdet-flow handover package {params.folder:q} --output={output:q}"
+        " {params.license:q} 2> {log:q}"
 
 
 rule build_pages:
@@ -110,4 +111,4 @@ rule build_pages:
         folder=subpath(output.card, ancestor=2),
         pages=subpath(output.card, parent=True),
     shell:
-        "mmdet_pages {params.folder:q} --output={params.pages:q} 2> {log:q}"
+        "mmdet-flow step pages {params.folder:q} --output={params.pages:q} 2> {log:q}"

@@ -13,7 +13,7 @@ rule export_config:
         base=of_experiment(lambda experiment: experiment["model"]["base"]),
         files=base_digest,
     shell:
-        "mmdet_config --save-path={output:q} -- {params.base:q} 2> {log:q}"
+        "mmdet-flow model config --save-path={output:q} -- {params.base:q} 2> {log:q}"
 
 
 rule patch_config:
@@ -47,7 +47,7 @@ rule patch_config:
         options=of_experiment(options.patch),
         experiment=subpath(output[0], ancestor=2),
     shell:
-        "mmdet_patch {input.config:q} --output={output:q} --train={input.train:q}"
+        "mmdet-flow model patch {input.config:q} --output={output:q} --train={input.train:q}"
         " {params.val:q} --test={input.test:q} --images={input.images:q}"
         " --work-dir={params.experiment:q}/training {params.options:q} 2> {log:q}"
 
@@ -93,7 +93,7 @@ rule train_model:
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.
     shell:
-        "{params.launch}mmdet_train {input.config:q}"
+        "{params.launch}mmdet-flow model train {input.config:q}"
         " --work-dir={params.experiment:q}/training --resume=auto"
         " --publish={output.checkpoint:q} --threads={threads}"
         " --curves={output.curves:q} {params.options:q} 2>> {log:q}"

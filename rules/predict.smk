@@ -16,13 +16,13 @@ checkpoint list_images:
         size=option("predict", "images_per_shard"),
         names=names_digest,
         image_list=lambda wildcards, input: (
-            [f"--image_list={input.image_list}"] if input.image_list else []
+            [f"--image-list={input.image_list}"] if input.image_list else []
         ),
         folder=subpath(output[0], parent=True),
     # What shards of other lists have begun is of no use any more.
     shell:
         "rm -rf {params.folder:q}/shard-*/work"
-        " && mmdet_shard {params.image_list:q} --size={params.size}"
+        " && mmdet-flow step shard {params.image_list:q} --size={params.size}"
         " --output={output:q} -- {input.images:q} 2> {log:q}"
 
 
@@ -59,7 +59,7 @@ rule predict_images:
     # manifest: however many they are; judge_predictions
     # counts them when all is made.
     shell:
-        "mmdet_predict --checkpoint={input.checkpoint:q} --prediction_in={input.images:q}"
+        "mmdet-flow predict --checkpoint={input.checkpoint:q} --prediction_in={input.images:q}"
         " --keep_input --prediction_out={params.work:q}/work"
         " --image_list={input.lists:q}/{wildcards.shard}.txt"
         " --objects_csv={output.objects:q} --images_csv={output.images:q}"
@@ -90,7 +90,7 @@ rule gather_predictions:
         folder=subpath(output.objects, parent=True),
     # The folder stands for the shards, of which a command line cannot name thousands.
     shell:
-        "mmdet_gather {params.folder:q} --lists={input.lists:q}"
+        "mmdet-flow step gather {params.folder:q} --lists={input.lists:q}"
         " --objects={output.objects:q} --images={output.images:q}"
         " --manifest={output.manifest:q} 2> {log:q}"
 
@@ -113,5 +113,5 @@ rule judge_predictions:
         most=option("predict", "max_failures"),
         folder=subpath(input.manifest, parent=True),
     shell:
-        "mmdet_gather {params.folder:q} --max_failures={params.most} > {output:q}"
+        "mmdet-flow step gather {params.folder:q} --max-failures={params.most} > {output:q}"
         " 2> {log:q}"

@@ -22,7 +22,7 @@ rule write_record:
         ),
         campaign=campaign_option,
     shell:
-        "mmdet_record {params.folder:q} --config={params.config:q} {params.campaign:q}"
+        "mmdet-flow step record {params.folder:q} --config={params.config:q} {params.campaign:q}"
         " 2> {log:q}"
 
 
@@ -49,5 +49,5 @@ rule track_run:
         tries=tries_to_track,
     # The log is shown too: it says whether the tracker was there.
     shell:
-        "mmdet_track {params.folder:q} --experiment={params.experiment:q} {params.uri:q}"
+        "mmdet-flow track {params.folder:q} --experiment={params.experiment:q} {params.uri:q}"
         " --receipt={output:q} --tries={params.tries} 2> >(tee {log:q} >&2)"

@@ -17,7 +17,7 @@ rule serve:
         options=lambda _: options.words_of(config["serve"]["options"]),
     # exec: the predictor itself gets the signals.
     shell:
-        "exec mmdet_predict_redis --checkpoint={input.checkpoint:q} {params.score:q}"
+        "exec mmdet-flow serve --checkpoint={input.checkpoint:q} {params.score:q}"
         " {params.thresholds:q} --threads={threads} {params.options:q}"
         " 2> >(tee {log:q} >&2)"
 
@@ -43,7 +43,7 @@ rule answer_round_trip:
     # Snakemake waits for the file for seconds only; the stream keeps what comes before
     # the model is loaded. The timeout ends the service where Snakemake does not.
     shell:
-        "touch {output:q} && exec mmdet_predict_redis --checkpoint={input.checkpoint:q}"
+        "touch {output:q} && exec mmdet-flow serve --checkpoint={input.checkpoint:q}"
         " {params.score:q} {params.thresholds:q} --threads={threads}"
         " --redis_front=streams --embedded_redis --redis_port={params.port}"
         " --idle_timeout=60 2> {log:q}"
@@ -67,5 +67,5 @@ rule round_trip:
     params:
         port=round_trip_port,
     shell:
-        "mmdet_redis_load --images={input.images:q} --compare {input.opex:q}"
-        " --redis_front=streams --redis_port={params.port} > {output:q} 2> {log:q}"
+        "mmdet-flow redis load --images={input.images:q} --compare {input.opex:q}"
+        " --redis-front=streams --redis-port={params.port} > {output:q} 2> {log:q}"

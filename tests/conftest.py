@@ -1,11 +1,13 @@
 """What tests share: a small example, a model trained on it, and a Redis server."""
 
+import argparse
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import convert
 from mmdet_flow.dataset.example import make_example
 from mmdet_flow.dataset.split import split
+from mmdet_flow.main import PROG, command_at, main
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -26,19 +29,30 @@ FINISHED = "sea-side"
 
 
 def run_command(
-    name: str, *args, cwd: Path | None = None, timeout: int = 600, **variables
+    command: str, *args, cwd: Path | None = None, timeout: int = 600, **variables
 ) -> subprocess.CompletedProcess:
-    """Run a command of the project the way a user does."""
+    """Run a command of the project, in one word or several, the way a user does."""
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("MMDET_CLASSES", None)
+    program, *words = command.split()
     return subprocess.run(
-        [BIN / name, *map(str, args)],
+        [BIN / program, *words, *map(str, args)],
         cwd=cwd,
         env=environment | variables,
         capture_output=True,
         text=True,
         timeout=timeout,
     )
+
+
+def command_of(words: str) -> Callable[[Iterable], int]:
+    """Return a command as a function of its arguments that runs in this process."""
+    return lambda argv: main([*words.split(), *map(str, argv)])
+
+
+def parser_of(words: str) -> argparse.ArgumentParser:
+    """Return the parser of a command."""
+    return command_at(words.split()).build_parser(f"{PROG} {words}")
 
 
 def the_error(run: subprocess.CompletedProcess) -> str:
@@ -104,7 +118,7 @@ def patched_config(
     """Write the config of a small instance segmenter that trains in seconds."""
     splits = [f"--{name}={dataset.splits / name}.json" for name in ("train", "val")]
     run = run_command(
-        "mmdet_patch",
+        "mmdet-flow model patch",
         base,
         f"--output={output}",
         *splits,
@@ -140,7 +154,14 @@ def trained(dataset, tmp_path_factory) -> Trained:
     root = tmp_path_factory.mktemp("trained")
     config = patched_config(dataset, root / "config.py")
     run = run_command(
-        *("mmdet_train", config, "--work-dir", root / "work", "--threads", "2"),
+        *(
+            "mmdet-flow model train",
+            config,
+            "--work-dir",
+            root / "work",
+            "--threads",
+            "2",
+        ),
         *("--publish", root / "checkpoint.pth"),
     )
     assert run.returncode == 0, run.stderr[-3000:]
@@ -151,16 +172,13 @@ def trained(dataset, tmp_path_factory) -> Trained:
 def finished(trained, dataset, tmp_path_factory):
     """A finished run, which tests leave as it is."""
     from mmdet_flow.dataset.card import make_card
-    from mmdet_flow.evaluation import evaluate, thresholds
-    from mmdet_flow.handover import model_card
-    from mmdet_flow.model import export
 
     run = tmp_path_factory.mktemp("results") / FINISHED
     (run / "model").mkdir(parents=True)
     shutil.copy(trained.checkpoint, run / "model" / "checkpoint.pth")
     shutil.copy(trained.config, run / "model" / "config.py")
     base = ["rtmdet-ins_tiny_8xb32-300e_coco", "--save-path"]
-    assert export.main([*base, str(run / "model" / "base.py")]) == 0
+    assert command_of("model config")([*base, run / "model" / "base.py"]) == 0
     (run / "training").mkdir()
     for name in ("recipe.json", "validation.csv"):
         shutil.copy(trained.work_dir / name, run / "training")
@@ -177,13 +195,14 @@ def finished(trained, dataset, tmp_path_factory):
     val = ["--annotations", dataset.splits / "val.json", "--images", dataset.images]
     places = run / "evaluation", run / "evaluation" / "thresholds.json"
     options = ["--score", LOW_SCORE, "--bootstrap", 20, "--output", places[0]]
-    assert evaluate.main([*map(str, [*model, *test, *options])]) == 0
-    assert thresholds.main([*map(str, [*model, *val, "--output", places[1]])]) == 0
+    assert command_of("evaluate metrics")([*model, *test, *options]) == 0
+    chosen = [*model, *val, "--output", places[1]]
+    assert command_of("evaluate thresholds")(chosen) == 0
     # A model that has hardly learned may have no scores of its own.
     content = json.loads(places[1].read_text())
     content["scores"] = dict.fromkeys(splits["val"].classes, LOW_SCORE)
     places[1].write_text(json.dumps(content))
-    assert model_card.main([str(run)]) == 0
+    assert command_of("handover card")([run]) == 0
     return run
 
 

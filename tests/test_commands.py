@@ -1,7 +1,6 @@
-"""What every command owes its user: help, examples, completion."""
+"""What every command owes its user: a place, help, examples, completion."""
 
-import argparse
-import importlib
+import ast
 import os
 import re
 import shlex
@@ -11,39 +10,124 @@ import tomllib
 
 import pytest
 
-from tests.conftest import BIN, ROOT
+from mmdet_flow import __version__
+from mmdet_flow.main import COMMANDS, PATHS, main
+from tests.conftest import BIN, ROOT, parser_of, run_command
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORDS = [" ".join(path) for path in PATHS]
+REFERENCE = {
+    "mmdet_config": "model config",
+    "mmdet_train": "model train",
+    "mmdet_predict": "predict",
+    "mmdet_predict_redis": "serve",
+}
+"""The commands of the reference image, and what they are here."""
+
+SLOW_TO_IMPORT = {"torch", "mmdet", "mmengine", "openvino", "mlflow", "cv2", "pandas"}
 
 
-def parser_of(command: str) -> argparse.ArgumentParser:
-    module = PROJECT["scripts"][command].split(":")[0]
-    return importlib.import_module(module).build_parser()
-
-
-@pytest.mark.parametrize("command", PROJECT["scripts"])
-def test_each_option_is_described_and_each_example_is_right(command, capsys):
-    parser = parser_of(command)
+@pytest.mark.parametrize("words", WORDS)
+def test_each_option_is_described_and_each_example_is_right(words):
+    parser = parser_of(words)
     assert [one.dest for one in parser._actions if not one.help] == []
 
     text = parser.format_help().split("examples:\n")[1].replace("\\\n", "")
     for line in text.strip().splitlines():
-        name, *arguments = shlex.split(line)
-        assert name == command
+        name, *arguments = shlex.split(line.replace(f"mmdet-flow {words}", "command"))
+        assert name == "command"
         parser.parse_args(arguments)  # would exit, and say why
 
 
+@pytest.mark.parametrize("words", WORDS)
+def test_options_have_dashes_but_for_those_of_the_reference_image(words):
+    options = parser_of(words)._option_string_actions
+    of_old_launchers = {"--local_rank"}
+    with_underscores = {one for one in options if "_" in one} - of_old_launchers
+    with_dashes = {one for one in options if "-" in one[2:]} - {"--local-rank"}
+    assert not (with_dashes if words in ("predict", "serve") else with_underscores)
+
+
+def test_what_is_on_the_path():
+    assert PROJECT["scripts"].keys() == {"mmdet-flow", *REFERENCE}
+    for name in PROJECT["scripts"]:
+        run = run_command(name, "--version")
+        assert (run.returncode, run.stdout) == (0, f"{name} {__version__}\n")
+
+
+@pytest.mark.parametrize(("name", "words"), REFERENCE.items())
+def test_a_command_of_the_reference_image_is_one_of_ours(name, words):
+    its = run_command(name, "--help", COLUMNS="200").stdout
+    ours = run_command(f"mmdet-flow {words}", "--help", COLUMNS="200").stdout
+    assert its.startswith(f"usage: {name} ")
+    options = "\noptions:\n"
+    assert its.split(options)[1].split("examples:")[0] in ours
+
+
+def test_the_overview_fits_a_screen_and_begins_with_what_comes_first(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 80
+    assert text.index("start doctor") < text.index("data convert")
+    assert [words for words in WORDS if words.split()[-1] not in text] == []
+
+
 @pytest.mark.parametrize(
-    ("command", "option"),
+    "group", [g for g in COMMANDS if not isinstance(COMMANDS[g], str)]
+)
+def test_a_group_lists_its_commands(group, capsys):
+    assert main([group]) == 0
+    listed = capsys.readouterr().out
+    assert main([group, "--help"]) == 0
+    assert capsys.readouterr().out == listed
+    assert re.findall(rf"^  {group} (\w+) ", listed, re.M) == list(COMMANDS[group])
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
     [
-        ("mmdet_split", "--seed"),
-        ("mmdet_example", "--seed"),
-        ("mmdet_evaluate", "--bootstrap"),
+        ("dta check", "did you mean data?"),
+        ("data chek", "did you mean check?"),
+        ("convert --format voc", "did you mean data convert?"),
+        ("zzz", "see mmdet-flow --help"),
+        ("model zzz", "see mmdet-flow model --help"),
+        ("--quiet", "see mmdet-flow --help"),
+        ("", None),
     ],
 )
-def test_a_count_below_0_is_refused(command, option, capsys):
+def test_a_word_that_is_none_is_one_line_with_the_nearest(words, hint, capsys):
+    code = main(words.split())
+    said = capsys.readouterr()
+    if hint is None:
+        assert (code, said.err) == (0, "")
+    else:
+        assert code == 2 and said.out == ""
+        assert said.err.endswith(f"; {hint}\n") and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["", *COMMANDS, *WORDS])
+def test_help_waits_for_no_slow_import(words):
+    run = run_command(f"mmdet-flow {words}", "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert run.returncode == 0 and run.stdout.startswith("usage: mmdet-flow")
+    imported = {line.split("|")[-1].strip() for line in run.stderr.splitlines()}
+    assert not imported & SLOW_TO_IMPORT
+    commands = {name for name in imported if name.startswith("mmdet_flow.commands")}
+    own = f"mmdet_flow.commands.{words.replace(' ', '.')}"
+    assert {name for name in commands if not own.startswith(name)} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("data split", "--seed"),
+        ("start example", "--seed"),
+        ("evaluate metrics", "--bootstrap"),
+    ],
+)
+def test_a_count_below_0_is_refused(words, option, capsys):
     with pytest.raises(SystemExit) as ended:
-        parser_of(command).parse_args([option, "-1"])
+        parser_of(words).parse_args([option, "-1"])
     assert ended.value.code == 2 and "-1 is below 0" in capsys.readouterr().err
 
 
@@ -60,16 +144,36 @@ def completions(line: str) -> set[str]:
     return {re.sub(r"\W+$", "", one) for one in done.stdout.split("\n")} - {""}
 
 
-def test_a_shell_completes_options_choices_and_files(tmp_path, monkeypatch):
+HELP = {"-h", "--help"}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("mmdet-flow ", {*COMMANDS} | HELP),
+        ("mmdet-flow da", {"data"}),
+        ("mmdet-flow data", {"data"}),
+        ("mmdet-flow data ", {*COMMANDS["data"]} | HELP),
+        ("mmdet-flow data co", {"convert"}),
+        ("mmdet-flow data convert --for", {"--format"}),
+        ("mmdet-flow predict --prediction_f", {"--prediction_format"}),
+        ("mmdet-flow predict --prediction_format ", {"opex", "rois", "both"}),
+        ("mmdet-flow predict --checkpoint ce", {"cells.pth"}),
+        ("mmdet-flow data check --labels ce", {"cells.pth"}),
+        ("mmdet_predict --prediction_f", {"--prediction_format"}),
+        ("mmdet_predict --checkpoint ce", {"cells.pth"}),
+    ],
+)
+def test_a_shell_completes_commands_options_choices_and_files(
+    line, expected, tmp_path, monkeypatch
+):
     (tmp_path / "cells.pth").touch()
     monkeypatch.chdir(tmp_path)
-    assert completions("mmdet_predict --prediction_f") == {"--prediction_format"}
-    assert completions("mmdet_predict --prediction_format ") == {"opex", "rois", "both"}
-    assert completions("mmdet_predict --checkpoint ce") == {"cells.pth"}
+    assert completions(line) == expected
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():
-    """As in ``mmdet_config --list | head -1``."""
+    """As in ``mmdet-flow model config --list | head -1``."""
     process = subprocess.Popen(
         [BIN / "mmdet_config", "--list", "yolo*"],
         stdout=subprocess.PIPE,
@@ -79,3 +183,28 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     assert process.wait(timeout=300) == 128 + signal.SIGPIPE
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_the_table_and_the_modules_are_the_same():
+    folder = ROOT / "scripts/mmdet_flow/commands"
+    found = {
+        path.relative_to(folder).with_suffix("").parts
+        for path in folder.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert found == set(PATHS)
+
+
+def test_only_commands_see_the_arguments():
+    """Other modules take values; those that name options have them from options.py."""
+    package = ROOT / "scripts/mmdet_flow"
+    takers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "Namespace"
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+    elsewhere = {one for one in takers if not one.startswith("commands/")}
+    assert {one for one in elsewhere if not one.endswith("options.py")} == {"cli.py"}

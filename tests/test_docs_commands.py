@@ -63,13 +63,13 @@ def test_the_targets_on_a_page_are_in_the_makefile(page):
 
 
 def test_wrong_commands_are_found():
-    page = "text\n\n    $ .venv/bin/mmdet_shard photos --sise 3 \\\n      --output x\n"
+    page = "text\n\n    $ .venv/bin/mmdet-flow step shard photos --sise 3 \\\n      --output x\n"
     assert commands(page) == [
-        ("mmdet_shard", ["photos", "--sise", "3", "--output", "x"])
+        ("mmdet-flow step shard", ["photos", "--sise", "3", "--output", "x"])
     ]
     assert not is_right(*commands(page)[0])
-    assert not is_right("mmdet_shard", ["photos", "...", "--sise"])
-    assert is_right("mmdet_shard", ["photos", "..."])
+    assert not is_right("mmdet-flow step shard", ["photos", "...", "--sise"])
+    assert is_right("mmdet-flow step shard", ["photos", "..."])
 
 
 @pytest.fixture
@@ -96,11 +96,14 @@ def test_the_commands_on_a_page_do_what_it_says(name, desk):
     page = (ROOT / f"docs/{name}.md").read_text()
     for command, arguments in commands(page):
         words = {command, *arguments}
-        if words & {"...", "mmdet_predict_redis", "--uri", "results/cells-*"}:
+        if words & {"...", "mmdet-flow serve", "--uri", "results/cells-*"}:
             continue
         if not any((desk / "new").iterdir()):
             shutil.copytree(desk / "images", desk / "new", dirs_exist_ok=True)
         run = run_command(command, *arguments, cwd=desk)
         assert run.returncode == 0, (command, arguments, run.stderr)
-        if "cells.zip" in " ".join(arguments) or command == "mmdet_package":
+        if (
+            "cells.zip" in " ".join(arguments)
+            or command == "mmdet-flow handover package"
+        ):
             shutil.copy(desk / "results/cells/model/cells.zip", desk)

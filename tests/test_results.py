@@ -5,11 +5,8 @@ import shutil
 
 import pytest
 
-from mmdet_flow.comparison import compare, leaderboard
 from mmdet_flow.errors import DataError, ModelError
-from mmdet_flow.evaluation import summary
-from mmdet_flow.handover import model_card, package, pages
-from mmdet_flow.record import record, track
+from tests.conftest import command_of
 
 STRANGE = (b"", b"null", b"[]", b"{}", b'"a"', b"\xff\xfe", b"a,b\n1,2\n", b"[" * 9999)
 
@@ -19,24 +16,35 @@ FACTS = (
     *("evaluation/thresholds.json", "training/validation.csv", "model/config.py"),
 )
 FILES = {
-    leaderboard: (METRICS, "training/recipe.json"),
-    compare: (METRICS, "evaluation/detections.json", "training/recipe.json"),
-    pages: (*FACTS, "model/card.md"),
-    model_card: FACTS,
-    package: ("evaluation/thresholds.json", "model/checkpoint.precision.json"),
-    summary: (METRICS, "dataset/report.json", "predictions/images.csv"),
-    record: ("training/recipe.json", "splits/test.json", "predictions/images.csv"),
-    track: ("run.json",),
+    "compare leaderboard": (METRICS, "training/recipe.json"),
+    "compare experiments": (
+        METRICS,
+        "evaluation/detections.json",
+        "training/recipe.json",
+    ),
+    "step pages": (*FACTS, "model/card.md"),
+    "handover card": FACTS,
+    "handover package": (
+        "evaluation/thresholds.json",
+        "model/checkpoint.precision.json",
+    ),
+    "step summary": (METRICS, "dataset/report.json", "predictions/images.csv"),
+    "step record": (
+        "training/recipe.json",
+        "splits/test.json",
+        "predictions/images.csv",
+    ),
+    "track": ("run.json",),
 }
 
 
 def arguments(command, run, whole, output) -> list:
-    match command.__name__.rpartition(".")[2]:
-        case "leaderboard":
+    match command:
+        case "compare leaderboard":
             return [run, whole, "--csv", output]
-        case "compare":
+        case "compare experiments":
             return [run, whole, "--bootstrap", 2, "--output", output]
-        case "record":
+        case "step record":
             return [run]
         case "track":
             return [run, "--tries", 1, "--uri", f"sqlite:///{output}/mlflow.db"]
@@ -55,14 +63,14 @@ def test_whatever_a_file_holds(command, finished, dataset, tmp_path, capsys):
         whole = file.read_bytes() if file.is_file() else None
         for content in STRANGE:
             file.write_bytes(content)
-            code = command.main(list(map(str, given)))
+            code = command_of(command)(given)
             lines = capsys.readouterr().err.splitlines()
             said = [line for line in lines if line.startswith("error: ")]
             assert code in refused | {0}, (name, content, said)
             assert len(said) == (code in refused), (name, content, said)
         file.unlink()
         os.mkfifo(file)
-        assert command.main(list(map(str, given))) in refused | {0}, name
+        assert command_of(command)(given) in refused | {0}, name
         capsys.readouterr()
         file.unlink(missing_ok=True)
         if whole is not None:

@@ -24,7 +24,7 @@ from mmdet_flow.scrub import Scrubber, shown
         ("--classes token coin", "--classes token coin"),
         ("model.tokenizer=3", "model.tokenizer=3"),
         # Places.
-        ("mmdet_check /home/alice/data", "mmdet_check .../data"),
+        ("mmdet-flow data check /home/alice/data", "mmdet-flow data check .../data"),
         ("--images=/scratch/bob/my/x.png", "--images=.../x.png"),
         ("/srv/flow/results/a/run.json", "results/a/run.json"),
         ("a/b c/d 2> logs/x.log", "a/b c/d 2> logs/x.log"),

@@ -9,9 +9,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mmdet_flow.images import read_image
 from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.folder import list_images
-from mmdet_flow.images import read_image
 
 
 def main() -> None:

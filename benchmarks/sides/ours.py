@@ -1,4 +1,4 @@
-"""Our side: from image files to OPEX files, by the runner of mmdet_predict."""
+"""Our side: from image files to OPEX files, by the runner of mmdet-flow predict."""
 
 import itertools
 import json

@@ -174,7 +174,11 @@ def undisturbed(cluster, tmp_path_factory) -> Project:
     (project.folder / "site").mkdir()
     (project.folder / "site/profile.yaml").write_text(yaml.safe_dump(SITE))
     run_command(
-        "mmdet_example", "--output", project.folder / "data/example", "--images", "16"
+        "mmdet-flow start example",
+        "--output",
+        project.folder / "data/example",
+        "--images",
+        "16",
     )
     project.run(options=["--set-resources", PLACES])
     return project

@@ -67,7 +67,12 @@ def start_two(launcher: str, *arguments) -> Run:
     }[launcher]  # fmt: skip
     # mpirun kills what does not end in so many seconds.
     patience = {"OMPI_MCA_odls_base_sigkill_timeout": str(TIMEOUT)}
-    command = [*words, BIN / "mmdet_train", f"--launcher={launcher}", *arguments]
+    command = [
+        *words,
+        BIN / "mmdet_train",
+        f"--launcher={launcher}",
+        *arguments,
+    ]
     return Run(command, **patience)
 
 
@@ -93,7 +98,7 @@ def one_step(dataset, folder, batch: int) -> list:
 def alone(dataset, tmp_path_factory) -> dict[str, torch.Tensor]:
     """The weights after a step of one process with four images."""
     folder = tmp_path_factory.mktemp("alone") / "run"
-    run = run_command("mmdet_train", *one_step(dataset, folder, 4))
+    run = run_command("mmdet-flow model train", *one_step(dataset, folder, 4))
     assert run.returncode == 75, run.stderr[-2000:]
     return load_training_checkpoint(folder / "work/iter_1.pth")["state_dict"]
 
@@ -189,10 +194,12 @@ def test_one_process_does_not_go_on_with_the_training_of_two(
 ):
     work = tmp_path / "work"
     shutil.copytree(undisturbed_two, work)
-    run = run_command("mmdet_verify", work)
+    run = run_command("mmdet-flow model verify", work)
     assert run.returncode == 4
     assert "was trained by 2 processes" in the_error(run)
-    run = run_command("mmdet_train", *training(config, work, "--max-hours", "0.0001"))
+    run = run_command(
+        "mmdet-flow model train", *training(config, work, "--max-hours", "0.0001")
+    )
     assert run.returncode == 75, run.stderr[-2000:]
     assert "training starts from the beginning" in run.stderr
 
@@ -206,7 +213,11 @@ def test_a_process_that_loses_the_other_says_so(config, free_port, tmp_path):
         "MASTER_PORT": str(free_port),
         "WORLD_SIZE": "2",
     }
-    command = [BIN / "mmdet_train", "--launcher=pytorch", *training(config, work)]
+    command = [
+        BIN / "mmdet_train",
+        "--launcher=pytorch",
+        *training(config, work),
+    ]
     runs = [Run(command, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in ("0", "1")]
     wait_for_steps(work, runs[0])
     runs[1].process.kill()

@@ -109,7 +109,7 @@ def test_a_training_that_hangs_is_cut_off_and_goes_on(cluster, project, undistur
     run = project.start(MODEL, options=["--set-resources", limit])
     wait_for_a_state(project, run)
     job = project.job_of("train_model")
-    for pid in processes_of(job["NodeList"], "mmdet_train"):
+    for pid in processes_of(job["NodeList"], "mmdet-flow"):
         os.kill(pid, signal.SIGSTOP)
     project.expect_success(run)
     state = slurm("squeue", "-h", "--states=all", "-o", "%T", "-j", job["JobId"])

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from mmdet_flow.comparison.compare import main
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.pages.render import render
 from tests.comparison.results import VERSIONS, write_experiment
+from tests.conftest import command_of
 from tests.evaluation.scenes import (
     CLASSES,
     found_in,
@@ -16,6 +16,8 @@ from tests.evaluation.scenes import (
     truth_of,
     with_masks,
 )
+
+main = command_of("compare experiments")
 
 LEAF, SHELL = ("leaf", 0, 0, 40, 40), ("shell", 50, 50, 40, 40)
 TRUTH = truth_of([LEAF], [LEAF, SHELL])

@@ -4,9 +4,11 @@ import statistics
 
 import pytest
 
-from mmdet_flow.comparison.leaderboard import main
 from tests.comparison.results import write_experiment, write_times
+from tests.conftest import command_of
 from tests.evaluation.scenes import found_in, truth_of, with_masks
+
+main = command_of("compare leaderboard")
 
 LEAF, SHELL = ("leaf", 0, 0, 40, 40), ("shell", 50, 50, 40, 40)
 TRUTH = truth_of([LEAF], [LEAF, SHELL])

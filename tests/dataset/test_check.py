@@ -327,7 +327,7 @@ def test_the_command_reports_all_findings_at_once(voc):
     annotate(voc, ("cat", 9, 1, 3, 9), ("", 1, 1, 9, 9))
     truncate(voc / "images/c.jpg")
     run = run_command(
-        *("mmdet_check", "--format=voc", "--annotations", voc / "xml"),
+        *("mmdet-flow data check", "--format=voc", "--annotations", voc / "xml"),
         *("--images", voc / "images", "--report", voc / "report.json"),
     )
     assert run.returncode == 3

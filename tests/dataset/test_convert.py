@@ -306,7 +306,7 @@ def test_nothing_is_written_when_something_would_be_lost(voc):
 
 def test_unknown_class_names_the_nearest(voc):
     run = run_command(
-        *("mmdet_convert", "--format=voc", f"--annotations={voc / 'xml'}"),
+        *("mmdet-flow data convert", "--format=voc", f"--annotations={voc / 'xml'}"),
         *(f"--images={voc / 'images'}", f"--output={voc / 'out'}"),
         *("--classes", "dog", "Cat"),
     )

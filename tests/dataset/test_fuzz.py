@@ -330,5 +330,5 @@ def test_a_pattern_that_is_none_is_one_line(folder):
 
 def test_another_report_is_one_line(tmp_path):
     (tmp_path / "report.json").write_text('{"duplicates": [1]}')
-    with pytest.raises(DataError, match="is not a report of mmdet_convert"):
+    with pytest.raises(DataError, match="is not a report of mmdet-flow data convert"):
         keep_duplicates_together({}, tmp_path / "report.json")

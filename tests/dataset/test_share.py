@@ -2,7 +2,10 @@ import os
 
 import pytest
 
-from mmdet_flow.dataset.share import FILES, main
+from mmdet_flow.dataset.share import FILES
+from tests.conftest import command_of
+
+main = command_of("step share")
 
 
 def shared(source, output) -> int:

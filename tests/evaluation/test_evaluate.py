@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from mmdet_flow.evaluation.evaluate import main
 from mmdet_flow.evaluation.metrics import measure
-from tests.conftest import run_command, the_error
+from tests.conftest import command_of, run_command, the_error
 from tests.evaluation.scenes import found_in, random_scene, truth_of, with_masks
+
+main = command_of("evaluate metrics")
 
 
 def truth_as_results(coco) -> list[dict]:
@@ -39,7 +40,7 @@ def test_swapped_classes_score_nothing(dataset):
 
 def test_the_command_writes_metrics_for_boxes_and_masks(dataset, trained, tmp_path):
     run = run_command(
-        *("mmdet_evaluate", "--checkpoint", trained.checkpoint),
+        *("mmdet-flow evaluate metrics", "--checkpoint", trained.checkpoint),
         *("--annotations", dataset.splits / "test.json", "--images", dataset.images),
         *("--output", tmp_path),
     )
@@ -61,7 +62,7 @@ def test_another_class_order_is_refused(dataset, trained, tmp_path, order):
         category["name"] = names[index]
     coco.write(tmp_path / "swapped.json")
     run = run_command(
-        *("mmdet_evaluate", "--checkpoint", trained.checkpoint),
+        *("mmdet-flow evaluate metrics", "--checkpoint", trained.checkpoint),
         *("--annotations", tmp_path / "swapped.json", "--images", dataset.images),
         *("--output", tmp_path / "out"),
     )

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.evaluation.gallery import main
+from tests.conftest import command_of
 from tests.evaluation.scenes import CLASSES, SIZE, found_in, truth_of
+
+main = command_of("evaluate gallery")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TITLE = "cells & <leaves>"

@@ -7,14 +7,15 @@ import pytest
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
 from mmdet_flow.evaluation.precision import Candidate, choose
-from mmdet_flow.handover import package
+from mmdet_flow.images import read_image
 from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.engines.quantize import quantize
-from mmdet_flow.images import read_image
 from mmdet_flow.inference.int8_file import int8_file, read_int8, write_int8
 from mmdet_flow.inference.package_file import CHECKPOINT, open_package
 from mmdet_flow.inference.precision import chosen_precision, here, precision_file
-from tests.conftest import run_command
+from tests.conftest import command_of, run_command
+
+package = command_of("handover package")
 
 EXACT = Candidate("fp32", 0.5, 10.0)
 
@@ -40,7 +41,13 @@ def test_the_winner_is_used_from_then_on(trained, dataset, tmp_path):
     checkpoint = tmp_path / "model.pth"
     shutil.copy(trained.checkpoint, checkpoint)
     run = run_command(
-        *("mmdet_export", "--checkpoint", checkpoint, "--images", dataset.images),
+        *(
+            "mmdet-flow evaluate precision",
+            "--checkpoint",
+            checkpoint,
+            "--images",
+            dataset.images,
+        ),
         *("--annotations", dataset.splits / "val.json", "--max_map_drop", "0.005"),
     )
     assert run.returncode == 0, run.stderr
@@ -82,7 +89,13 @@ def in_int8(trained, dataset, tmp_path_factory):
     checkpoint = tmp_path_factory.mktemp("int8") / "checkpoint.pth"
     shutil.copy(trained.checkpoint, checkpoint)
     run = run_command(
-        *("mmdet_export", "--checkpoint", checkpoint, "--images", dataset.images),
+        *(
+            "mmdet-flow evaluate precision",
+            "--checkpoint",
+            checkpoint,
+            "--images",
+            dataset.images,
+        ),
         *("--annotations", dataset.splits / "val.json", "--precision", "int8"),
         *("--calibration", dataset.splits / "train.json", "--max_map_drop", "1"),
     )
@@ -136,7 +149,7 @@ def test_a_missing_damaged_or_strange_int8_is_said(in_int8, trained, tmp_path):
             int8_file(checkpoint).write_bytes(content)
         with pytest.raises(ModelError, match=reason) as error:
             Detector(checkpoint, threads=2, precision="int8")
-        assert "mmdet_export --precision int8" in str(error.value)
+        assert "mmdet-flow evaluate precision --precision int8" in str(error.value)
     with pytest.raises(ModelError, match="of another model"):
         read_int8(in_int8, "of another")
 
@@ -146,7 +159,7 @@ def test_a_package_takes_its_int8_along(in_int8, finished, dataset, tmp_path):
     shutil.copytree(finished, run)
     for path in (in_int8, int8_file(in_int8), precision_file(in_int8)):
         shutil.copy(path, run / "model")
-    assert package.main([str(run)]) == 0
+    assert package([str(run)]) == 0
     folder = open_package(run / "model" / "sea.zip")
     image = read_image(sorted(dataset.images.iterdir())[0])[1]
     packed = Detector(folder / CHECKPOINT, threads=2, precision="auto")
@@ -163,7 +176,7 @@ def test_another_choice_predicts_again(in_int8, dataset, tmp_path):
     for winner in ("fp32", "int8"):
         path.write_text(json.dumps(json.loads(chosen) | {"winner": winner}))
         run = run_command(
-            *("mmdet_predict", "--checkpoint", in_int8, "--score", 0.001),
+            *("mmdet-flow predict", "--checkpoint", in_int8, "--score", 0.001),
             *("--prediction_in", dataset.images, "--prediction_out", out),
             *("--keep_input", "--max_files", 3),
         )

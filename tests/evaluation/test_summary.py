@@ -1,7 +1,9 @@
 import csv
 import shutil
 
-from mmdet_flow.evaluation import summary
+from tests.conftest import command_of
+
+summary = command_of("step summary")
 
 
 def test_it_says_what_was_made_and_where(finished, tmp_path):
@@ -13,7 +15,7 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
     output = tmp_path / "summary.txt"
 
     def summarize(*options) -> str:
-        assert summary.main([str(run), "--output", str(output), *options]) == 0
+        assert summary([str(run), "--output", str(output), *options]) == 0
         return output.read_text()
 
     text = summarize()

@@ -3,8 +3,11 @@ import json
 import pytest
 
 from mmdet_flow.evaluation.detect import Found
-from mmdet_flow.evaluation.thresholds import main, thresholds
+from mmdet_flow.evaluation.thresholds import thresholds
+from tests.conftest import command_of
 from tests.evaluation.scenes import found_in, random_scene, truth_of
+
+main = command_of("evaluate thresholds")
 
 LEAVES = [("leaf", x, 0, 18, 18) for x in (0, 20, 40, 60)]
 PEBBLE = ("pebble", 0, 50, 30, 30)

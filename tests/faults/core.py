@@ -136,7 +136,10 @@ def environment(world) -> dict[str, str]:
 
 
 def start(world, *command, cwd=None, file_size=None, **pipes) -> subprocess.Popen:
-    """Start a command in a process group of its own, with bounded memory."""
+    """Start a command in a process group of its own, with bounded memory.
+
+    Its first part is a path, or the words of a command of ours.
+    """
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -145,9 +148,10 @@ def start(world, *command, cwd=None, file_size=None, **pipes) -> subprocess.Pope
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
-    name, *rest = map(str, command)
+    first, *rest = map(str, command)
+    name, *words = [first] if os.path.isabs(first) else first.split()
     return subprocess.Popen(
-        [BIN / name if not os.path.isabs(name) else name, *rest],
+        [BIN / name, *words, *rest],
         cwd=cwd,
         env=environment(world),
         start_new_session=True,

@@ -77,12 +77,18 @@ def _fill_and_repeat(case: Case, key: str, asked, prepare, result) -> None:
 
 @scenario("full-convert", cases=10)
 def full_convert(case: Case) -> None:
-    """mmdet_convert on a full disk: one line, and complete after room is made"""
+    """data convert on a full disk: one line, and complete after room is made"""
     data = case.world.dataset
 
     def asked(folder: Path) -> list:
         return [
-            *("mmdet_convert", "--format", "opex", "--annotations", data.source),
+            *(
+                "mmdet-flow data convert",
+                "--format",
+                "opex",
+                "--annotations",
+                data.source,
+            ),
             *("--images", data.source, "--output", folder / "out", "--threads", 1),
         ]
 
@@ -91,7 +97,7 @@ def full_convert(case: Case) -> None:
 
 @scenario("full-predict", cases=12)
 def full_predict(case: Case) -> None:
-    """mmdet_predict on a full disk: one line, and complete after room is made"""
+    """predict on a full disk: one line, and complete after room is made"""
 
     def prepare(folder: Path) -> None:
         shutil.copytree(case.world.dataset.images, folder / "in")
@@ -104,13 +110,13 @@ def full_predict(case: Case) -> None:
 
 @scenario("full-package", cases=6)
 def full_package(case: Case) -> None:
-    """mmdet_package on a full disk: one line, and complete after room is made"""
+    """handover package on a full disk: one line, and complete after room is made"""
     results = case.world.experiment(case.world.folder / "packed" / case.folder.name)
     _fill_and_repeat(
         *(
             case,
             "package",
-            lambda f: ["mmdet_package", results, "--output", f / "m.zip"],
+            lambda f: ["mmdet-flow handover package", results, "--output", f / "m.zip"],
         ),
         *(lambda folder: None, content_of),
     )
@@ -118,11 +124,16 @@ def full_package(case: Case) -> None:
 
 @scenario("full-training", cases=4)
 def full_training(case: Case) -> None:
-    """mmdet_train on a full disk: one line, and the same weights after room is made"""
+    """model train on a full disk: one line, and the same weights after room is made"""
 
     def asked(folder: Path) -> list:
         return [
-            *("mmdet_train", case.world.config, "--work-dir", folder / "work"),
+            *(
+                "mmdet-flow model train",
+                case.world.config,
+                "--work-dir",
+                folder / "work",
+            ),
             *("--resume", "auto", "--threads", 1, "--publish", folder / "model.pth"),
         ]
 

@@ -17,7 +17,7 @@ from tests.faults.forks import forks_of
 from tests.faults.kills import sources
 from tests.faults.world import SCORE
 
-CHECK, PREDICT = "mmdet_flow.dataset.check", "mmdet_flow.inference.predict"
+CHECK, PREDICT = "data check", "predict"
 MARKER, OUTPUT_MARK = "code-ran", "a stranger"
 
 

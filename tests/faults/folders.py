@@ -42,7 +42,7 @@ MODES: dict[str, tuple] = {
 def command(world, folder: Path, *options) -> list:
     filled = [str(word).replace("{}", str(folder)) for word in options]
     return [
-        *("mmdet_predict", "--checkpoint", world.checkpoint, "--threads", 1),
+        *("mmdet-flow predict", "--checkpoint", world.checkpoint, "--threads", 1),
         *("--score", SCORE, "--batch_size", 2, "--backend", "torch"),
         *("--prediction_in", folder / "in", "--prediction_out", folder / "out"),
         *filled,
@@ -56,7 +56,7 @@ def made(folder: Path) -> dict:
 
 @scenario("kill-predict", cases=40)
 def kill_predict(case: Case) -> None:
-    """mmdet_predict in eight modes, killed and repeated: the same bytes, none lost"""
+    """predict in eight modes, killed and repeated: the same bytes, none lost"""
     mode = sorted(MODES)[case.number % len(MODES)]
 
     def undisturbed():

@@ -1,6 +1,6 @@
 """Commands in forks of one process that has imported everything: hundreds a minute.
 
-`Forks.run` is as ``core.run``, for the ``main`` of a module. A fork that crashes, hangs
+`Forks.run` is as ``core.run``, for the words of a command. A fork that crashes, hangs
 or exceeds its memory hurts nobody else. The process itself reads requests, a JSON line
 each, and runs no thread.
 """
@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 
+from mmdet_flow.main import command_at, main
 from tests.faults.core import Bug, Hung, Run, end, environment
 
 ROOM = 6 << 30
@@ -25,12 +26,12 @@ ROOM = 6 << 30
 class Forks:
     """One process to fork from; requests follow one another."""
 
-    def __init__(self, world, *modules: str) -> None:
+    def __init__(self, world, *commands: str) -> None:
         self._lock = threading.Lock()
-        self._folder = world.folder / "forks" / modules[0]
+        self._folder = world.folder / "forks" / commands[0]
         self._folder.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.forks", *modules],
+            [sys.executable, "-m", "tests.faults.forks", *commands],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -40,10 +41,10 @@ class Forks:
             start_new_session=True,
         )
 
-    def run(self, module: str, *argv, cwd: Path, seconds: float = 30) -> Run:
-        """Run ``main`` of a module; Hung if it takes longer, Bug if it crashes."""
+    def run(self, command: str, *argv, cwd: Path, seconds: float = 30) -> Run:
+        """Run a command; Hung if it takes longer, Bug if it crashes."""
         out, err = self._folder / "out", self._folder / "err"
-        asked = {"module": module, "argv": [str(word) for word in argv]}
+        asked = {"argv": [*command.split(), *map(str, argv)]}
         places = {"cwd": str(cwd), "out": str(out), "err": str(err)}
         with self._lock:
             self._process.stdin.write(
@@ -63,16 +64,16 @@ class Forks:
         end(self._process)
 
 
-def forks_of(world, *modules: str) -> Forks:
-    """Return the process of a world that has imported these modules."""
-    key = f"forks {' '.join(modules)}"
-    return world.measured.get(key, lambda: Forks(world, *modules))
+def forks_of(world, *commands: str) -> Forks:
+    """Return the process of a world that has imported these commands."""
+    key = f"forks {' '.join(commands)}"
+    return world.measured.get(key, lambda: Forks(world, *commands))
 
 
-def _serve(modules: list[str]) -> None:
-    for name in modules:
-        importlib.import_module(name)
-    if "mmdet_flow.inference.predict" in modules:
+def _serve(commands: list[str]) -> None:
+    for words in commands:
+        command_at(words.split())
+    if "predict" in commands:
         _import_models()
     for line in sys.stdin:
         begin = time.monotonic()
@@ -95,7 +96,7 @@ def _import_models() -> None:
     torch.set_num_threads(1)
     import_mmdet()
     importlib.import_module("mmdet_flow.inference.runner")
-    importlib.import_module("mmdet_flow.inference.output")
+    importlib.import_module("mmdet_flow.inference.predict")
 
 
 def _work(asked: dict) -> None:
@@ -113,7 +114,7 @@ def _work(asked: dict) -> None:
         for number, place in ((0, None), (1, asked["out"]), (2, asked["err"])):
             os.dup2(null if place is None else os.open(place, flags, 0o600), number)
         os.chdir(asked["cwd"])
-        code = importlib.import_module(asked["module"]).main(asked["argv"])
+        code = main(asked["argv"])
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
     except BaseException:

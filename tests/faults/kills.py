@@ -104,12 +104,12 @@ def _numbered(image, classes):
 
 @scenario("kill-convert", cases=30)
 def kill_convert(case: Case) -> None:
-    """mmdet_convert, killed and repeated: the same bytes."""
+    """data convert, killed and repeated: the same bytes."""
     known = sources(case.world)
     name = sorted(known)[case.number % len(known)]
     annotations, images = known[name]
     command = [
-        *("mmdet_convert", "--format", name, "--annotations", annotations),
+        *("mmdet-flow data convert", "--format", name, "--annotations", annotations),
         *("--images", images, "--output", "{}/out", "--quiet", "--threads", 1),
     ]
     killed_and_repeated(case, f"convert-{name}", command, finished)
@@ -117,17 +117,23 @@ def kill_convert(case: Case) -> None:
 
 @scenario("kill-split", cases=30)
 def kill_split(case: Case) -> None:
-    """mmdet_split, killed and repeated: the same bytes."""
+    """data split, killed and repeated: the same bytes."""
     coco = case.world.dataset.folder / "annotations.json"
-    command = ["mmdet_split", coco, "--output", "{}/out"]
+    command = ["mmdet-flow data split", coco, "--output", "{}/out"]
     killed_and_repeated(case, "split", command, finished)
 
 
 @scenario("kill-training", cases=8)
 def kill_training(case: Case) -> None:
-    """mmdet_train --resume, killed and repeated: the same weights, bit for bit."""
+    """model train --resume, killed and repeated: the same weights, bit for bit."""
     command = [
-        *("mmdet_train", case.world.config, "--work-dir", "{}/work", "--resume"),
+        *(
+            "mmdet-flow model train",
+            case.world.config,
+            "--work-dir",
+            "{}/work",
+            "--resume",
+        ),
         *("auto", "--threads", 1, "--save-minutes", 0, "--publish", "{}/model.pth"),
     ]
 
@@ -139,9 +145,9 @@ def kill_training(case: Case) -> None:
 
 @scenario("kill-package", cases=12)
 def kill_package(case: Case) -> None:
-    """mmdet_package, killed and repeated: the same bytes, which load."""
+    """handover package, killed and repeated: the same bytes, which load."""
     results = case.world.experiment(case.world.folder / "packed" / case.folder.name)
-    command = ["mmdet_package", results, "--output", "{}/m.zip"]
+    command = ["mmdet-flow handover package", results, "--output", "{}/m.zip"]
     killed_and_repeated(case, "package", command, finished)
     shutil.rmtree(results)
     # Loading takes seconds; the bytes are the same.
@@ -150,14 +156,14 @@ def kill_package(case: Case) -> None:
         options = ("--package", case.folder / "m.zip", "--threads", 1)
         places = ("--prediction_in", case.folder / "in")
         out = ("--prediction_out", case.folder / "out")
-        require(run(case.world, "mmdet_predict", *options, *places, *out), 0)
+        require(run(case.world, "mmdet-flow predict", *options, *places, *out), 0)
 
 
 @scenario("kill-record", cases=12)
 def kill_record(case: Case) -> None:
-    """mmdet_record, killed and repeated: run.json is whole and the same."""
+    """step record, killed and repeated: run.json is whole and the same."""
     results = case.world.experiment(case.folder / "results" / "small")
-    command = ["mmdet_record", results, "--config", "{}"]
+    command = ["mmdet-flow step record", results, "--config", "{}"]
     moment = case.dice.uniform(0.02, 1.0) * _seconds(case, command)
     killed = run(case.world, *command, kill_after=moment, cwd=case.folder)
     if killed.code is not None:
@@ -179,7 +185,7 @@ def _seconds(case: Case, command: list) -> float:
         own = case.world.experiment(place)
         changed = [own if Path(str(w)).name == "small" else w for w in command]
         done = require(run(case.world, *changed, cwd=own.parent.parent), 0)
-        if command[0] == "mmdet_record":
+        if command[0] == "mmdet-flow step record":
             text = (own / "run.json").read_text()
             case.world.measured.get("record", lambda: json.loads(text))
         return done.seconds
@@ -189,19 +195,23 @@ def _seconds(case: Case, command: list) -> float:
 
 @scenario("kill-track", cases=14)
 def kill_track(case: Case) -> None:
-    """mmdet_track into a file, killed and repeated: tracked, and no run is RUNNING."""
+    """track into a file, killed and repeated: tracked, and no run is RUNNING."""
     results = case.world.experiment(case.folder / "results" / "small")
-    record = ("mmdet_record", results, "--config", "{}")
+    record = ("mmdet-flow step record", results, "--config", "{}")
     require(run(case.world, *record, cwd=case.folder), 0)
     measured = case.world.measured.get("track", lambda: _undisturbed_track(case))
     # Half of the kills are aimed at the time in which the database is made.
     share = case.dice.uniform(0.1, 1.0) if case.number % 2 else case.dice.uniform(0, 1)
     killed = run(
-        case.world, "mmdet_track", results, kill_after=share * measured, cwd=case.folder
+        case.world,
+        "mmdet-flow track",
+        results,
+        kill_after=share * measured,
+        cwd=case.folder,
     )
     if killed.code is not None:
         require(killed, 0)
-    require(run(case.world, "mmdet_track", results, cwd=case.folder), 0)
+    require(run(case.world, "mmdet-flow track", results, cwd=case.folder), 0)
     statuses = _statuses(case.folder / "results" / "tracking" / "mlflow.db")
     if statuses != ["FINISHED"]:
         raise Lost(f"runs are {statuses}, not one that is FINISHED")
@@ -210,8 +220,11 @@ def kill_track(case: Case) -> None:
 def _undisturbed_track(case: Case) -> float:
     place = case.world.folder / "undisturbed" / "track"
     results = case.world.experiment(place / "results" / "small")
-    require(run(case.world, "mmdet_record", results, "--config", "{}", cwd=place), 0)
-    done = require(run(case.world, "mmdet_track", results, cwd=place), 0)
+    require(
+        run(case.world, "mmdet-flow step record", results, "--config", "{}", cwd=place),
+        0,
+    )
+    done = require(run(case.world, "mmdet-flow track", results, cwd=place), 0)
     return done.seconds
 
 

@@ -28,7 +28,7 @@ def class_names(case: Case) -> None:
     place = case.folder / "cwd"
     place.mkdir()
     done = run(
-        *(world, "mmdet_convert", "--format", "coco", "--annotations", path),
+        *(world, "mmdet-flow data convert", "--format", "coco", "--annotations", path),
         *("--images", world.dataset.images, "--output", case.folder / "out"),
         *("--threads", 1),
         cwd=place,

@@ -50,7 +50,7 @@ class Workers:
     def _start(self, log: Path) -> subprocess.Popen:
         with open(log, "ab") as stream:
             return start(
-                *(self._case.world, "mmdet_predict_redis", "--checkpoint"),
+                *(self._case.world, "mmdet-flow serve", "--checkpoint"),
                 *(self._case.world.checkpoint, "--score", SCORE, "--threads", 1),
                 *("--redis_host", "127.0.0.1", "--redis_port", self._port),
                 *("--quiet", "--backend", "torch", *self._options),

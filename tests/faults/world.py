@@ -54,7 +54,10 @@ class World:
         if not path.is_file():
             place = self.folder / "training"
             options = ("--threads", 1, "--work-dir", place, "--publish", path)
-            require(run(self, "mmdet_train", self.config, *options, seconds=600), 0)
+            require(
+                run(self, "mmdet-flow model train", self.config, *options, seconds=600),
+                0,
+            )
         return path
 
     @cached_property

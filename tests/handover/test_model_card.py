@@ -5,9 +5,10 @@ import pytest
 
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.files import sha256_of
-from mmdet_flow.handover.model_card import main
-from tests.conftest import IMAGE_SIZE
+from tests.conftest import IMAGE_SIZE, command_of
 from tests.handover.conftest import NAME
+
+main = command_of("handover card")
 
 SECTIONS = [
     *("Model details", "Intended use", "Factors", "Metrics", "Evaluation data"),

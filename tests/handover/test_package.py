@@ -8,13 +8,14 @@ import redis
 import torch
 
 from mmdet_flow.files import sha256_of
-from mmdet_flow.handover.package import main
-from mmdet_flow.inference import predict
 from mmdet_flow.inference.package_file import open_package, write_package
 from mmdet_flow.inference.precision import chosen_precision, here
-from mmdet_flow.serving import service
-from tests.conftest import LOW_SCORE
+from tests.conftest import LOW_SCORE, command_of
 from tests.handover.conftest import NAME
+
+main = command_of("handover package")
+predict = command_of("predict")
+serve = command_of("serve")
 
 MEMBERS = ["checkpoint.pth", "classes.txt", "config.py", "manifest.json"]
 CARD = "model_card.md"
@@ -41,7 +42,7 @@ def files_of(folder) -> dict[str, bytes]:
 
 def predicted(dataset, folder, *options) -> dict[str, bytes]:
     """Predict for the test images; return the files by name."""
-    code = predict.main(
+    code = predict(
         [
             *map(str, options),
             *("--prediction_in", str(dataset.images), "--keep_input"),
@@ -136,9 +137,9 @@ def test_options_that_do_not_go_together(run, dataset, tmp_path, capsys):
     (run / "evaluation/thresholds.json").unlink()
     assert main([str(run), "--output", str(tmp_path / "m.zip")]) == 0
     package = ["--package", str(tmp_path / "m.zip"), *_folders(dataset, tmp_path)]
-    assert predict.main([*package, "--config", "x.py"]) == 2
+    assert predict([*package, "--config", "x.py"]) == 2
     assert "--config: is for --checkpoint" in capsys.readouterr().err
-    assert predict.main([*package, "--score", "auto"]) == 2
+    assert predict([*package, "--score", "auto"]) == 2
     assert "m.zip has no thresholds; give a number" in capsys.readouterr().err
     assert not (tmp_path / "never").exists()
 
@@ -151,7 +152,7 @@ def test_redis_answers_from_a_package(
     client.xadd("images", {"image": path.read_bytes(), "id": path.name})
     options = ["--redis_front", "streams", "--redis_port", redis_port]
     options += ["--max_messages", 1, "--threads", 2, "--score", LOW_SCORE]
-    assert service.main([*map(str, ["--package", package, *options])]) == 0
+    assert serve([*map(str, ["--package", package, *options])]) == 0
     ((_, answer),) = client.xrange("predictions")
     answer = json.loads(answer[b"opex"])
     inbox = tmp_path / "in"
@@ -160,7 +161,7 @@ def test_redis_answers_from_a_package(
     checkpoint = finished / "model" / "checkpoint.pth"
     found = [*("--checkpoint", checkpoint), *("--score", LOW_SCORE, "--threads", 2)]
     places = ["--prediction_in", inbox, "--prediction_out", tmp_path / "out"]
-    assert predict.main([*map(str, [*found, *places])]) == 0
+    assert predict([*map(str, [*found, *places])]) == 0
     wanted = json.loads((tmp_path / "out" / f"{path.stem}.json").read_text())
     assert answer["objects"] == wanted["objects"] != []
     assert answer["meta"]["model_sha256"] == wanted["meta"]["model_sha256"]
@@ -200,7 +201,7 @@ def test_a_package_runs_no_code(package, dataset, tmp_path, capsys):
     members = {path.name: path.read_bytes() for path in open_package(package).iterdir()}
     del members["manifest.json"]
     write_package(package, members | {"checkpoint.pth": weights.getvalue()}, {})
-    assert predict.main(["--package", str(package), *_folders(dataset, tmp_path)]) == 4
+    assert predict(["--package", str(package), *_folders(dataset, tmp_path)]) == 4
     said = capsys.readouterr()
     assert "m.zip/checkpoint.pth: it holds print, which could run code" in said.err
     assert "stranger" not in said.out

@@ -5,7 +5,10 @@ import pytest
 
 from mmdet_flow.evaluation.metrics import METRICS
 from mmdet_flow.files import sha256_of
-from mmdet_flow.handover.pages import PAGES, main
+from mmdet_flow.handover.pages import PAGES
+from tests.conftest import command_of
+
+main = command_of("step pages")
 
 BENCHMARK = "s\th:m:s\tmax_rss\n12.50\t0:00:12\t640.10\n"
 

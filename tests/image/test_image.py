@@ -16,7 +16,7 @@ from tests.image.podman import IMAGE, SOURCE, podman, run
 pytestmark = pytest.mark.image
 
 PREDICT = (
-    *("mmdet_predict", "--checkpoint", "model.pth", "--score", "0.3"),
+    *("mmdet-flow predict", "--checkpoint", "model.pth", "--score", "0.3"),
     *("--prediction_in", "in", "--prediction_out", "out", "--keep_input"),
 )
 """Predict what is in in/ into out/."""
@@ -198,7 +198,7 @@ def service(workspace, redis_port):
         *("run", "--detach", "--name", name, "--network=host", "--read-only"),
         *("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"),
         *("--user=1234:1234", f"--volume={workspace.folder}:/workspace", IMAGE),
-        *("mmdet_predict_redis", "--checkpoint", "model.pth", "--score", "0.3"),
+        *("mmdet-flow serve", "--checkpoint", "model.pth", "--score", "0.3"),
         *("--redis_port", redis_port),
     )
     try:

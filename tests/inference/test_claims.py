@@ -14,8 +14,8 @@ import pytest
 
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import keep_apart
-from mmdet_flow.inference.folder import watch
 from mmdet_flow.images import decode, read_file
+from mmdet_flow.inference.folder import watch
 from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.output import Output
 from mmdet_flow.inference.shard import shard

@@ -21,7 +21,7 @@ def one_image(dataset, tmp_path):
 
 def predict(checkpoint, folder, **variables):
     return run_command(
-        *("mmdet_predict", "--checkpoint", checkpoint, "--prediction_in", folder),
+        *("mmdet-flow predict", "--checkpoint", checkpoint, "--prediction_in", folder),
         *("--prediction_out", folder.parent / "out", "--score", LOW_SCORE),
         **variables,
     )

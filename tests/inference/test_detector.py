@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmdet_flow.inference.detector import _build_pipeline
 from mmdet_flow.images import read_image
+from mmdet_flow.inference.detector import _build_pipeline
 from mmdet_flow.model.config import load_config
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from mmdet_flow import processor
 from mmdet_flow.errors import ModelError, UsageError
-from mmdet_flow.inference.detector import Detector
 from mmdet_flow.images import read_image
+from mmdet_flow.inference.detector import Detector
 from tests.conftest import LOW_SCORE
 
 CLASSES = ("a", "b", "c")

@@ -94,7 +94,7 @@ def twice(path) -> None:
         ),
         (
             lambda path: rewrite(path, lambda m: m.pop("manifest.json")),
-            "has no manifest.json; it is not of mmdet_package",
+            "has no manifest.json; it is not of mmdet-flow handover package",
         ),
         (
             lambda path: rewrite(path, lambda m: m.update({"manifest.json": b"[1"})),
@@ -102,7 +102,7 @@ def twice(path) -> None:
         ),
         (
             lambda path: rewrite(path, lambda m: m.update({"manifest.json": b"[1]"})),
-            "its manifest.json is not of mmdet_package",
+            "its manifest.json is not of mmdet-flow handover package",
         ),
         (
             lambda path: rewrite(path, lambda m: with_manifest(m, format="of 2040")),

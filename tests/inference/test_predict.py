@@ -17,8 +17,16 @@ import pytest
 from mmdet_flow.dataset.example import HEIGHT, WIDTH
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.inference.folder import list_images, shard_of, watch
-from mmdet_flow.inference.predict import main
-from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, run_command, the_error
+from tests.conftest import (
+    BIN,
+    LOW_SCORE,
+    assert_valid_opex,
+    command_of,
+    run_command,
+    the_error,
+)
+
+main = command_of("predict")
 
 
 @pytest.fixture
@@ -439,7 +447,12 @@ def test_a_list_may_not_leave_its_folder(tmp_path, name):
     (tmp_path / "in").mkdir()
     (tmp_path / "list.txt").write_text(f"{name}\n")
     run = run_command(
-        *("mmdet_shard", tmp_path / "in", "--image_list", tmp_path / "list.txt"),
+        *(
+            "mmdet-flow step shard",
+            tmp_path / "in",
+            "--image-list",
+            tmp_path / "list.txt",
+        ),
         *("--output", tmp_path / "lists"),
     )
     assert run.returncode == 3

@@ -3,11 +3,13 @@ import json
 import numpy as np
 import pytest
 
+from mmdet_flow.commands.predict import task_of
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import DataError, FlowError, UsageError
-from mmdet_flow.inference.predict import _settings, build_parser, main
+from mmdet_flow.inference.options import model_options
 from mmdet_flow.inference.scores import read_scores
+from tests.conftest import command_of, parser_of
 
 CLASSES = ("leaf", "pebble", "shell")
 
@@ -43,7 +45,7 @@ def test_auto_takes_the_score_of_each_class(thresholds):
     [
         ("auto", None, UsageError, "--score auto: needs --thresholds FILE"),
         (0.3, {}, UsageError, "--thresholds: is for --score auto"),
-        ("auto", {"scores": 3}, DataError, "is not of mmdet_thresholds"),
+        ("auto", {"scores": 3}, DataError, "is not of mmdet-flow evaluate thresholds"),
         ("auto", {"scores": {}}, DataError, "the model found no object; train longer"),
         ("auto", {"classes_sha256": "b"}, DataError, "is for the classes leaf, pebble"),
         ("auto", {"model_sha256": "b" * 64}, DataError, "is for another model (bbbb"),
@@ -82,15 +84,10 @@ def test_a_score_is_kept_down_to_what_the_curve_rounds_it_to():
 
 def test_the_journal_tells_scores_apart(tmp_path, thresholds):
     def settings(*options):
-        required = [
-            "--checkpoint",
-            "c",
-            "--prediction_in",
-            "i",
-            "--prediction_out",
-            "o",
-        ]
-        return _settings(build_parser().parse_args([*required, *options]))
+        places = ["--prediction_in", "i", "--prediction_out", str(tmp_path / "o")]
+        parser = parser_of("predict")
+        task = task_of(parser.parse_args(["--checkpoint", "c", *places, *options]))
+        return task.settings()
 
     auto = ("--score", "auto", "--thresholds", str(thresholds()))
     first = settings(*auto)
@@ -105,23 +102,23 @@ def test_the_journal_tells_scores_apart(tmp_path, thresholds):
 def test_auto_without_a_file_is_said_before_anything_is_made(tmp_path, capsys):
     options = ["--checkpoint", "c", "--prediction_in", str(tmp_path)]
     options += ["--prediction_out", str(tmp_path / "out"), "--score", "auto"]
-    assert main(options) == 2
+    assert command_of("predict")(options) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: --score auto: needs --thresholds")
     assert error.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def test_the_service_takes_the_same_options(thresholds):
-    from mmdet_flow.serving.service import build_parser
-
+    parser = parser_of("serve")
     options = ["--checkpoint", "c", "--score", "auto", "--thresholds"]
-    args = build_parser().parse_args([*options, str(thresholds())])
-    assert read_scores(args.score, args.thresholds).lowest == 0.25
-    assert build_parser().parse_args(["--checkpoint", "c"]).score == 0.0
+    options = parser.parse_args([*options, str(thresholds())])
+    assert model_options(options).scores.lowest == 0.25
+    options = parser.parse_args(["--checkpoint", "c"])
+    assert model_options(options).scores.value == 0.0
 
 
 def test_a_score_that_is_no_number_is_refused(capsys):
     with pytest.raises(SystemExit) as stopped:
-        build_parser().parse_args(["--score", "best"])
+        parser_of("predict").parse_args(["--score", "best"])
     assert stopped.value.code == 2
     assert "best is no number, and not auto" in capsys.readouterr().err

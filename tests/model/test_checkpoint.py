@@ -70,7 +70,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, capsys, spoil, expected):
 
 def test_other_labels_are_refused_with_both_lists(trained, dataset, tmp_path):
     run = run_command(
-        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--keep_input"),
+        *("mmdet-flow predict", "--checkpoint", trained.checkpoint, "--keep_input"),
         *("--prediction_in", dataset.images, "--prediction_out", tmp_path / "out"),
         MMDET_CLASSES="shell,pebble,leaf",
     )

@@ -7,7 +7,12 @@ from tests.conftest import run_command, the_error
 
 def test_a_zoo_name_becomes_one_flat_file(tmp_path):
     run = run_command(
-        *("mmdet_config", "faster-rcnn_r50_fpn_1x_coco", "--save-path", "base.py"),
+        *(
+            "mmdet-flow model config",
+            "faster-rcnn_r50_fpn_1x_coco",
+            "--save-path",
+            "base.py",
+        ),
         *("--cfg-options", "model.backbone.depth=18", "train_cfg.max_epochs=3"),
         cwd=tmp_path,
     )
@@ -22,7 +27,9 @@ def test_a_zoo_name_becomes_one_flat_file(tmp_path):
 
 
 def test_an_unknown_name_suggests_the_nearest(tmp_path):
-    run = run_command("mmdet_config", "rtmdet_tinny", "--save-path", tmp_path / "x.py")
+    run = run_command(
+        "mmdet-flow model config", "rtmdet_tinny", "--save-path", tmp_path / "x.py"
+    )
     assert run.returncode == 4
     assert "did you mean rtmdet_tiny_8xb32-300e_coco?" in the_error(run)
     assert not (tmp_path / "x.py").exists()
@@ -30,7 +37,12 @@ def test_an_unknown_name_suggests_the_nearest(tmp_path):
 
 def test_an_override_that_is_none(tmp_path):
     run = run_command(
-        *("mmdet_config", "rtmdet_tiny_8xb32-300e_coco", "--save-path", tmp_path / "x"),
+        *(
+            "mmdet-flow model config",
+            "rtmdet_tiny_8xb32-300e_coco",
+            "--save-path",
+            tmp_path / "x",
+        ),
         *("--cfg-options", "nonsense"),
     )
     assert run.returncode == 2
@@ -38,7 +50,9 @@ def test_an_override_that_is_none(tmp_path):
 
 
 def test_the_zoo_is_listed_with_task_and_size():
-    run = run_command("mmdet_config", "--list", "rtmdet*_tiny_8xb32-300e_coco")
+    run = run_command(
+        "mmdet-flow model config", "--list", "rtmdet*_tiny_8xb32-300e_coco"
+    )
     assert run.returncode == 0, run.stderr
     rows = [line.split() for line in run.stdout.splitlines()]
     assert [row[0] for row in rows] == [
@@ -47,13 +61,13 @@ def test_the_zoo_is_listed_with_task_and_size():
     ]
     assert rows[0][1:] == ["boxes,", "masks", "5.6", "M", "weights"]
     assert rows[1][1:] == ["boxes", "4.9", "M", "weights"]
-    run = run_command("mmdet_config", "--list", "rtmdett")
+    run = run_command("mmdet-flow model config", "--list", "rtmdett")
     assert "did you mean" in the_error(run)
 
 
 def test_the_difference_of_two_configs():
     run = run_command(
-        *("mmdet_config", "faster-rcnn_r50_fpn_1x_coco"),
+        *("mmdet-flow model config", "faster-rcnn_r50_fpn_1x_coco"),
         *("--diff", "faster-rcnn_r101_fpn_1x_coco"),
     )
     assert run.returncode == 0, run.stderr

@@ -6,7 +6,7 @@ from tests.conftest import run_command
 def test_each_config_is_tried_from_training_to_opex(tmp_path):
     work = tmp_path / "work"
     run = run_command(
-        *("mmdet_matrix", "yolox_tiny_8xb8-300e_coco", "no-such_config"),
+        *("mmdet-flow model families", "yolox_tiny_8xb8-300e_coco", "no-such_config"),
         *("--output", tmp_path / "matrix", "--image-size", 64, "--keep", work),
     )
     assert run.returncode == 0, run.stderr

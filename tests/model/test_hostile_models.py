@@ -14,13 +14,13 @@ from PIL import Image
 
 from mmdet_flow.errors import FlowError, ModelError
 from mmdet_flow.imports import import_mmdet
-from mmdet_flow.inference import predict
 from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.package_file import open_package
 from mmdet_flow.model.checkpoint import load_checkpoint, load_training_checkpoint
-from mmdet_flow.model.config_text import read_config_text
 from mmdet_flow.model.config import load_config
+from mmdet_flow.model.config_text import read_config_text
 from mmdet_flow.model.known_types import LOADING, require_known_types
+from tests.conftest import command_of
 from tests.model.hostile_models import (
     CONFIG,
     hostile_checkpoints,
@@ -30,6 +30,8 @@ from tests.model.hostile_models import (
     save_checkpoint,
     save_package,
 )
+
+predict = command_of("predict")
 
 
 def test_every_hostile_checkpoint_is_refused_in_one_line(tmp_path, capsys):
@@ -168,7 +170,7 @@ def test_the_commands_say_so_with_exit_code_4(tmp_path, capsys, option):
         inner = save_checkpoint(tmp_path / "y.pth", cfg=text).read_bytes()
         path = save_package(tmp_path / "x.zip", **{"checkpoint.pth": inner})
     where = ["--prediction_in", str(images), "--prediction_out", str(tmp_path / "out")]
-    assert predict.main([option, str(path), *where]) == 4
+    assert predict([option, str(path), *where]) == 4
     assert "line 2: is code" in (message := capsys.readouterr().err)
     assert "--config" in message
     assert not marker.exists()

@@ -173,12 +173,17 @@ def test_boxes_alone_cannot_train_masks(dataset, tmp_path):
 
 
 def patch_with(dataset, tmp_path, change):
-    """Run mmdet_patch with what ``change`` makes of the training split."""
+    """Run mmdet-flow model patch with what ``change`` makes of the training split."""
     coco = dataset.coco
     change(coco)
     coco.write(tmp_path / "train.json")
     return run_command(
-        *("mmdet_patch", "rtmdet_tiny_8xb32-300e_coco", "--output", tmp_path / "c.py"),
+        *(
+            "mmdet-flow model patch",
+            "rtmdet_tiny_8xb32-300e_coco",
+            "--output",
+            tmp_path / "c.py",
+        ),
         *("--train", tmp_path / "train.json", "--images", dataset.images),
         *("--test", dataset.splits / "test.json", "--epochs", "1"),
     )
@@ -211,7 +216,12 @@ def test_a_class_without_objects_is_named(dataset, tmp_path):
 def test_no_absolute_path_gets_in(dataset, tmp_path):
     (tmp_path / "data").symlink_to(dataset.splits)
     run = run_command(
-        *("mmdet_patch", "rtmdet_tiny_8xb32-300e_coco", "--output", "config.py"),
+        *(
+            "mmdet-flow model patch",
+            "rtmdet_tiny_8xb32-300e_coco",
+            "--output",
+            "config.py",
+        ),
         *(f"--{name}=data/{name}.json" for name in ("train", "val", "test")),
         *("--images", "images", "--epochs", "1"),
         cwd=tmp_path,
@@ -223,7 +233,12 @@ def test_no_absolute_path_gets_in(dataset, tmp_path):
 
 def test_a_missing_annotation_file_is_one_line(dataset, tmp_path):
     run = run_command(
-        *("mmdet_patch", "rtmdet_tiny_8xb32-300e_coco", "--output", tmp_path / "c.py"),
+        *(
+            "mmdet-flow model patch",
+            "rtmdet_tiny_8xb32-300e_coco",
+            "--output",
+            tmp_path / "c.py",
+        ),
         *("--train=nowhere.json", "--test=nowhere.json", "--images=x", "--epochs=1"),
     )
     assert "nowhere.json" in the_error(run)

@@ -30,7 +30,7 @@ def test_a_launcher_that_does_not_say_enough(
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     monkeypatch.delenv("SLURM_JOB_NODELIST", raising=False)
     run = run_command(
-        *("mmdet_train", tmp_path / "config.py", "--launcher", launcher),
+        *("mmdet-flow model train", tmp_path / "config.py", "--launcher", launcher),
         **variables,
     )
     assert run.returncode == 2

@@ -25,7 +25,13 @@ THREADS = ("--threads", "2")
 
 def test_the_same_training_gives_the_same_bytes(dataset, trained, tmp_path):
     run = run_command(
-        *("mmdet_train", trained.config, "--work-dir", tmp_path / "work", *THREADS),
+        *(
+            "mmdet-flow model train",
+            trained.config,
+            "--work-dir",
+            tmp_path / "work",
+            *THREADS,
+        ),
         *("--publish", tmp_path / "checkpoint.pth"),
     )
     assert run.returncode == 0, run.stderr[-2000:]
@@ -46,7 +52,15 @@ def long_training(dataset, tmp_path_factory):
 def train_command(config, work, *options):
     """Return a command that saves a state after every iteration."""
     return (
-        *("mmdet_train", config, "--work-dir", work, *THREADS, "--save-minutes", "0"),
+        *(
+            "mmdet-flow model train",
+            config,
+            "--work-dir",
+            work,
+            *THREADS,
+            "--save-minutes",
+            "0",
+        ),
         *("--resume", "auto", "--publish", work.with_suffix(".pth"), *options),
     )
 
@@ -181,7 +195,9 @@ def test_a_second_training_in_a_folder_is_refused_and_writes_nothing(trained, tm
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        second = run_command("mmdet_train", trained.config, "--work-dir", work)
+        second = run_command(
+            "mmdet-flow model train", trained.config, "--work-dir", work
+        )
         assert second.returncode == 4
         assert "another training works here" in the_error(second)
         assert [path.name for path in tmp_path.iterdir()] == ["work"]
@@ -311,7 +327,9 @@ def test_metrics_are_written_as_lines_tables_and_curves(long_training, tmp_path)
 
 def test_verify_repeats_a_training_or_says_where_it_departs(long_training, tmp_path):
     config, _ = long_training
-    run = run_command("mmdet_verify", config.parent / "whole", "--iterations", "4")
+    run = run_command(
+        "mmdet-flow model verify", config.parent / "whole", "--iterations", "4"
+    )
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stdout.splitlines()[-1] == "equal: 4 iterations, to the last bit"
     changed = tmp_path / "changed"
@@ -320,7 +338,7 @@ def test_verify_repeats_a_training_or_says_where_it_departs(long_training, tmp_p
     third = json.loads(lines[2])
     lines[2] = json.dumps(third | {"loss": third["loss"] + 1e-7})
     (changed / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-    run = run_command("mmdet_verify", changed, "--iterations", "4")
+    run = run_command("mmdet-flow model verify", changed, "--iterations", "4")
     assert run.returncode == 4
     assert "departs at iteration 3: loss is" in the_error(run)
 
@@ -330,16 +348,18 @@ def test_weights_to_start_from(long_training, trained, tmp_path):
     config, _ = long_training
     limit = ("--work-dir", tmp_path / "work", *THREADS, "--max-hours", "0.0001")
     run = run_command(
-        *("mmdet_train", config, *limit, "--load-from", trained.checkpoint)
+        *("mmdet-flow model train", config, *limit, "--load-from", trained.checkpoint)
     )
     assert run.returncode == 75
     assert re.search(r"checkpoint.pth: (\d+) of \1 weights fit", run.stderr)
     other = tmp_path / "other.pth"
     torch.save({"state_dict": {"backbone.unknown": torch.zeros(1)}}, other)
-    run = run_command("mmdet_train", config, *limit, "--load-from", other)
+    run = run_command("mmdet-flow model train", config, *limit, "--load-from", other)
     assert run.returncode == 4
     assert re.search(r"0 of the model's \d+ weights fit", the_error(run))
-    run = run_command("mmdet_train", config, *limit, "--load-from", "absent.pth")
+    run = run_command(
+        "mmdet-flow model train", config, *limit, "--load-from", "absent.pth"
+    )
     assert run.returncode == 4
     assert "put it there" in the_error(run)
 
@@ -355,7 +375,13 @@ def test_a_checkpoint_that_carries_code_is_refused_and_runs_nothing(
     torch.save({"state_dict": {}, "trap": Trap()}, tmp_path / "trap.pth")
     for option in ("--load-from", "--resume"):
         run = run_command(
-            *("mmdet_train", config, "--work-dir", tmp_path / "work", *THREADS),
+            *(
+                "mmdet-flow model train",
+                config,
+                "--work-dir",
+                tmp_path / "work",
+                *THREADS,
+            ),
             *(option, tmp_path / "trap.pth"),
         )
         assert run.returncode == 4, run.stderr[-2000:]
@@ -372,7 +398,7 @@ def test_the_config_of_a_state_is_not_executed(long_training, tmp_path):
     content["meta"]["config"] = f"open({str(marker)!r}, 'w')"
     torch.save(content, tmp_path / "state.pth")
     run = run_command(
-        *("mmdet_train", config, "--work-dir", tmp_path / "work", *THREADS),
+        *("mmdet-flow model train", config, "--work-dir", tmp_path / "work", *THREADS),
         *("--resume", tmp_path / "state.pth"),
     )
     assert run.returncode == 0, run.stderr[-2000:]
@@ -385,7 +411,9 @@ def test_a_model_that_the_cpu_cannot_train_is_refused_with_the_operator(
     config = patched_config(
         dataset, tmp_path / "config.py", base="faster-rcnn_r50_fpn-carafe_1x_coco"
     )
-    run = run_command("mmdet_train", config, "--work-dir", tmp_path / "work", *THREADS)
+    run = run_command(
+        "mmdet-flow model train", config, "--work-dir", tmp_path / "work", *THREADS
+    )
     assert run.returncode == 4
     assert "needs the operator carafe of mmcv" in the_error(run)
 
@@ -396,7 +424,14 @@ def test_another_config_starts_anew_and_keeps_the_old_folder(trained, tmp_path):
     (work / "recipe.json").write_text('{"sha256": "another"}')
     (work / "iter_1.pth").write_bytes(b"old")
     run = run_command(
-        *("mmdet_train", trained.config, "--work-dir", work, "--resume", *THREADS),
+        *(
+            "mmdet-flow model train",
+            trained.config,
+            "--work-dir",
+            work,
+            "--resume",
+            *THREADS,
+        ),
         *("--cfg-options", "train_cfg.max_epochs=1"),
     )
     assert run.returncode == 0, run.stderr[-2000:]
@@ -412,7 +447,7 @@ def test_without_resume_a_used_folder_is_kept_aside(trained, tmp_path):
     for name in ("iter_900.pth", "best.pth"):
         (work / name).write_bytes(b"old")
     run = run_command(
-        *("mmdet_train", trained.config, "--work-dir", work, *THREADS),
+        *("mmdet-flow model train", trained.config, "--work-dir", work, *THREADS),
         *("--max-hours", "0.0001"),
     )
     assert run.returncode == 75, run.stderr[-2000:]
@@ -436,17 +471,20 @@ def test_a_named_state_of_another_training_begins_a_folder_of_its_own(tmp_path):
 
 def test_a_config_that_was_fitted_to_no_data_is_refused(tmp_path):
     run = run_command(
-        *("mmdet_train", "rtmdet_tiny_8xb32-300e_coco"),
+        *("mmdet-flow model train", "rtmdet_tiny_8xb32-300e_coco"),
         *("--work-dir", tmp_path / "work", *THREADS),
     )
     assert run.returncode == 4
-    assert "names no classes" in the_error(run) and "mmdet_patch" in the_error(run)
+    assert "names no classes" in the_error(
+        run
+    ) and "mmdet-flow model patch" in the_error(run)
 
 
 def test_annotations_are_found_below_data_root(trained, dataset, tmp_path):
     folder, name = dataset.splits, "train.json"
     run = run_command(
-        *("mmdet_train", trained.config, "--work-dir", tmp_path / "work", *THREADS),
+        "mmdet-flow model train",
+        *(trained.config, "--work-dir", tmp_path / "work", *THREADS),
         *("--max-hours", "0.0001", "--cfg-options"),
         *(f"train_dataloader.dataset.{key}" for key in (
             f"data_root={folder}", f"ann_file={name}"
@@ -457,7 +495,14 @@ def test_annotations_are_found_below_data_root(trained, dataset, tmp_path):
 
 def test_a_checkpoint_that_is_not_there(trained, tmp_path):
     run = run_command(
-        *("mmdet_train", trained.config, "--work-dir", tmp_path, "--resume", "no.pth")
+        *(
+            "mmdet-flow model train",
+            trained.config,
+            "--work-dir",
+            tmp_path,
+            "--resume",
+            "no.pth",
+        )
     )
     assert run.returncode == 4
     assert "no.pth: there is no such checkpoint" in the_error(run)
@@ -476,7 +521,9 @@ def test_data_with_other_classes_are_refused_with_both_lists(
         str(dataset.splits / "train.json"), f"{tmp_path}/train.json"
     )
     (tmp_path / "config.py").write_text(changed)
-    run = run_command("mmdet_train", tmp_path / "config.py", "--work-dir", tmp_path)
+    run = run_command(
+        "mmdet-flow model train", tmp_path / "config.py", "--work-dir", tmp_path
+    )
     assert run.returncode == 3
     error = the_error(run)
     assert "shell, pebble, leaf" in error and "leaf, pebble, shell" in error
@@ -490,7 +537,15 @@ def test_other_pixels_are_another_training(trained, dataset, tmp_path):
     text = trained.config.read_text()
     config.write_text(text.replace(str(dataset.folder), str(copied)))
     work = tmp_path / "work"
-    run = ["mmdet_train", config, "--work-dir", work, "--resume", "auto", *THREADS]
+    run = [
+        "mmdet-flow model train",
+        config,
+        "--work-dir",
+        work,
+        "--resume",
+        "auto",
+        *THREADS,
+    ]
     stopped = run_command(*run, "--max-hours", "0.0001")
     assert stopped.returncode == 75, stopped.stderr[-2000:]
     hashes = copied / "images.csv"

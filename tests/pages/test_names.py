@@ -5,14 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_flow.comparison import compare, leaderboard
-from mmdet_flow.dataset import card
-from mmdet_flow.evaluation import gallery
 from mmdet_flow.files import write_json
-from mmdet_flow.handover import model_card
-from mmdet_flow.handover import pages as handover
 from mmdet_flow.pages import render
 from tests.comparison.results import write_experiment
+from tests.conftest import command_of
 from tests.evaluation.scenes import found_in, truth_of
 
 PLAIN = ("basalt", "gneiss", "quartz", "photo-of-", "expedition")
@@ -146,14 +142,14 @@ def run_commands(a: Path, b: Path, title: str) -> None:
     )
     table = ("--csv", b / "leaderboard.csv", "--html", b / "leaderboard.html")
     for command, *options in (
-        (gallery, *images, *worst),
-        (compare, a, b, "--bootstrap", 20, "--output", b / "compared"),
-        (leaderboard, a, b, *table),
-        (card, *splits, *images, "--output", b / "card"),
-        (model_card, b),
-        (handover, b),
+        ("evaluate gallery", *images, *worst),
+        ("compare experiments", a, b, "--bootstrap", 20, "--output", b / "compared"),
+        ("compare leaderboard", a, b, *table),
+        ("data card", *splits, *images, "--output", b / "card"),
+        ("handover card", b),
+        ("step pages", b),
     ):
-        assert command.main([*map(str, options)]) == 0
+        assert command_of(command)(options) == 0
 
 
 @pytest.mark.parametrize("page", PAGES)

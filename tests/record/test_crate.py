@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_flow.record import record
-from tests.conftest import BIN, ROOT
+from tests.conftest import BIN, ROOT, command_of
 from tests.record.conftest import CONFIG
+
+record = command_of("step record")
 
 VALIDATOR = BIN.parent / "validator" / "bin"
 PEOPLE = ("author", "publisher", "agent")
@@ -18,7 +19,7 @@ PEOPLE = ("author", "publisher", "agent")
 @pytest.fixture
 def crate(run) -> list[dict]:
     """The entities of the crate of a run."""
-    assert record.main([str(run), "--config", json.dumps(CONFIG)]) == 0
+    assert record([str(run), "--config", json.dumps(CONFIG)]) == 0
     return json.loads((run / record.CRATE).read_text())["@graph"]
 
 

@@ -3,13 +3,15 @@ import json
 from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.provenance import provenance
 from mmdet_flow.pages.render import render
-from mmdet_flow.record import record
+from tests.conftest import command_of
 from tests.handover.test_pages import rows_of
+
+record = command_of("step record")
 
 
 def test_the_page_says_what_the_record_does(run):
-    assert "mmdet_record was not run" in provenance(Facts(run))
-    assert record.main([str(run), "--config", '{"model": {"seed": 3}}']) == 0
+    assert "mmdet-flow step record was not run" in provenance(Facts(run))
+    assert record([str(run), "--config", '{"model": {"seed": 3}}']) == 0
     made = json.loads((run / "run.json").read_text())
     page = render("document.html", title="", text=provenance(Facts(run)))
     rows = rows_of(page)

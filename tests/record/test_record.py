@@ -6,16 +6,17 @@ from importlib.metadata import version
 
 import pytest
 
-from mmdet_flow.record import record
-from tests.conftest import run_command, the_error
+from tests.conftest import command_of, run_command, the_error
 from tests.record.conftest import CONFIG, NAME, PASSWORD
+
+record = command_of("step record")
 
 WRITTEN = (record.RECORD, record.TIMES, record.CRATE)
 
 
 def write(run, *options) -> dict:
     """Run the command, and return the record."""
-    assert record.main([str(run), "--config", json.dumps(CONFIG), *options]) == 0
+    assert record([str(run), "--config", json.dumps(CONFIG), *options]) == 0
     return json.loads((run / record.RECORD).read_text())
 
 
@@ -87,7 +88,7 @@ def test_nothing_secret_is_in_any_file(run, monkeypatch):
     monkeypatch.setenv("DATABASE", "nothing-of-this-is-asked-for")
     (run / "summary.txt").write_text("x")
     config = json.dumps(CONFIG | {"track": "x tok-of-the-environment y"})
-    done = run_command("mmdet_record", run, "--config", config)
+    done = run_command("mmdet-flow step record", run, "--config", config)
     assert done.returncode == 0, done.stderr
     for name in WRITTEN:
         text = (run / name).read_text()
@@ -108,7 +109,7 @@ def test_nothing_secret_is_in_any_file(run, monkeypatch):
 )
 def test_a_run_that_is_not_whole_is_one_line(run, gone, expected):
     (run / gone).unlink()
-    failed = run_command("mmdet_record", run)
+    failed = run_command("mmdet-flow step record", run)
     assert failed.returncode == 3
     assert gone in the_error(failed) and expected in failed.stderr
 
@@ -116,7 +117,7 @@ def test_a_run_that_is_not_whole_is_one_line(run, gone, expected):
 def test_a_run_by_hand_is_recorded_too(run):
     shutil.rmtree(".snakemake")
     shutil.rmtree(run / "training")
-    assert record.main([str(run)]) == 0
+    assert record([str(run)]) == 0
     content = json.loads((run / record.RECORD).read_text())
     assert content["steps"] == {} and content["config"] is None
     assert content["training"] is None

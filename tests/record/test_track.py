@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from mmdet_flow.errors import ServiceError
-from mmdet_flow.record import record, track
 from mmdet_flow.record.tracked import POINTS, TrackedRun, tracked_name
 from mmdet_flow.record.tracker import Tracker, prepare
-from tests.conftest import BIN, run_command, the_error
+from tests.conftest import BIN, command_of, run_command, the_error
 from tests.record.conftest import CONFIG, NAME, PASSWORD, metrics_lines
+
+record = command_of("step record")
+track = command_of("track")
 
 DATABASE = Path("results/tracking/mlflow.db")
 
@@ -29,7 +31,7 @@ def recorded(run):
 
 def write_record(run: Path, *options, config: dict = CONFIG) -> Path:
     args = [str(run), "--config", json.dumps(config), "--quiet", *options]
-    assert record.main(args) == 0
+    assert record(args) == 0
     return run
 
 
@@ -54,7 +56,7 @@ def history(client, run, name: str) -> list[tuple[int, float]]:
 
 
 def test_a_run_is_there_with_params_metrics_hashes_and_files(recorded):
-    assert track.main([str(recorded)]) == 0
+    assert track([str(recorded)]) == 0
     tracker = client()
     (run,) = runs_of(tracker)
     assert history(tracker, run, "train/loss") == [
@@ -85,13 +87,13 @@ def test_a_run_is_there_with_params_metrics_hashes_and_files(recorded):
 
 def test_twice_is_once_and_a_changed_run_is_a_new_version(recorded):
     for _ in range(2):
-        assert track.main([str(recorded)]) == 0
+        assert track([str(recorded)]) == 0
     tracker = client()
     (first,) = runs_of(tracker)
     assert len(history(tracker, first, "train/loss")) == 4
     changed = CONFIG | {"model": {"seed": 8}}
     write_record(recorded, config=changed)
-    assert track.main([str(recorded)]) == 0
+    assert track([str(recorded)]) == 0
     tracker = client()
     new, old = runs_of(tracker)
     assert old.info.run_id == first.info.run_id
@@ -99,7 +101,7 @@ def test_twice_is_once_and_a_changed_run_is_a_new_version(recorded):
     assert (new.data.params["model.seed"], new.data.tags["version"]) == ("8", "2")
     # Back to what was: it is there, and has the name again.
     write_record(recorded)
-    assert track.main([str(recorded)]) == 0
+    assert track([str(recorded)]) == 0
     tracker = client()
     latest = {one.data.tags["version"]: one for one in runs_of(tracker)}
     assert latest.keys() == {"1", "2"}
@@ -120,7 +122,7 @@ def test_an_export_that_broke_off_is_finished(recorded, monkeypatch):
     seen = client()
     (half,) = runs_of(seen)
     assert half.info.status == "FAILED"
-    assert track.main([str(recorded)]) == 0
+    assert track([str(recorded)]) == 0
     seen = client()
     (whole,) = runs_of(seen)
     assert whole.info.run_id == half.info.run_id
@@ -142,7 +144,7 @@ def test_names_of_classes_stay_apart_and_mlflow_takes_them(recorded):
     names = [f"test bbox by class/{tracked_name(name)}" for name in NAMES]
     assert len({*names}) == len(NAMES)
     assert [tracked_name(name) for name in ("a b", "細胞")] == ["a b", "細胞"]
-    assert track.main([str(recorded)]) == 0
+    assert track([str(recorded)]) == 0
     tracker = client()
     (run,) = runs_of(tracker)
     metrics = [Metric(name, at, 0, 0) for at, name in enumerate(names)]
@@ -158,7 +160,7 @@ def test_a_database_is_whole_or_not_there(recorded):
     DATABASE.parent.mkdir()
     for name in (".mlflow.db.part", ".mlflow.db.part-journal"):
         (DATABASE.parent / name).write_bytes(b"what a killed export left")
-    assert track.main([str(recorded)]) == 0
+    assert track([str(recorded)]) == 0
     assert not [*DATABASE.parent.glob(".mlflow.db.part*")]
     assert len(runs_of(client())) == 1
 
@@ -167,10 +169,10 @@ def test_a_database_is_whole_or_not_there(recorded):
     "uri", ["mysql+pymysql://alice:{}@127.0.0.1:1/x", "sqlite:///."]
 )
 def test_a_tracker_that_cannot_be_used_is_one_line(uri, recorded, capsys):
-    assert track.main([str(recorded), "--uri", uri.format(PASSWORD)]) == 5
+    assert track([str(recorded), "--uri", uri.format(PASSWORD)]) == 5
     (line,) = capsys.readouterr().err.splitlines()
-    assert "call mmdet_track again" in line and PASSWORD not in line
-    track.main([str(recorded), "--uri", uri.format(PASSWORD), "--debug"])
+    assert "call mmdet-flow track again" in line and PASSWORD not in line
+    track([str(recorded), "--uri", uri.format(PASSWORD), "--debug"])
     said = capsys.readouterr().err
     assert "Traceback" in said and PASSWORD not in said
 
@@ -178,7 +180,7 @@ def test_a_tracker_that_cannot_be_used_is_one_line(uri, recorded, capsys):
 def test_a_broken_database_stays_and_is_told_of(recorded, capsys):
     DATABASE.parent.mkdir()
     DATABASE.write_bytes(b"what an older version left, cut")
-    assert track.main([str(recorded)]) == 5
+    assert track([str(recorded)]) == 5
     assert "move it away" in capsys.readouterr().err
     assert DATABASE.read_bytes() == b"what an older version left, cut"
 
@@ -189,7 +191,7 @@ def test_experiments_of_a_campaign_are_nested(recorded):
         other = recorded.with_name(f"seas-seed{seed}")
         shutil.copytree(recorded, other)
         others.append(write_record(other, "--campaign", "seas"))
-    assert track.main([str(one) for one in (recorded, *others)]) == 0
+    assert track([str(one) for one in (recorded, *others)]) == 0
     tracker = client()
     runs = {one.info.run_name: one for one in runs_of(tracker)}
     assert runs.keys() == {NAME, "seas", "seas-seed0", "seas-seed1"}
@@ -211,7 +213,7 @@ def test_what_is_too_long_for_a_tracker_is_cut(run):
     (run / "summary.txt").write_text("many words " * 2000)
     classes = [f"class-{number}" for number in range(2000)]
     write_record(run, config={"data": {"classes": classes}})
-    assert track.main([str(run)]) == 0
+    assert track([str(run)]) == 0
     (tracked,) = runs_of(client())
     assert tracked.data.params["data.classes"].startswith('["class-0", "class-1"')
     assert json.loads((run / "run.json").read_text())["config"]["data"] == {
@@ -223,29 +225,29 @@ def test_a_tracker_that_is_down_is_one_line_and_a_later_call_catches_up(
     recorded, free_port, capsys
 ):
     uri = f"http://user:{PASSWORD}@127.0.0.1:{free_port}"
-    down = run_command("mmdet_track", recorded, "--uri", uri)
+    down = run_command("mmdet-flow track", recorded, "--uri", uri)
     assert down.returncode == 5
     line = the_error(down)
-    assert "cannot be reached" in line and "call mmdet_track again" in line
+    assert "cannot be reached" in line and "call mmdet-flow track again" in line
     assert len(down.stderr.splitlines()) == 1 and PASSWORD not in down.stderr
     # In the workflow it is a warning, and the job ends well.
     receipt = Path("receipt.json")
     options = [str(recorded), "--receipt", str(receipt), "--tries", "3"]
-    assert track.main([*options, "--uri", uri]) == 0
+    assert track([*options, "--uri", uri]) == 0
     said = capsys.readouterr().err
     assert "WARNING not tracked: http://***@127.0.0.1" in said
     assert PASSWORD not in said
     assert json.loads(receipt.read_text()) == {"tracked": False, "tries": 3}
-    assert track.main(options) == 0
+    assert track(options) == 0
     assert "exported as version 1" in capsys.readouterr().err
     assert json.loads(receipt.read_text()) == {"tracked": True, "tries": 3}
     assert len(runs_of(client())) == 1
 
 
 def test_what_has_no_record_is_refused(run):
-    refused = run_command("mmdet_track", run)
+    refused = run_command("mmdet-flow track", run)
     assert refused.returncode == 3
-    assert "has no run.json; make it with mmdet_record" in the_error(refused)
+    assert "has no run.json; make it with mmdet-flow step record" in the_error(refused)
 
 
 @pytest.fixture
@@ -275,7 +277,7 @@ def server(free_port, tmp_path):
 @pytest.mark.slow
 def test_a_server_keeps_runs_and_files(recorded, server, monkeypatch):
     for _ in range(2):
-        assert track.main([str(recorded), "--uri", server]) == 0
+        assert track([str(recorded), "--uri", server]) == 0
     tracker = client(server)
     (run,) = runs_of(tracker)
     assert len(history(tracker, run, "train/loss")) == 4

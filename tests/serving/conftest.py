@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from mmdet_flow.serving.service import Service, build_parser
-from tests.conftest import BIN, LOW_SCORE, assert_valid_opex
+from mmdet_flow.commands.serve import service_of
+from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, parser_of
 
 
 def _embedded_server() -> str:
@@ -90,8 +90,7 @@ class Running:
 
     def __init__(self, predictor, port: int, *options) -> None:
         text = ("--checkpoint", "unused", "--redis_port", port, *options)
-        args = build_parser().parse_args([*map(str, text)])
-        self.service = Service(args)
+        self.service = service_of(parser_of("serve").parse_args([*map(str, text)]))
         self.answered = None
         self.failure = None
         self._thread = threading.Thread(target=self._run, args=(predictor,))

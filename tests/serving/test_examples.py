@@ -7,10 +7,8 @@ import shlex
 
 import yaml
 
-from mmdet_flow.serving import load, replay
 from mmdet_flow.serving.metrics import STAGES, Metrics
-from mmdet_flow.serving.service import build_parser
-from tests.conftest import ROOT
+from tests.conftest import ROOT, parser_of
 
 DOCS = ROOT / "docs/serving"
 
@@ -46,7 +44,7 @@ def test_the_dashboard_uses_what_is_exported_and_all_of_it():
 def test_the_compose_file_starts_a_worker_with_options_that_exist():
     compose = yaml.safe_load((DOCS / "compose.yaml").read_text())
     worker = compose["services"]["worker"]
-    args = build_parser().parse_args(worker["command"][1:])
+    args = parser_of("serve").parse_args(worker["command"][1:])
     assert args.redis_front == "streams"
     seconds = int(worker["stop_grace_period"].removesuffix("s"))
     assert seconds > args.grace
@@ -61,7 +59,7 @@ def test_the_unit_starts_a_worker_with_options_that_exist():
     text = (DOCS / "mmdet-redis@.service").read_text()
     unit.read_string(text.replace("\\\n", ""))
     command = shlex.split(unit["Service"]["ExecStart"])
-    args = build_parser().parse_args(command[1:])
+    args = parser_of("serve").parse_args(command[1:])
     assert args.redis_front == "streams"
     assert int(unit["Service"]["TimeoutStopSec"]) > args.grace
     assert unit["Service"]["Restart"] == "always"
@@ -69,10 +67,10 @@ def test_the_unit_starts_a_worker_with_options_that_exist():
 
 def test_the_page_names_options_and_metrics_that_exist():
     page = (ROOT / "docs/serving.md").read_text()
-    parsers = (build_parser(), load.build_parser(), replay.build_parser())
+    parsers = map(parser_of, ("serve", "redis load", "redis replay"))
     options = {name for parser in parsers for name in parser._option_string_actions}
     of_others = {"--cores"}
-    assert set(re.findall(r"--[a-z_]{3,}", page)) - options == of_others
+    assert set(re.findall(r"--[a-z_-]{3,}", page)) - options == of_others
     families = {re.sub("_(bucket|sum|count)$", "", n) for n in exported_names()}
     ours = {n.removeprefix("mmdet_redis_") for n in families if "mmdet_redis_" in n}
     assert [name for name in ours if f"`{name}" not in page] == []

@@ -9,7 +9,7 @@ from tests.serving.conftest import Running
 
 
 def load(port: int, *options):
-    return run_command("mmdet_redis_load", "--redis_port", port, *options)
+    return run_command("mmdet-flow redis load", "--redis-port", port, *options)
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,18 @@ def test_every_answer_is_counted_and_compared(
     predictor, trained, redis_port, dataset, tmp_path, front
 ):
     batch = run_command(
-        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", LOW_SCORE),
+        *(
+            "mmdet-flow predict",
+            "--checkpoint",
+            trained.checkpoint,
+            "--score",
+            LOW_SCORE,
+        ),
         *("--prediction_in", dataset.images, "--prediction_out", tmp_path),
         *("--keep_input", "--threads", "2"),
     )
     assert batch.returncode == 0, batch.stderr
-    options = ("--images", dataset.images, "--redis_front", front)
+    options = ("--images", dataset.images, "--redis-front", front)
     with Running(predictor, redis_port, "--redis_front", front) as running:
         run = load(redis_port, *options, "--compare", tmp_path, "--count", 20)
         assert run.returncode == 0, run.stderr
@@ -44,7 +50,7 @@ def test_a_rate_is_kept_and_a_higher_one_found(predictor, redis_port, dataset):
     with Running(predictor, redis_port):
         run = load(
             *(redis_port, "--images", dataset.images, "--count", 8),
-            *("--rate", 4, "--find_rate", 30),
+            *("--rate", 4, "--find-rate", 30),
         )
     assert run.returncode == 0, run.stderr
     throughput, seconds = re.search(

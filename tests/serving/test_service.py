@@ -10,11 +10,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from mmdet_flow.serving import service
 from mmdet_flow.serving.connection import embedded_server
 from mmdet_flow.serving.names import check_names
-from mmdet_flow.serving.service import build_parser
-from tests.conftest import BIN, LOW_SCORE, run_command, the_error, unused_port
+from tests.conftest import (
+    BIN,
+    LOW_SCORE,
+    command_of,
+    run_command,
+    the_error,
+    unused_port,
+)
 from tests.serving.conftest import Channel, Running, Server, redis_servers, wait_until
 
 PER_RUN = {"ms_queue", "ms_decode", "ms_infer", "worker", "request_id"}
@@ -25,7 +30,13 @@ def test_answers_equal_batch_prediction(start, trained, redis_port, images, data
     """Also: simple-redis-helper listens, and SIGTERM finishes what is in hand."""
     folder = trained.checkpoint.parent / "batch"
     run = run_command(
-        *("mmdet_predict", "--checkpoint", trained.checkpoint, "--score", LOW_SCORE),
+        *(
+            "mmdet-flow predict",
+            "--checkpoint",
+            trained.checkpoint,
+            "--score",
+            LOW_SCORE,
+        ),
         *("--prediction_in", dataset.images, "--prediction_out", folder),
         *("--keep_input", "--threads", "2"),
     )
@@ -136,27 +147,26 @@ def is_running(process: int) -> bool:
 def test_answers_that_would_be_requests_are_refused(free_port, options, capsys):
     """Before a server is looked for."""
     arguments = ("--checkpoint", "any", "--redis_port", str(free_port), *options)
-    assert service.main([*arguments]) == 2
+    assert command_of("serve")(arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: --redis_")
+    assert line.startswith("error: redis_")
 
 
 @pytest.mark.parametrize("pattern", ["images*", "*s?", r"p\*", "predictions[s]"])
 def test_a_pattern_that_matches_no_answer_is_taken(pattern):
-    arguments = ("--checkpoint", "any", "--redis_pattern", "--redis_in", pattern)
-    check_names(build_parser().parse_args(arguments))
+    check_names(pattern, "predictions", pattern=True)
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "1.5"])
 def test_a_port_that_is_none_is_refused(port, capsys):
     with pytest.raises(SystemExit, match="2"):
-        service.main(["--checkpoint", "any", f"--redis_port={port}"])
+        command_of("serve")(["--checkpoint", "any", f"--redis_port={port}"])
     assert f"{port}" in capsys.readouterr().err
 
 
 def test_no_server_is_one_line(tmp_path, free_port):
     run = run_command(
-        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_port", free_port)
+        *("mmdet-flow serve", "--checkpoint", "any", "--redis_port", free_port)
     )
     assert run.returncode == 5
     assert f"localhost:{free_port} does not answer" in the_error(run)
@@ -164,7 +174,7 @@ def test_no_server_is_one_line(tmp_path, free_port):
 
 def test_an_embedded_server_on_a_port_that_is_taken_is_one_line(redis_port):
     run = run_command(
-        *("mmdet_predict_redis", "--checkpoint", "any", "--embedded_redis"),
+        *("mmdet-flow serve", "--checkpoint", "any", "--embedded_redis"),
         *("--redis_port", redis_port),
     )
     assert run.returncode == 5
@@ -173,7 +183,7 @@ def test_an_embedded_server_on_a_port_that_is_taken_is_one_line(redis_port):
 
 def test_a_wrong_model_is_one_line_and_not_exit_0(redis_port, tmp_path):
     run = run_command(
-        *("mmdet_predict_redis", "--checkpoint", tmp_path / "no.pth"),
+        *("mmdet-flow serve", "--checkpoint", tmp_path / "no.pth"),
         *("--redis_port", redis_port),
     )
     assert run.returncode == 4
@@ -185,7 +195,7 @@ def test_a_wrong_model_is_one_line_and_not_exit_0(redis_port, tmp_path):
     [
         (("--redis_url", "http://somewhere"), "begin it with redis://"),
         (("--redis_url", f"redis://:{SECRET}@localhost"), "holds a password"),
-        (("--redis_password_env", "NOT_SET"), "this variable is not set"),
+        (("--redis_password_env", "NOT_SET"), "NOT_SET is not set"),
         (("--redis_password_file", "/not/there"), "No such file"),
         (("--health", "nowhere"), "write it as PORT or HOST:PORT"),
         (("--health", "99999"), "write it as PORT or HOST:PORT"),
@@ -193,7 +203,7 @@ def test_a_wrong_model_is_one_line_and_not_exit_0(redis_port, tmp_path):
 )
 def test_a_wrong_option_is_one_line(redis_port, options, expected):
     run = run_command(
-        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_port", redis_port),
+        *("mmdet-flow serve", "--checkpoint", "any", "--redis_port", redis_port),
         *options,
     )
     assert run.returncode == 2
@@ -202,7 +212,7 @@ def test_a_wrong_option_is_one_line(redis_port, options, expected):
 
 def test_a_time_that_is_none_is_one_line(redis_port):
     run = run_command(
-        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_port", redis_port),
+        *("mmdet-flow serve", "--checkpoint", "any", "--redis_port", redis_port),
         SOURCE_DATE_EPOCH="yesterday",
     )
     assert run.returncode == 2
@@ -236,7 +246,7 @@ def locked_server(server):
 def test_a_wrong_password_is_one_line_without_it(locked_server, user):
     url = f"redis://{user}@localhost:{locked_server.port}"
     run = run_command(
-        *("mmdet_predict_redis", "--checkpoint", "any", "--redis_url", url),
+        *("mmdet-flow serve", "--checkpoint", "any", "--redis_url", url),
         *("--verbose", "--redis_password_env", "PASSWORD"),
         PASSWORD="wrong-one",
     )
@@ -307,7 +317,7 @@ def test_tls(predictor, free_port, images, tmp_path, front):
                 server.client.xadd("images", {"image": images[0]})
             running.has_answered(1)
         refused = run_command(
-            *("mmdet_predict_redis", "--checkpoint", "any", "--redis_url", url)
+            *("mmdet-flow serve", "--checkpoint", "any", "--redis_url", url)
         )
         assert "certificate verify failed" in the_error(refused)
     finally:
@@ -318,11 +328,11 @@ def test_tls(predictor, free_port, images, tmp_path, front):
 @pytest.mark.parametrize("front", ["pubsub", "streams"])
 def test_memory_stays_flat_under_load(start, redis_port, dataset, front):
     service = start(redis_port, "--redis_front", front)
-    options = ("--redis_port", redis_port, "--redis_front", front)
+    options = ("--redis-port", redis_port, "--redis-front", front)
     memory = []
     for _ in range(4):
         load = run_command(
-            *("mmdet_redis_load", "--images", dataset.images, "--seconds", 10),
+            *("mmdet-flow redis load", "--images", dataset.images, "--seconds", 10),
             *options,
         )
         assert load.returncode == 0, load.stdout

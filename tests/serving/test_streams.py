@@ -294,7 +294,7 @@ def test_an_image_that_ends_every_worker_goes_to_the_dead_letters(
 def test_a_dead_letter_that_cannot_be_replayed_stays(server):
     server.client.xadd("images:dead", {"image": b"any", "error": "some"})
     server.client.set("images", "of somebody")
-    replay = run_command("mmdet_redis_replay", "--redis_port", server.port)
+    replay = run_command("mmdet-flow redis replay", "--redis-port", server.port)
     assert replay.returncode == 5 and "WRONGTYPE" in the_error(replay)
     assert server.client.xlen("images:dead") == 1
 
@@ -302,18 +302,18 @@ def test_a_dead_letter_that_cannot_be_replayed_stays(server):
 def test_dead_letters_are_listed_and_replayed(predictor, server, stream, images):
     server.client.set("text", "of somebody")
     stream.send(images[0], "wrong", reply_to="text")
-    port = ("--redis_port", server.port)
+    port = ("--redis-port", server.port)
     with Running(predictor, server.port, *STREAMS):
         wait_until(lambda: server.client.xlen("images:dead") == 1)
-        listed = run_command("mmdet_redis_replay", "--list", *port)
+        listed = run_command("mmdet-flow redis replay", "--list", *port)
         assert listed.stdout.split("\t")[1:] == [
             "wrong",
             "reply_to 'text' is no stream\n",
         ]
         server.client.delete("text")
-        assert run_command("mmdet_redis_replay", "1-1", *port).returncode == 0
+        assert run_command("mmdet-flow redis replay", "1-1", *port).returncode == 0
         assert server.client.xlen("images:dead") == 1
-        assert run_command("mmdet_redis_replay", *port).returncode == 0
+        assert run_command("mmdet-flow redis replay", *port).returncode == 0
         assert server.client.xlen("images:dead") == 0
         wait_until(lambda: server.client.xlen("text") == 1)
         assert stream.answers("text")[0]["objects"]

@@ -210,7 +210,7 @@ def on_files(server, variables, tmp_path_factory) -> Project:
     """A run on files of this machine; the bucket then has the data too."""
     project = Project(tmp_path_factory.mktemp("files"), variables)
     data = project.folder / DATA
-    drawn = run_command("mmdet_example", "--output", data, "--images", "14")
+    drawn = run_command("mmdet-flow start example", "--output", data, "--images", "14")
     assert drawn.returncode == 0, drawn.stderr
     server.upload(data, f"{PROJECT}/{DATA}")
     project.write_config(config(DATA))

@@ -206,7 +206,7 @@ def test_the_bucket_can_be_copied_whole(in_bucket, server, tmp_path):
     new = tmp_path / "new"
     shutil.copytree(tmp_path / "example/dataset/images", new)
     run = run_command(
-        *("mmdet_predict", "--package", tmp_path / "example/model/example.zip"),
+        *("mmdet-flow predict", "--package", tmp_path / "example/model/example.zip"),
         *("--prediction_in", new, "--prediction_out", tmp_path / "done"),
         *("--score", "0.0", "--keep_input"),
         cwd=ROOT,

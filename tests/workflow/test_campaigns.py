@@ -218,7 +218,11 @@ def test_a_campaign_ends_with_its_leaderboard_and_a_comparison(tmp_path):
     config = yaml.safe_dump({"campaigns": {"small": content}})
     (tmp_path / "config.yaml").write_text(config)
     run_command(
-        "mmdet_example", "--output", tmp_path / "data/example", "--images", "20"
+        "mmdet-flow start example",
+        "--output",
+        tmp_path / "data/example",
+        "--images",
+        "20",
     )
     run = snakemake(tmp_path)
     assert run.returncode == 0, run.stderr[-3000:]

@@ -9,9 +9,10 @@ import jsonschema
 import pytest
 import yaml
 
-from mmdet_flow.formats import gather
-from tests.conftest import ROOT, run_command, the_error
+from tests.conftest import ROOT, command_of, run_command, the_error
 from tests.workflow.test_workflow import snakemake, write_config
+
+gather = command_of("step gather")
 
 NAME = "sea"
 MANIFEST = f"results/{NAME}/predictions/manifest.csv"
@@ -106,7 +107,7 @@ def test_a_shard_that_was_cut_off_goes_on(folder):
     checkpoint = folder / f"results/{NAME}/model/checkpoint.pth"
     work = folder / SHARD / "work"
     run = run_command(
-        *("mmdet_predict", f"--checkpoint={checkpoint}", "--prediction_in=new"),
+        *("mmdet-flow predict", f"--checkpoint={checkpoint}", "--prediction_in=new"),
         *("--keep_input", f"--prediction_out={work}", "--score=0.3"),
         *("--prediction_format=both", "--max_files=2"),
         *(f"--objects_csv={folder / 'objects.csv'}", "--threads=2"),
@@ -148,7 +149,7 @@ def test_the_budget_is_a_number_or_a_share(
     tmp_path, capsys, failed, total, most, accepted
 ):
     write_manifest(tmp_path / "p", failed, total)
-    code = gather.main([str(tmp_path / "p"), f"--max_failures={most}"])
+    code = gather([str(tmp_path / "p"), f"--max-failures={most}"])
     assert code == (0 if accepted else 3)
     said = capsys.readouterr()
     assert f"{failed} of {total} images failed" in said.out + said.err
@@ -157,12 +158,12 @@ def test_the_budget_is_a_number_or_a_share(
 
 @pytest.mark.parametrize("most", ["-1", "1.5", "nan", "inf", "many"])
 def test_other_budgets_are_refused(tmp_path, most):
-    run = run_command("mmdet_gather", tmp_path, f"--max_failures={most}")
+    run = run_command("mmdet-flow step gather", tmp_path, f"--max-failures={most}")
     assert run.returncode == 2
 
 
 def test_a_budget_needs_manifests(tmp_path):
-    run = run_command("mmdet_gather", tmp_path, "--max_failures=1")
+    run = run_command("mmdet-flow step gather", tmp_path, "--max-failures=1")
     assert run.returncode == 3 and "manifest.csv: is missing" in the_error(run)
 
 

@@ -26,7 +26,12 @@ def test_a_killed_training_is_tried_again_to_the_same_bytes(tmp_path):
     for place in (whole, folder):
         place.mkdir()
         write_config(place, config)
-        run_command("mmdet_example", "--output", place / "data/example", "--images=20")
+        run_command(
+            "mmdet-flow start example",
+            "--output",
+            place / "data/example",
+            "--images=20",
+        )
     assert snakemake(whole, CHECKPOINT).returncode == 0
 
     dice = random.Random(1)
@@ -81,7 +86,7 @@ def training_of(workflow) -> psutil.Process:
     (found,) = (
         child
         for child in workflow.children(recursive=True)
-        if child.name() == "mmdet_train" or "mmdet_train" in str(child.cmdline()[1:2])
+        if child.cmdline()[2:4] == ["model", "train"]
     )
     return found
 

@@ -7,14 +7,11 @@ import subprocess
 
 import pytest
 
-from mmdet_flow.dataset.check import build_parser as check_parser
-from mmdet_flow.dataset.convert import build_parser as convert_parser
 from mmdet_flow.errors import UsageError
-from mmdet_flow.model.config import build_parser as export_parser
+from mmdet_flow.main import resolve
 from mmdet_flow.model.config import parse_cfg_options
-from mmdet_flow.model.patch import build_parser as patch_parser
 from mmdet_flow.workflow import options
-from tests.conftest import run_command
+from tests.conftest import parser_of, run_command
 from tests.workflow.test_workflow import SMALL, snakemake, write_config
 
 ODD = [
@@ -54,7 +51,8 @@ def commands_of(run) -> dict[str, list[list[str]]]:
     commands = {}
     for line in lines_of(run):
         words = shlex.split(line.replace("exec ", ""))
-        commands.setdefault(words[0], []).append(words)
+        name = " ".join(words[:1] + list(resolve(words[1:])))
+        commands.setdefault(name, []).append(words)
     return commands
 
 
@@ -84,26 +82,28 @@ def commands(dry_run):
 @pytest.mark.parametrize("text", ODD)
 def test_a_text_stays_a_word(folder, commands, text):
     for command, expected in {
-        "mmdet_convert": [f"--glob={text}", f"--labels={text}", f"--classes={text}"],
-        "mmdet_split": [
+        "mmdet-flow data convert": [
+            f"--glob={text}",
+            f"--labels={text}",
+            f"--classes={text}",
+        ],
+        "mmdet-flow data split": [
             *(f"--group-pattern={text}", f"--group-file={text}"),
             f"--group-column={text}",
         ],
-        "mmdet_patch": [f"--cfg-options={text}=1"],
-        "mmdet_train": [f"--load-from={text}"],
-        "mmdet_predict": [text],
+        "mmdet-flow model patch": [f"--cfg-options={text}=1"],
+        "mmdet-flow model train": [f"--load-from={text}"],
+        "mmdet-flow predict": [text],
     }.items():
         assert any(set(expected) <= set(words) for words in commands[command]), command
     assert {f"--experiment={ODD[4]}", f"--uri={ODD[4]}"} <= set(
-        commands["mmdet_track"][0]
+        commands["mmdet-flow track"][0]
     )
     assert not (folder / "marker").exists()
 
 
 def test_options_of_the_service_stay_words(folder):
-    (words,) = commands_of(snakemake(folder, "-n", "-p", "serve"))[
-        "mmdet_predict_redis"
-    ]
+    (words,) = commands_of(snakemake(folder, "-n", "-p", "serve"))["mmdet-flow serve"]
     assert [word for word in ODD if word not in words] == []
 
 
@@ -111,13 +111,13 @@ def test_options_of_the_service_stay_words(folder):
 def test_the_commands_read_a_word_as_it_is_meant(text):
     data = ["--format=yolo", "--annotations=a", "--images=b"]
     words = [f"--classes={text}", "--classes=other", f"--glob={text}"]
-    for parser, more in ((convert_parser(), ["--output=c"]), (check_parser(), [])):
-        args = parser.parse_args([*data, *words, *more])
+    for command, more in (("data convert", ["--output=c"]), ("data check", [])):
+        args = parser_of(command).parse_args([*data, *words, *more])
         assert args.classes == [text, "other"] and args.glob == text
     patched = ["c.py", "--output=o", "--train=t", "--images=i"]
     patched += ["--test=e", "--epochs=1", "--batch-size=1", "--work-dir=w"]
     given = [f"--cfg-options={text}=1", "--cfg-options=a.b=2"]
-    args = patch_parser().parse_args([*patched, *given])
+    args = parser_of("model patch").parse_args([*patched, *given])
     assert args.cfg_options == [f"{text}=1", "a.b=2"]
     key, _, value = f"{text}=1".partition("=")
     parsed = parse_cfg_options(args.cfg_options)
@@ -125,7 +125,7 @@ def test_the_commands_read_a_word_as_it_is_meant(text):
 
 
 def test_several_values_behind_one_option_are_read_as_before():
-    args = convert_parser().parse_args(
+    args = parser_of("data convert").parse_args(
         [
             *("--format=voc", "--annotations=a", "--images=b", "--output=c"),
             *("--classes", "cat", "dog", "--policy", "tiny-box=drop", "empty-box=drop"),
@@ -133,7 +133,9 @@ def test_several_values_behind_one_option_are_read_as_before():
     )
     assert args.classes == ["cat", "dog"]
     assert args.policy == ["tiny-box=drop", "empty-box=drop"]
-    args = export_parser().parse_args(["c.py", "--cfg-options", "a=1", "b=[1,2]"])
+    args = parser_of("model config").parse_args(
+        ["c.py", "--cfg-options", "a=1", "b=[1,2]"]
+    )
     assert parse_cfg_options(args.cfg_options) == {"a": 1, "b": [1, 2]}
 
 
@@ -146,7 +148,11 @@ def test_a_text_of_options_is_divided_as_by_a_shell():
 
 def test_a_line_with_odd_words_runs_nothing_else(folder, dry_run):
     """The shell gets each line as it is, with `true` before the name of a command."""
-    lines = [line for line in lines_of(dry_run) if re.match("mmdet_(?!shard)", line)]
+    lines = [
+        line
+        for line in lines_of(dry_run)
+        if re.match("mmdet-flow (?!step shard)", line)
+    ]
     for number in range(len(ODD)):
         (folder / f"results/e{number}/logs").mkdir(parents=True)
     for line in lines:
@@ -174,5 +180,7 @@ def test_options_that_are_not_the_users_are_refused(words, expected):
 
 
 def test_a_base_that_looks_like_an_option_is_a_config_that_is_not_there(tmp_path):
-    run = run_command("mmdet_config", f"--save-path={tmp_path / 'o'}", "--", "--list")
+    run = run_command(
+        "mmdet-flow model config", f"--save-path={tmp_path / 'o'}", "--", "--list"
+    )
     assert run.returncode == 4 and "--list: neither a config file" in run.stderr

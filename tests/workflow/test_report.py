@@ -44,7 +44,13 @@ def results(tmp_path_factory):
     """The results of a small experiment, with its report as HTML and as zip."""
     folder = tmp_path_factory.mktemp("workflow")
     write_config(folder, SMALL)
-    run_command("mmdet_example", "--output", folder / "data/example", "--images", "20")
+    run_command(
+        "mmdet-flow start example",
+        "--output",
+        folder / "data/example",
+        "--images",
+        "20",
+    )
     run = snakemake(folder)
     assert run.returncode == 0, run.stderr[-3000:]
     for suffix in ("html", "zip"):

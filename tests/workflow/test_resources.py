@@ -101,12 +101,12 @@ def test_several_nodes_are_one_job_with_a_process_on_each(tmp_path):
     options = ("--cores", "2", "--printshellcmds", "results/a/model/checkpoint.pth")
     how = {"predict": {"images": "data"}}
     one = dry_run(tmp_path, *options, model={"nodes": 1}, **how)
-    assert "Shell command: mmdet_train " in one and "mpi=" not in one
+    assert "Shell command: mmdet-flow model train " in one and "mpi=" not in one
     four = dry_run(tmp_path, *options, model={"nodes": 4}, **how)
     assert "nodes=4, tasks=4, mpi=srun" in four
     assert re.search(
-        r"Shell command: srun --nodes=4 --ntasks=4 --cpus-per-task=2 \S+ mmdet_train "
-        r".* --launcher=slurm ",
+        r"Shell command: srun --nodes=4 --ntasks=4 --cpus-per-task=2 \S+ "
+        r"mmdet-flow model train .* --launcher=slurm ",
         four,
     )
     assert " --batch-size=4 " in four and " --processes=4 " in four

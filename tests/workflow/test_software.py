@@ -109,5 +109,7 @@ def test_apptainer_is_asked_to_run_the_job_in_the_image(tmp_path, options, image
     assert run.returncode == 0, run.stderr[-3000:]
     assert (tmp_path / TARGET).stat().st_size > 0
     asked = log.read_text()
-    assert re.search(rf"exec --home \S+ .*{image} bash -c .*mmdet_config", asked)
+    assert re.search(
+        rf"exec --home \S+ .*{image} bash -c .*mmdet-flow model config", asked
+    )
     assert ("pull" in asked) == bool(options)

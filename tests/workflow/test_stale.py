@@ -17,7 +17,9 @@ CONVERSION = ["convert_annotations", "split_dataset"]
 
 def make_data(folder):
     """Lay out YOLO labels, a class list, groups, images, and a config with a base."""
-    run = run_command("mmdet_example", "--output", folder / "drawn", "--images", "10")
+    run = run_command(
+        "mmdet-flow start example", "--output", folder / "drawn", "--images", "10"
+    )
     assert run.returncode == 0, run.stderr
     (folder / "ann/deep").mkdir(parents=True)
     (folder / "images/deep").mkdir(parents=True)

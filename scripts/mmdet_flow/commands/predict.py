@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> None:
     from mmdet_flow.inference.predict import predict_arrivals, predict_images
 
     source_date_epoch()  # a wrong one is said at once
-    task = _task(options)
+    task = task_of(options)
     if options.continuous:
         _require_endless(options, task)
         look = options.watchdog_check_interval
@@ -187,7 +187,8 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _task(options: argparse.Namespace) -> "Task":
+def task_of(options: argparse.Namespace) -> "Task":
+    """Return what the options ask for; UsageError if they do not go together."""
     from mmdet_flow.inference.output import Output
     from mmdet_flow.inference.predict import Summaries, Task
 

@@ -1,9 +1,9 @@
 """Export finished runs to an MLflow tracker: parameters, metrics, pictures, the model.
 
-RUN are results folders with a record (mmdet_record). A run that is there already is
-left as it is, so any call catches up with what earlier ones missed. The tracker is the
-file tracking/mlflow.db beside the runs, or a server at --uri, whose user and password
-MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD name.
+RUN are results folders with a record (mmdet-flow step record). A run that is there
+already is left as it is, so any call catches up with what earlier ones missed. The
+tracker is the file tracking/mlflow.db beside the runs, or a server at --uri, whose user
+and password MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD name.
 """
 
 import argparse

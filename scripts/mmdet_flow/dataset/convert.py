@@ -200,8 +200,8 @@ def require_own(output: Path) -> None:
         for path in (output / name for name in FILES):
             if os.path.lexists(path):
                 raise DataError(
-                    f"{path}: was not made by mmdet_convert; choose another folder, or "
-                    "take it away"
+                    f"{path}: was not made by mmdet-flow data convert; choose another "
+                    "folder, or take it away"
                 )
 
 
@@ -222,8 +222,8 @@ def link_images(files: Mapping[str, Path], output: Path) -> None:
     }
     for name in sorted((present.keys() & files.keys()) - same - own):
         raise DataError(
-            f"{present[name]}: is another image, which mmdet_convert did not put "
-            "there; take it away, or choose another folder"
+            f"{present[name]}: is another image, which mmdet-flow data convert did "
+            "not put there; take it away, or choose another folder"
         )
     for name in (present.keys() & own) - same:
         present[name].unlink()

@@ -10,7 +10,7 @@ from mmdet_flow.files import keep_apart, write_if_changed
 
 
 def share(source: Path, output: Path) -> None:
-    """Fill the folder ``output`` with what mmdet_convert wrote into ``source``.
+    """Fill the folder ``output`` with the data set that was converted into ``source``.
 
     Raises DataError when a file is not there, and UsageError where both overlap.
     """

@@ -227,7 +227,8 @@ def _duplicates(report: Path) -> list[list[str]]:
         ]
     except Malformed as error:
         raise DataError(
-            f"{report}: is not a report of mmdet_convert: {error}; give its report.json"
+            f"{report}: is not a report of mmdet-flow data convert: {error}; give its "
+            "report.json"
         ) from None
 
 

@@ -18,7 +18,7 @@ PLACES = (
     ("predictions/shard-0/opex/", "the objects of each image"),
     ("evaluation/metrics.csv", "all metrics, per class too"),
     ("evaluation/errors.csv", "kinds of error, and their cost"),
-    ("model/checkpoint.pth", "the model, for mmdet_predict"),
+    ("model/checkpoint.pth", "the model, for mmdet-flow predict"),
     ("model/config.py", "its config, as it was trained"),
     ("dataset/annotations.json", "the annotations as COCO"),
 )

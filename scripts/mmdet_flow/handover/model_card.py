@@ -251,9 +251,9 @@ def analyses(facts: Facts) -> str:
 
 
 def speed(facts: Facts) -> str:
-    """Return what mmdet_export measured of this model."""
+    """Return what mmdet-flow evaluate precision measured of this model."""
     if facts.precisions is None:
-        return f"{UNKNOWN}: mmdet_export was not run.\n"
+        return f"{UNKNOWN}: mmdet-flow evaluate precision was not run.\n"
     rows = [
         (one["precision"], one["mAP"], one["images_per_second"], one["reason"] or "-")
         for one in facts.precisions["candidates"]
@@ -302,7 +302,8 @@ def caveats(facts: Facts) -> str:
 def _caveats(facts: Facts) -> Iterator[str]:
     yield (
         "Test and training images are of one data set. On images of another origin "
-        "the model can be worse: measure it there first (`mmdet_evaluate`)."
+        "the model can be worse: measure it there first (`mmdet-flow evaluate "
+        "metrics`)."
     )
     kept = facts.measured["at_scores"]
     classes = {name: own for name, own in kept.items() if name != "all"}
@@ -325,9 +326,9 @@ def usage(facts: Facts) -> str:
     package = f"{facts.name}.zip"
     return (
         "With the package of this model, for a folder and over Redis:\n\n"
-        f"    mmdet_predict --package {package} --score {score} \\\n"
+        f"    mmdet-flow predict --package {package} --score {score} \\\n"
         "      --prediction_in images --prediction_out predictions\n"
-        f"    mmdet_predict_redis --package {package} --score {score}\n\n"
+        f"    mmdet-flow serve --package {package} --score {score}\n\n"
         "Each result is an OPEX file whose `meta` names the SHA-256 of the weights.\n"
     )
 

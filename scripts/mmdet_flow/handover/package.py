@@ -21,7 +21,8 @@ def package(run: Path, output: Path | None, license: Path | None) -> Path:
     checkpoint = load_checkpoint(run / "model" / "checkpoint.pth")
     if not checkpoint.config:
         raise ModelError(
-            f"{checkpoint.path}: carries no config; publish it with mmdet_train"
+            f"{checkpoint.path}: carries no config; publish it with mmdet-flow model "
+            "train"
         )
     members = {
         names.CHECKPOINT: checkpoint.path.read_bytes(),

@@ -107,7 +107,7 @@ def card(facts: Facts) -> str:
     """Return the model card."""
     path = facts.run / "model" / "card.md"
     if not path.exists():
-        raise DataError(f"{path}: is not there; make it with mmdet_model_card")
+        raise DataError(f"{path}: is not there; make it with mmdet-flow handover card")
     return read_text(path)
 
 

@@ -8,7 +8,7 @@ from mmdet_flow.handover.markdown import UNKNOWN, Code, table
 def provenance(facts: Facts) -> str:
     """Return versions, data, outputs and jobs of a run."""
     if facts.record is None:
-        return f"{UNKNOWN}: mmdet_record was not run.\n"
+        return f"{UNKNOWN}: mmdet-flow step record was not run.\n"
     sections = (
         ("", sources),
         ("Data", data),

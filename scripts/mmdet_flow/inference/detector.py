@@ -58,7 +58,7 @@ class Detector:
         ``config`` overrides the config that a published checkpoint carries. Objects
         below ``score`` may be missing from the detections, which saves time.
         ``backend`` and ``precision`` are those of the engines; the precision "auto"
-        is what mmdet_export chose.
+        is what mmdet-flow evaluate precision chose.
         """
         threads = threads or cli.available_threads()
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))

@@ -1,7 +1,8 @@
 """The graphs of a model in int8, in a file beside its checkpoint.
 
-Beside CHECKPOINT.pth lies CHECKPOINT.int8.zip, which mmdet_export writes: of each graph
-its form for OpenVINO, and in ``about.json`` the model that they were made of.
+Beside CHECKPOINT.pth lies CHECKPOINT.int8.zip, which mmdet-flow evaluate precision
+writes: of each graph its form for OpenVINO, and in ``about.json`` the model that they
+were made of.
 """
 
 import io
@@ -49,7 +50,10 @@ def read_int8(checkpoint: StoredFile, model_sha256: str) -> dict[str, Int8Graph]
     Raises ModelError when there are none, or those of another model.
     """
     path = int8_file(checkpoint)
-    fix = "make it with mmdet_export --precision int8, or choose another precision"
+    fix = (
+        "make it with mmdet-flow evaluate precision --precision int8, or choose "
+        "another precision"
+    )
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file; {fix}")
     try:

@@ -36,7 +36,7 @@ def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:
         "--thresholds",
         type=Path,
         metavar="FILE",
-        help="scores by class, of mmdet_thresholds, for --score auto",
+        help="scores by class, of mmdet-flow evaluate thresholds, for --score auto",
     )
 
 
@@ -56,14 +56,14 @@ def _add_weights_options(parser) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="what mmdet_train published, or any checkpoint of mmdet",
+        help="what mmdet-flow model train published, or any checkpoint of mmdet",
     )
     model.add_argument(
         "--package",
         type=Path,
         metavar="FILE",
-        help="what mmdet_package made, instead of --checkpoint, --config and "
-        "--thresholds",
+        help="what mmdet-flow handover package made, instead of --checkpoint, --config "
+        "and --thresholds",
     )
     parser.add_argument(
         "--config",
@@ -140,8 +140,8 @@ def _add_engine_options(parser) -> None:
         "--precision",
         choices=(AUTO, *PRECISIONS),
         default=AUTO,
-        help="fp32 is exact; bf16 is faster on CPUs that have it; int8 is what "
-        "mmdet_export made (default: auto, what mmdet_export chose, or fp32)",
+        help="fp32 is exact; bf16 is faster on CPUs that have it; int8 is made by "
+        "mmdet-flow evaluate precision (default: auto, what that chose, or fp32)",
     )
     cli.add_threads_option(parser)
 

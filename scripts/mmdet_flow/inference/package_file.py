@@ -103,14 +103,16 @@ def _check(archive: zipfile.ZipFile) -> None:
 def _files(archive: zipfile.ZipFile, infos: Mapping) -> dict[str, str]:
     """Return the SHA-256 of each member, as the manifest says."""
     if MANIFEST not in infos or infos[MANIFEST].file_size > LARGEST_MANIFEST:
-        raise _Refused(f"has no {MANIFEST}; it is not of mmdet_package")
+        raise _Refused(f"has no {MANIFEST}; it is not of mmdet-flow handover package")
     try:
         manifest = json.loads(archive.read(MANIFEST))
         if manifest["format"] != FORMAT:
             raise _Refused(f"is a {str(manifest['format'])[:80]!r}, not a {FORMAT!r}")
         return {name: own["sha256"] for name, own in manifest["files"].items()}
     except (AttributeError, KeyError, TypeError, RecursionError):
-        raise _Refused(f"its {MANIFEST} is not of mmdet_package") from None
+        raise _Refused(
+            f"its {MANIFEST} is not of mmdet-flow handover package"
+        ) from None
 
 
 def _date() -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """The precision that a model runs in: measured once, and used by every front.
 
-Beside CHECKPOINT.pth lies CHECKPOINT.precision.json, which mmdet_export writes. Without
-it, for another checkpoint, or on a processor of another name or with other features,
-the exact fp32 is used.
+Beside CHECKPOINT.pth lies CHECKPOINT.precision.json, which mmdet-flow evaluate
+precision writes. Without it, for another checkpoint, or on a processor of another name
+or with other features, the exact fp32 is used.
 """
 
 from mmdet_flow import cli, processor
@@ -51,14 +51,16 @@ def chosen_precision(checkpoint: StoredFile, model_sha256: str) -> str:
     except (AttributeError, KeyError, TypeError):
         known = False
     if not known:
-        raise DataError(f"{path}: is not of mmdet_export; remove it") from None
+        raise DataError(
+            f"{path}: is not of mmdet-flow evaluate precision; remove it"
+        ) from None
     if model != model_sha256:
         cli.log.info("%s: is of another model; using %s", path, EXACT)
         return EXACT
     if where != here():
         cli.log.info(
             "%s: is of another processor, or of one with other features; using %s, "
-            "mmdet_export measures again",
+            "mmdet-flow evaluate precision measures again",
             *(path, EXACT),
         )
         return EXACT

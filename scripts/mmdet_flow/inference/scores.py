@@ -1,7 +1,7 @@
 """The lowest score to keep: a number for all classes, or one for each class.
 
---score auto takes those of a thresholds file, which mmdet_thresholds makes from images
-that the model was not trained on.
+--score auto takes those of a thresholds file, which mmdet-flow evaluate thresholds
+makes from images that the model was not trained on.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Scores:
         """
         if not isinstance(self.value, dict):
             return self.value
-        again = "make it again with mmdet_thresholds"
+        again = "make it again with mmdet-flow evaluate thresholds"
         known = self.classes_sha256 == classes_sha256(classes)
         if not known or set(self.value) != set(classes):
             raise DataError(
@@ -84,8 +84,8 @@ def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
         return Scores(score)
     if not thresholds:
         raise UsageError(
-            "--score auto: needs --thresholds FILE, which mmdet_thresholds makes from "
-            "a validation split"
+            "--score auto: needs --thresholds FILE, which mmdet-flow evaluate "
+            "thresholds makes from a validation split"
         )
     content = read_json(thresholds)
     try:
@@ -97,7 +97,8 @@ def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
         valid = False
     if not valid:
         raise DataError(
-            f"{thresholds}: is not of mmdet_thresholds; make it with that command"
+            f"{thresholds}: is not of mmdet-flow evaluate thresholds; make it with "
+            "that command"
         )
     if not value:
         raise DataError(

@@ -35,7 +35,8 @@ def _make_room(output: Path) -> None:
     mark = output / MARK
     if output.exists() and not mark.is_file() and any(output.iterdir()):
         raise DataError(
-            f"{output}: holds files that mmdet_shard did not make; choose a new folder"
+            f"{output}: holds files that mmdet-flow step shard did not make; choose a "
+            "new folder"
         )
     write_if_changed(mark, "")
     for path in output.glob("*.txt"):

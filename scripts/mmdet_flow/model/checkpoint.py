@@ -157,7 +157,7 @@ def _require_weights(state_dict: object, path: StoredFile) -> None:
         ):
             raise ModelError(
                 f"{path}: its {name!r} is no dense tensor of numbers; publish the "
-                "weights again with mmdet_train"
+                "weights again with mmdet-flow model train"
             )
 
 
@@ -184,7 +184,7 @@ def _require(holds: bool, path: StoredFile, what: str) -> None:
     if not holds:
         raise ModelError(
             f"{path}: its {what} is not as mmdet writes it; publish it again with "
-            "mmdet_train"
+            "mmdet-flow model train"
         )
 
 

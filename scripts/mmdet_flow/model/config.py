@@ -59,7 +59,7 @@ def apply_cfg_options(cfg: "Config", options: list[str]) -> None:
     except (KeyError, TypeError, AssertionError, IndexError) as error:
         raise UsageError(
             f"--cfg-options {' '.join(options)}: does not fit the config: {error}; "
-            "look its keys up in the file that mmdet_config --save-path writes"
+            "look its keys up in what mmdet-flow model config --save-path writes"
         ) from error
 
 

@@ -92,13 +92,13 @@ def try_families(
 
 def _make_data(folder: Path) -> None:
     source, data = folder / "source", folder / "data"
-    _run("mmdet_example", "--output", source, "--images", IMAGES)
+    _run("start example", "--output", source, "--images", IMAGES)
     _run(
-        *("mmdet_convert", "--format", "opex", "--annotations", source),
+        *("data convert", "--format", "opex", "--annotations", source),
         *("--images", source, "--output", data),
     )
     _run(
-        *("mmdet_split", data / "annotations.json", "--output", folder / "splits"),
+        *("data split", data / "annotations.json", "--output", folder / "splits"),
         *("--train", 0.5, "--val", 0.25, "--test", 0.25),
     )
 
@@ -109,17 +109,17 @@ def _try(family: str, config: str, folder: Path, image_size: int, threads: int) 
     checkpoint = work / "checkpoint.pth"
     try:
         _run(
-            *("mmdet_patch", config, "--output", work / "config.py"),
+            *("model patch", config, "--output", work / "config.py"),
             *(f"--{name}={splits / name}.json" for name in ("train", "val", "test")),
             *("--images", images, "--epochs", EPOCHS, "--batch-size", BATCH),
             *("--image-size", image_size, "--val-interval", EPOCHS),
         )
         _, train_mb = _run(
-            *("mmdet_train", work / "config.py", "--work-dir", work / "training"),
+            *("model train", work / "config.py", "--work-dir", work / "training"),
             *("--publish", checkpoint, "--threads", threads),
         )
         said, predict_mb = _run(
-            *("mmdet_predict", "--checkpoint", checkpoint, "--keep_input"),
+            *("predict", "--checkpoint", checkpoint, "--keep_input"),
             *("--prediction_in", images, "--prediction_out", work / "out"),
             *("--threads", threads, "--score", 0.3),
         )
@@ -129,22 +129,28 @@ def _try(family: str, config: str, folder: Path, image_size: int, threads: int) 
     estimate = read_json(work / "training" / "estimate.json")
     speed = SPEED.search(said)
     return Row(
-        *(family, config, "works"),
-        *(round(estimate["seconds_per_iteration"] / BATCH, 3), train_mb),
-        *(round(1 / float(speed[1]), 3), predict_mb),
-        speed[2],
+        family,
+        config,
+        "works",
+        train_seconds=round(estimate["seconds_per_iteration"] / BATCH, 3),
+        train_mb=train_mb,
+        predict_seconds=round(1 / float(speed[1]), 3),
+        predict_mb=predict_mb,
+        engine=speed[2],
     )
 
 
 def _run(command: str, *args) -> tuple[str, int]:
-    """Run a command of ours; return what it logs, and the most memory that it had, MB.
+    """Run one of our commands; return what it logs, and its most memory in MB.
 
     ModelError has what it ends with, if that is an error.
     """
-    program = Path(sys.executable).parent / command
+    program = Path(sys.executable).parent / "mmdet-flow"
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
-            [program, *map(str, args)], stdout=subprocess.DEVNULL, stderr=log
+            [program, *command.split(), *map(str, args)],
+            stdout=subprocess.DEVNULL,
+            stderr=log,
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = code = os.waitstatus_to_exitcode(status)

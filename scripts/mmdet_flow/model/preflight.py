@@ -75,7 +75,7 @@ def _try(what: str, step: Callable[[], None]) -> None:
         if found := NO_CPU_FORM.search(str(error)):
             raise ModelError(
                 f"this model needs the operator {found[1]} of mmcv, which has no form "
-                "for the CPU; choose another model (mmdet_config --list)"
+                "for the CPU; choose another model (mmdet-flow model config --list)"
             ) from error
         lines = str(error).strip().splitlines() or [""]
         raise ModelError(

@@ -166,12 +166,12 @@ def _require_classes_of_data(cfg: "Config") -> None:
     if not named:
         raise ModelError(
             "the config names no classes (train_dataloader.dataset.metainfo); "
-            "mmdet_patch fits it to your data"
+            "mmdet-flow model patch fits it to your data"
         )
     annotations = _annotations(cfg)
     require_same_classes(
         *(named, CocoFile.read(annotations).classes, "the config", annotations),
-        "make the config again with mmdet_patch",
+        "make the config again with mmdet-flow model patch",
     )
 
 

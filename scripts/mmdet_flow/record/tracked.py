@@ -54,7 +54,9 @@ class TrackedRun:
         self.path = path
         self._file = path / "run.json"
         if not self._file.is_file():
-            raise DataError(f"{path}: has no run.json; make it with mmdet_record")
+            raise DataError(
+                f"{path}: has no run.json; make it with mmdet-flow step record"
+            )
         self._record = read_json(self._file)
 
     @property

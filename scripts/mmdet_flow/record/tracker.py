@@ -208,10 +208,10 @@ class Tracker:
     def _advice(self) -> str:
         if self._file and self._file.is_file():
             return (
-                "call mmdet_track again; if the file is broken, move it away first, "
-                "and all runs can be exported anew"
+                "call mmdet-flow track again; if the file is broken, move it away "
+                "first, and all runs can be exported anew"
             )
-        return "call mmdet_track again when the tracker works"
+        return "call mmdet-flow track again when the tracker works"
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

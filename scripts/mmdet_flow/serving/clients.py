@@ -39,7 +39,7 @@ class PubSubClient:
             if time.monotonic() > end:
                 raise ServiceError(
                     f"nobody listens on {self._in} at {self._connection.address}; "
-                    "start mmdet_predict_redis"
+                    "start mmdet-flow serve"
                 )
             time.sleep(0.05)
 

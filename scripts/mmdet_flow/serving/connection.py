@@ -270,7 +270,7 @@ def _address(url: str) -> str:
         parts = parse_url(url)
     except ValueError:
         raise UsageError(
-            "the URL of Redis begins with redis://, rediss:// or unix://; correct it"
+            "the URL of Redis is none: begin it with redis://, rediss:// or unix://"
         ) from None
     if "password" in parts:
         raise UsageError(

@@ -147,7 +147,7 @@ class Load:
             cli.log.warning("%s: %s", stem, answer["meta"]["error"])
         elif self._differs(stem, answer):
             self._report.different += 1
-            cli.log.error("%s: not what mmdet_predict found", stem)
+            cli.log.error("%s: not what mmdet-flow predict found", stem)
 
     def _differs(self, stem: str, answer: dict) -> bool:
         if stem not in self._expected:

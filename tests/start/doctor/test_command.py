@@ -1,4 +1,4 @@
-"""mmdet_doctor as a user runs it: a line for each check, and an exit code."""
+"""The doctor as a user runs it: a line for each check, and an exit code."""
 
 import io
 from subprocess import TimeoutExpired
@@ -30,7 +30,7 @@ def test_a_machine_that_is_ready(tmp_path):
     make_voc(tmp_path)
     write_config(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    run = run_command("mmdet_doctor", cwd=tmp_path)
+    run = run_command("mmdet-flow start doctor", cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "mend" not in states(run).values()
     assert {"mmcv", "readers", "plan", "annotations"} <= states(run).keys()
@@ -43,7 +43,7 @@ def test_a_machine_that_is_ready(tmp_path):
 
 def test_quick_leaves_out_what_takes_seconds(tmp_path):
     (tmp_path / "config.yaml").write_bytes((ROOT / "config.yaml").read_bytes())
-    run = run_command("mmdet_doctor", "--quick", cwd=tmp_path)
+    run = run_command("mmdet-flow start doctor", "--quick", cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert not {"mmcv", "readers", "plan", "annotations"} & states(run).keys()
 
@@ -53,7 +53,9 @@ def test_the_first_thing_to_mend_decides_the_exit_code(tmp_path):
     write_config(tmp_path, images="nowhere", format="vco")
     (tmp_path / "default").mkdir()
     run = run_command(
-        *("mmdet_doctor", "--quick"), cwd=tmp_path, SOURCE_DATE_EPOCH="yesterday"
+        *("mmdet-flow start doctor", "--quick"),
+        cwd=tmp_path,
+        SOURCE_DATE_EPOCH="yesterday",
     )
     assert run.returncode == 2
     assert "3 things have to be mended" in the_error(run)
@@ -61,13 +63,15 @@ def test_the_first_thing_to_mend_decides_the_exit_code(tmp_path):
     assert {found[name] for name in ("profile", "folders", "times")} == {"mend"}
     assert "experiments.cells.data.images: there is no nowhere" in run.stdout
     (tmp_path / "default").rmdir()
-    assert run_command("mmdet_doctor", "--quick", cwd=tmp_path).returncode == 3
+    assert (
+        run_command("mmdet-flow start doctor", "--quick", cwd=tmp_path).returncode == 3
+    )
 
 
 def test_a_missing_config_says_what_makes_one(tmp_path):
-    run = run_command("mmdet_doctor", "--quick", cwd=tmp_path)
+    run = run_command("mmdet-flow start doctor", "--quick", cwd=tmp_path)
     assert run.returncode == 2
-    assert "config.yaml: is not there; mmdet_init FOLDER" in run.stdout
+    assert "config.yaml: is not there; mmdet-flow start init FOLDER" in run.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,7 +81,9 @@ def test_it_works_where_torch_does_not(tmp_path):
     torch.parent.mkdir(parents=True)
     torch.write_text("raise ImportError('undefined symbol')")
     elsewhere = str(tmp_path / "elsewhere")
-    run = run_command("mmdet_doctor", "--quick", cwd=tmp_path, PYTHONPATH=elsewhere)
+    run = run_command(
+        "mmdet-flow start doctor", "--quick", cwd=tmp_path, PYTHONPATH=elsewhere
+    )
     assert run.returncode == 1
     assert f"torch comes from {torch}" in run.stdout
     assert states(run)["locale"] == "ok"

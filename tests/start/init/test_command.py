@@ -1,4 +1,4 @@
-"""mmdet_init as a user runs it, on the example in each format."""
+"""mmdet-flow start init as a user runs it, on the example in each format."""
 
 import shutil
 
@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 import yaml
 
+from mmdet_flow.commands.start.init import hours
 from mmdet_flow.dataset.readers import FORMATS
-from mmdet_flow.start.init.command import hours
 from tests.conftest import ROOT, run_command, the_error
 from tests.dataset.voc_data import make_voc
 from tests.start.init.example_data import make_data
@@ -17,7 +17,7 @@ SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
 
 
 def init(folder, *options):
-    return run_command("mmdet_init", *options, cwd=folder)
+    return run_command("mmdet-flow start init", *options, cwd=folder)
 
 
 def config_in(folder, name="config.yaml") -> dict:

@@ -80,7 +80,8 @@ def _add_group_options(parser) -> None:
         "--report",
         type=Path,
         metavar="JSON",
-        help="report of mmdet_convert: images with the same content stay together",
+        help="report of mmdet-flow data convert: images with the same content stay "
+        "together",
     )
 
 

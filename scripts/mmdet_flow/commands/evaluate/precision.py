@@ -3,8 +3,8 @@
 Each --precision is measured on annotated images, in accuracy (COCO mAP, of all objects)
 and in images per second (with objects of --score and more, as in use). The fastest one
 that loses at most --max-map-drop against fp32 wins. The table and the winner are
-written beside the checkpoint, where mmdet_predict and mmdet_predict_redis find them; on
-another processor they use fp32.
+written beside the checkpoint, where mmdet-flow predict and mmdet-flow serve find them;
+on another processor they use fp32.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def _add_input_options(parser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="what mmdet_train published",
+        help="what mmdet-flow model train published",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"

@@ -1,4 +1,4 @@
-"""Choose for each class the lowest score to keep, for mmdet_predict --score auto.
+"""Choose for each class the lowest score to keep, for mmdet-flow predict --score auto.
 
 Give a split that the model was not trained on and is not tested on: validation. For
 each class FILE says at which score F1 is best, at which the wanted --recall is reached,

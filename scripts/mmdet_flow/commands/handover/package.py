@@ -1,8 +1,8 @@
-"""Pack the model of an experiment into one file, for mmdet_predict --package.
+"""Pack the model of an experiment into one file, for mmdet-flow predict --package.
 
 The package holds weights, config, class list, thresholds by class, the precision that
-mmdet_export chose, the model card, and the SHA-256 of each of them. RUN is the results
-folder of the experiment. The same files give the same bytes.
+mmdet-flow evaluate precision chose, the model card, and the SHA-256 of each of them.
+RUN is the results folder of the experiment. The same files give the same bytes.
 """
 
 import argparse

@@ -128,7 +128,7 @@ def _add_run_options(parser) -> None:
         "--work-dir",
         default="work_dir",
         metavar="FOLDER",
-        help="where mmdet_train works (default: work_dir)",
+        help="where mmdet-flow model train works (default: work_dir)",
     )
 
 

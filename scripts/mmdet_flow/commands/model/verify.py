@@ -1,8 +1,8 @@
 """Repeat the first iterations of a training, and say whether they are equal.
 
-FOLDER is a work folder of mmdet_train, such as results/EXPERIMENT/training. The losses
-of all its iterations are on record; those that are computed again must equal them to
-the last bit. Exit code 0 says that they do, 4 that they do not.
+FOLDER is a work folder of mmdet-flow model train, such as results/EXPERIMENT/training.
+The losses of all its iterations are on record; those that are computed again must equal
+them to the last bit. Exit code 0 says that they do, 4 that they do not.
 """
 
 import argparse

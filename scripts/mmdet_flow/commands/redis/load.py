@@ -1,9 +1,9 @@
-"""Send images to a running mmdet_predict_redis and measure what comes back.
+"""Send images to a running mmdet-flow serve and measure what comes back.
 
 Images are sent as fast as --in-flight unanswered ones allow, or at a steady --rate;
 --find-rate looks for the highest rate that the service sustains. With --compare only
-images with an OPEX file of mmdet_predict are sent, and the answers must equal these.
-The command fails when an answer is missing, comes twice, is an error or differs.
+images with an OPEX file of mmdet-flow predict are sent, and the answers must equal
+these. The command fails when an answer is missing, comes twice, is an error or differs.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def _add_image_options(parser) -> None:
         nargs="+",
         default=[],
         metavar="FOLDER",
-        help="OPEX files of the same images, by mmdet_predict",
+        help="OPEX files of the same images, by mmdet-flow predict",
     )
 
 

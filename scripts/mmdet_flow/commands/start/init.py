@@ -3,7 +3,7 @@
 Finds the format of the annotations, the classes, the sizes of images and objects, and
 the division into splits that the data come with. Proposes preset, image size and epochs
 for this machine and the time that you have. The annotations are read as the workflow
-reads them; images are not decoded, which mmdet_check does.
+reads them; images are not decoded, which mmdet-flow data check does.
 """
 
 import argparse

@@ -35,7 +35,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="FOLDER",
-        help="folders that mmdet_predict wrote tables to",
+        help="folders that mmdet-flow predict wrote tables to",
     )
     parser.add_argument(
         "--max-failures",
@@ -43,7 +43,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         metavar="N|SHARE",
         help="count the images that failed; more are an error, a share if below 1",
     )
-    parser.add_argument("--lists", type=Path, metavar="FOLDER", help="of mmdet_shard")
+    parser.add_argument(
+        "--lists", type=Path, metavar="FOLDER", help="of mmdet-flow step shard"
+    )
     for name in TABLES:
         parser.add_argument(
             f"--{name}",

@@ -1,7 +1,7 @@
 """Divide the images of a folder into lists, one for each prediction job.
 
-Lists are 0.txt, 1.txt and so on, in the order of the names; mmdet_predict reads them
-with --image_list.
+Lists are 0.txt, 1.txt and so on, in the order of the names; mmdet-flow predict reads
+them with --image_list.
 """
 
 import argparse

@@ -18,7 +18,10 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "results/cells/dataset --output results/cells2/dataset",
     )
     parser.add_argument(
-        "source", type=Path, metavar="FOLDER", help="a folder that mmdet_convert made"
+        "source",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder that mmdet-flow data convert made",
     )
     parser.add_argument(
         "--output",

@@ -40,7 +40,10 @@ Smaller ones leave no pixel for the last layers of SSD.
 FORM = 2
 """Of the graphs in the cache: one more when what they take or return changes."""
 
-INT8_FIX = "make it with mmdet_export --precision int8, or choose another precision"
+INT8_FIX = (
+    "make it with mmdet-flow evaluate precision --precision int8, or choose another "
+    "precision"
+)
 
 TOLERANCE = 1e-3
 """Greatest difference to torch, as a share of the largest output (or of 1)."""

@@ -12,14 +12,17 @@ def read_config(path: Path) -> dict:
     """Read a config; UsageError with the line where it is no YAML."""
     if not path.exists():
         raise UsageError(
-            f"{path}: is not there; mmdet_init FOLDER writes one for your data"
+            f"{path}: is not there; mmdet-flow start init FOLDER writes one for your "
+            "data"
         )
     try:
         content = read_yaml(path)
     except DataError as error:
         raise UsageError(str(error)) from None
     if not isinstance(content, dict):
-        raise UsageError(f"{path}: holds no keys; mmdet_init FOLDER writes a config")
+        raise UsageError(
+            f"{path}: holds no keys; mmdet-flow start init FOLDER writes a config"
+        )
     return content
 
 

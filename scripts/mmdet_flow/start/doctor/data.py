@@ -71,7 +71,9 @@ def count(place: str, data: dict) -> str:
     if len(found.images) + len(found.problems) >= LIMIT:
         said += f"; counted up to {LIMIT}"
     if found.problems:
-        return Note(f"{said}; {kinds(found.problems)}: mmdet_check lists them")
+        return Note(
+            f"{said}; {kinds(found.problems)}: mmdet-flow data check lists them"
+        )
     return said
 
 

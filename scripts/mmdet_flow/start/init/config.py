@@ -42,8 +42,9 @@ def config_of(proposal: Proposal, output: Path) -> str:
     found, division, plan = proposal.found, proposal.division, proposal.plan
     source = found.source
     values = {
-        "found": f"Made by mmdet_init: {len(found.images)} annotated images, "
-        f"{len(found.objects)} objects, {len(found.classes)} classes.",
+        "found": "Made by mmdet-flow start init: "
+        f"{len(found.images)} annotated images, {len(found.objects)} objects, "
+        f"{len(found.classes)} classes.",
         "name": proposal.name,
         "format": found.format,
         "annotations": shown(source.annotations, output),

@@ -105,7 +105,7 @@ def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
     if not shares:
         raise DataError(
             f"{images[0].image.parent}: no image with an object can be opened; "
-            "mmdet_check says why"
+            "mmdet-flow data check says why"
         )
     by_class = {label: median(values) for label, values in shares.items()}
     label = min(by_class, key=by_class.get)
@@ -119,7 +119,7 @@ def _image_size(path: Path) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             return image.size
-    except Exception:  # mmdet_check says what is wrong with it
+    except Exception:  # mmdet-flow data check says what is wrong with it
         return None
 
 

@@ -1,4 +1,4 @@
-"""What mmdet_init says: what was found, what is proposed, and what to look at."""
+"""What is said of a proposal: what was found, what is proposed, what to look at."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ def summary(proposal: Proposal) -> Iterator[str]:
         f"{plan.preset}, {plan.image_size} pixels, {plan.epochs} epochs: about "
         f"{plan.duration}",
     )
-    yield _line("estimated", f"by {plan.basis}; mmdet_train measures it")
+    yield _line("estimated", f"by {plan.basis}; mmdet-flow model train measures it")
     if proposal.policy:
         said = ", ".join(": ".join(one) for one in proposal.policy.items())
         yield _line("policy", said)
@@ -48,7 +48,10 @@ def notes(proposal: Proposal) -> Iterator[str]:
     if proposal.plan.warning:
         yield proposal.plan.warning
     if found.problems:
-        yield f"{kinds(found.problems)}: mend them first; mmdet_check lists them"
+        yield (
+            f"{kinds(found.problems)}: mend them first; mmdet-flow data check lists "
+            "them"
+        )
     unused = len(ImageIndex(found.source.images).paths) - len(found.images)
     if unused > 0:
         yield f"{unused} more images have no annotation, and are not used"
