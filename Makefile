@@ -196,6 +196,7 @@ lint: setup ## check style and workflow
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/snakemake --lint
 
 format: setup ## rewrite the sources in the project's style

@@ -68,7 +68,7 @@ def measure(data: Path, count: int, rounds: int) -> None:
             command += ["-I", str(scratch / "data" / "list.txt")]
             command += ["to-coco-od", "-o", str(target), "--annotations-only"]
             alone.append(run(command, scratch)[0])
-            command = ["mmdet-flow data convert", "--format=voc"]
+            command = ["mmdet-flow", "data", "convert", "--format=voc"]
             command += ["--annotations", str(scratch / "data")]
             command += ["--images", str(scratch / "data")]
             command += ["--output", str(scratch / f"ours-{number}")]
@@ -77,7 +77,7 @@ def measure(data: Path, count: int, rounds: int) -> None:
             memory.append(peak)
     ratios = [a / b for a, b in zip(ours, alone, strict=True)]
     print(f"{count} images, {rounds} rounds, {cli.available_threads()} threads")
-    for name, values in (("wai.annotations", alone), ("mmdet-flow data convert", ours)):
+    for name, values in (("wai.annotations", alone), ("ours", ours)):
         print(f"  {name:16} {statistics.median(values):7.1f} s")
     print(
         f"  ratio            {statistics.median(ratios):7.2f} "
@@ -96,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return cli.run(lambda: measure(args.data, args.images, args.rounds), args)
+    return cli.run(lambda one: measure(one.data, one.images, one.rounds), args)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,16 @@ def measure(folder: Path, images: int, shard: int) -> list[float]:
     print(f"dry run before the images are listed: {before:.1f} s, {jobs} jobs")
     lists = folder / f"results/{EXPERIMENT}/predictions/lists"
     seconds, _ = timed(
-        *(BIN / "mmdet-flow", "step", "shard", "images", "--size", shard, "--output", lists),
+        *(
+            BIN / "mmdet-flow",
+            "step",
+            "shard",
+            "images",
+            "--size",
+            shard,
+            "--output",
+            lists,
+        ),
         cwd=folder,
     )
     print(f"mmdet-flow step shard, {images} images: {seconds:.1f} s")

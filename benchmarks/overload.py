@@ -317,7 +317,7 @@ def main() -> int:
         "--fronts", nargs="+", choices=tuple(LIMITS), default=tuple(LIMITS)
     )
     args, model = parser.parse_known_args()
-    return cli.run(lambda: measure(args, model), args)
+    return cli.run(lambda options: measure(options, model), args)
 
 
 if __name__ == "__main__":

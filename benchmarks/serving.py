@@ -26,7 +26,8 @@ from mmdet_flow import cli
 from mmdet_flow.errors import FlowError
 from mmdet_flow.images import decode
 from mmdet_flow.inference.folder import list_images
-from mmdet_flow.inference.predictor import Predictor, add_model_options
+from mmdet_flow.inference.options import add_model_options, model_options
+from mmdet_flow.inference.predictor import ModelOptions, Predictor
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import Connection, embedded_server
 from mmdet_flow.serving.load import Load, Report, find_rate
@@ -71,11 +72,14 @@ class Bench:
             for service in services:
                 service.wait()
 
-    def reference_rate(self, python: Path, config: Path, options) -> float:
+    def reference_rate(
+        self, python: Path, config: Path, options: ModelOptions
+    ) -> float:
         """Return images per second of the reference's way of serving."""
         script = Path(__file__).parent / "reference_service.py"
-        arguments = (self._port, config, options.checkpoint, options.score)
-        threads = str(options.threads or cli.available_threads())
+        score = options.scores.lowest
+        arguments = (self._port, config, options.checkpoint, score)
+        threads = str(options.threads)
         service = subprocess.Popen(
             [python, script, *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -158,7 +162,7 @@ def show(name: str, values: list[float], unit: str) -> None:
 
 def compare(
     bench: Bench,
-    options,
+    options: ModelOptions,
     images: list[Path],
     rounds: int,
     reference: tuple[Path, Path] | None,
@@ -244,7 +248,7 @@ def measure(args: argparse.Namespace, model: list[str]) -> None:
     images = list_images(args.images)[: args.count]
     parser = argparse.ArgumentParser()
     add_model_options(parser)
-    options = parser.parse_args(model)
+    options = model_options(parser.parse_args(model))
     port = free_port()
     print(f"{len(images)} images, {args.rounds} rounds, {os.cpu_count()} cores")
     with embedded_server(port):
@@ -255,8 +259,7 @@ def measure(args: argparse.Namespace, model: list[str]) -> None:
             write_config(options.checkpoint, config)
             reference = (python, config) if python.exists() else None
             compare(bench, options, images, args.rounds, reference)
-        threads = options.threads or cli.available_threads()
-        load_table(bench, len(images), threads)
+        load_table(bench, len(images), options.threads)
 
 
 def main() -> int:
@@ -268,7 +271,7 @@ def main() -> int:
         "--reference", type=Path, default=ROOT / ".venv-reference", metavar="FOLDER"
     )
     args, model = parser.parse_known_args()
-    return cli.run(lambda: measure(args, model), args)
+    return cli.run(lambda options: measure(options, model), args)
 
 
 if __name__ == "__main__":

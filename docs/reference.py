@@ -1,15 +1,16 @@
-"""Write the pages config.md, from the schema, and commands.md, from the parsers."""
+"""Write the pages of keys, from the schema, and of commands, from their parsers."""
 
-import importlib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 import yaml
+
+from mmdet_flow.main import COMMANDS, PATHS, PROG, REFERENCE, command_at, overview
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,15 +27,34 @@ nearest one that is. Where the default is *preset*, `model.preset` names the fil
 COMMANDS_HEAD = """\
 # Commands
 
-What `--help` of each says. Exit codes: 0 done; 1 environment and machine, in
-`mmdet_doctor`; 2 a wrong option or config; 3 annotations, images or class lists; 4 a
-model config, checkpoint or training; 5 Redis or the tracker; 70 a bug of ours
-(`--debug` shows where); 75 stopped on purpose, the same command goes on; 130
-interrupted; 141 nobody read the output to its end.
+All that can be done is a command of `mmdet-flow`; the workflow calls them, and you can
+call each by itself. `mmdet-flow --help` says:
 
-In bash, this completes options, choices and file names:
+```text
+{overview}
+```
 
-    eval "$(.venv/bin/register-python-argcomplete $(cd .venv/bin; echo mmdet_*))"
+What `--help` says of each is on the page of its group:
+
+{pages}
+
+The four commands of the reference image are on the PATH under their own names, too:
+
+{reference}
+
+Exit codes: 0 done; 1 environment and machine, in `mmdet-flow start doctor`; 2 a wrong
+option or config; 3 annotations, images or class lists; 4 a model config, checkpoint or
+training; 5 Redis or the tracker; 70 a bug of ours (`--debug` shows where); 75 stopped
+on purpose, the same command goes on; 130 interrupted; 141 nobody read the output to its
+end.
+
+## Completion
+
+With `.venv/bin` on the PATH, this line completes commands, options, choices and file
+names, in bash and, after `autoload -U compinit && compinit`, in zsh. To have it in each
+new shell, add it to `~/.bashrc` or `~/.zshrc`.
+
+    eval "$(register-python-argcomplete {prog})"
 """
 
 TYPES = {"object": "section", "array": "list", "string": "text"}
@@ -105,18 +125,35 @@ def _values(node: dict) -> str:
 
 
 def commands_page() -> str:
-    """Return what each command says of itself."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    page = COMMANDS_HEAD
-    for name, place in project["scripts"].items():
-        module = importlib.import_module(place.split(":")[0])
+    """Return what there is, where it is told, and what all commands share."""
+    return COMMANDS_HEAD.format(
+        overview=overview(),
+        pages="\n".join(f"* [{name}](commands-{name}.md)" for name in COMMANDS),
+        reference="\n".join(
+            f"* `{name}` is `{' '.join((PROG, *path))}`"
+            for name, path in REFERENCE.items()
+        ),
+        prog=PROG,
+    )
+
+
+def group_page(name: str) -> str:
+    """Return what the commands of a group, or the one by itself, say of themselves."""
+    page = f"# {PROG} {name}\n"
+    for path in (path for path in PATHS if path[0] == name):
+        words = " ".join((PROG, *path))
         with patch.dict(os.environ, COLUMNS="88"):
-            text = module.build_parser().format_help().rstrip()
-        page += f"\n## {name}\n\n```text\n{text}\n```\n"
+            text = command_at(path).build_parser(words).format_help().rstrip()
+        title = f"\n## {words}\n" if path[1:] else ""
+        page += f"{title}\n```text\n{text}\n```\n"
     return page
 
 
-PAGES = {"config.md": config_page, "commands.md": commands_page}
+PAGES = {
+    "config.md": config_page,
+    "commands.md": commands_page,
+    **{f"commands-{name}.md": partial(group_page, name) for name in COMMANDS},
+}
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ import textwrap
 
 import pytest
 
-from tests.conftest import ROOT, run_command
-from tests.test_commands import PROJECT, parser_of
+from mmdet_flow.main import PATHS, PROG, REFERENCE, resolve
+from tests.conftest import ROOT, parser_of, run_command
 
-GENERATED = {"commands.md", "config.md"}
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-PAGES = [page for page in PAGES if page.name not in GENERATED]
-COMMAND = re.compile(r"(?:^|[\s;/])(mmdet_\w+) (.+)")
+PAGES = [page for page in PAGES if page.name != "config.md"]
+COMMAND = re.compile(r"(?:^|[\s;/])(mmdet-flow|mmdet_\w+) (.+)")
 
 
 def blocks(text: str) -> list[str]:
@@ -28,11 +27,21 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
     lines = [line for block in blocks(text) for line in block.splitlines()]
     matches = filter(None, map(COMMAND.search, lines))
     split = [(one[1], shlex.split(one[2], comments=True)) for one in matches]
-    return [one for one in split if one[0] in PROJECT["scripts"] and one[1]]
+    return [_divided(*one) for one in split if one[0] in (PROG, *REFERENCE)]
 
 
-def is_right(name: str, arguments: list[str]) -> bool:
-    parser = parser_of(name)
+def _divided(program: str, words: list[str]) -> tuple[str, list[str]]:
+    """Return the words of a command, as run_command takes them, and its arguments."""
+    path = resolve(words) if program == PROG else ()
+    return " ".join((program, *path)), words[len(path) :]
+
+
+def is_right(command: str, arguments: list[str]) -> bool:
+    """Whether there is such a command, and it takes these arguments."""
+    path = REFERENCE.get(command) or tuple(command.split()[1:])
+    if path not in PATHS:
+        return set(arguments) <= {"--help", "--version"}
+    parser = parser_of(" ".join(path))
     if "..." in arguments:  # a part of a command; what it names must be there
         known = {option for one in parser._actions for option in one.option_strings}
         return {one for one in arguments if one[:2] == "--"} <= known
@@ -63,7 +72,9 @@ def test_the_targets_on_a_page_are_in_the_makefile(page):
 
 
 def test_wrong_commands_are_found():
-    page = "text\n\n    $ .venv/bin/mmdet-flow step shard photos --sise 3 \\\n      --output x\n"
+    page = (
+        "text\n\n    $ bin/mmdet-flow step shard photos --sise 3 \\\n      --output x\n"
+    )
     assert commands(page) == [
         ("mmdet-flow step shard", ["photos", "--sise", "3", "--output", "x"])
     ]
@@ -96,7 +107,8 @@ def test_the_commands_on_a_page_do_what_it_says(name, desk):
     page = (ROOT / f"docs/{name}.md").read_text()
     for command, arguments in commands(page):
         words = {command, *arguments}
-        if words & {"...", "mmdet-flow serve", "--uri", "results/cells-*"}:
+        services = {"mmdet-flow serve", "mmdet_predict_redis"}
+        if words & {"...", *services, "--uri", "results/cells-*"} or words == {command}:
             continue
         if not any((desk / "new").iterdir()):
             shutil.copytree(desk / "images", desk / "new", dirs_exist_ok=True)

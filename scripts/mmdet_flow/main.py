@@ -74,6 +74,14 @@ COMMANDS: dict[str, str | dict[str, str]] = {
 }
 """The groups with their commands, and commands by themselves, in words."""
 
+REFERENCE = {
+    "mmdet_config": ("model", "config"),
+    "mmdet_train": ("model", "train"),
+    "mmdet_predict": ("predict",),
+    "mmdet_predict_redis": ("serve",),
+}
+"""The commands of the reference image, which are on the PATH under their names, too."""
+
 INTERNAL = "step"
 """The group of what only the workflow calls."""
 
@@ -118,17 +126,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return UsageError.exit_code
 
 
-def _reference(*path: str, prog: str) -> int:
+def _reference(name: str) -> int:
     """Run a command under the name that it has in the reference image."""
+    path = REFERENCE[name]
     if "_ARGCOMPLETE" in os.environ:
         _complete(path)
-    return _run(path, prog, sys.argv[1:])
+    return _run(path, name, sys.argv[1:])
 
 
-mmdet_config = partial(_reference, "model", "config", prog="mmdet_config")
-mmdet_train = partial(_reference, "model", "train", prog="mmdet_train")
-mmdet_predict = partial(_reference, "predict", prog="mmdet_predict")
-mmdet_predict_redis = partial(_reference, "serve", prog="mmdet_predict_redis")
+mmdet_config = partial(_reference, "mmdet_config")
+mmdet_train = partial(_reference, "mmdet_train")
+mmdet_predict = partial(_reference, "mmdet_predict")
+mmdet_predict_redis = partial(_reference, "mmdet_predict_redis")
 
 
 def _run(path: Sequence[str], prog: str, argv: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmdet_flow.files import write_json
+from mmdet_flow.handover import pages as handover
 from mmdet_flow.pages import render
 from tests.comparison.results import write_experiment
 from tests.conftest import command_of

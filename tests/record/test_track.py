@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmdet_flow.errors import ServiceError
+from mmdet_flow.record.track import EXPERIMENT, default_uri
 from mmdet_flow.record.tracked import POINTS, TrackedRun, tracked_name
 from mmdet_flow.record.tracker import Tracker, prepare
 from tests.conftest import BIN, command_of, run_command, the_error
@@ -45,7 +46,7 @@ def client(uri: str | None = None):
 
 def runs_of(client) -> list:
     """Return the runs of the only experiment, the newest version first."""
-    experiment = client.get_experiment_by_name(track.EXPERIMENT)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     found = client.search_runs([experiment.experiment_id])
     return sorted(found, key=lambda one: one.data.tags.get("version", ""), reverse=True)
 
@@ -110,8 +111,8 @@ def test_twice_is_once_and_a_changed_run_is_a_new_version(recorded):
 
 
 def test_an_export_that_broke_off_is_finished(recorded, monkeypatch):
-    place = track.default_uri(recorded)
-    tracker = Tracker(place, track.EXPERIMENT)
+    place = default_uri(recorded)
+    tracker = Tracker(place, EXPERIMENT)
 
     def break_off(*args):
         raise ServiceError("the line is cut")

@@ -28,11 +28,6 @@ SMALL = {
     }
 }
 
-SLOW_TO_IMPORT = {
-    *("torch", "mmdet", "mmcv", "mmengine", "openvino", "redis", "pandas"),
-    *("matplotlib", "scipy", "snakemake", "cv2", "pyarrow", "pycocotools", "shapely"),
-}
-
 
 def write_config(folder, config) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -106,7 +106,9 @@ def _password(options: argparse.Namespace) -> str | None:
         try:
             return file.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            raise UsageError(f"password of Redis: {file}: {error.strerror}; correct it") from None
+            raise UsageError(
+                f"password of Redis: {file}: {error.strerror}; correct it"
+            ) from None
     if not variable:
         return options.redis_password
     if variable not in os.environ:

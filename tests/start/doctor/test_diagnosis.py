@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mmdet_flow.errors import DataError, FlowError, UsageError
-from mmdet_flow.start.doctor import command
+from mmdet_flow.start.doctor import diagnosis
 from mmdet_flow.start.doctor.check import Check, Note, look
 from tests.conftest import ROOT, run_command, the_error
 from tests.dataset.voc_data import make_voc
@@ -121,11 +121,11 @@ def test_errors_keep_their_kind(capsys):
         Check("c", raising(UsageError("no config"))),
     ]
     with pytest.raises(DataError, match="2 things have to be mended"):
-        command.diagnose(checks, colours=False)
+        diagnosis.diagnose(checks, colours=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["mend", "b", "no", "data"]
     with pytest.raises(FlowError, match="one thing has"):
-        command.diagnose(checks[:2], colours=True)
+        diagnosis.diagnose(checks[:2], colours=True)
     assert "\033[31mmend\033[0m" in capsys.readouterr().out
 
 
@@ -135,6 +135,6 @@ class Terminal(io.StringIO):
 
 
 def test_colours_are_for_terminals_that_want_them():
-    assert command.wants_colours(Terminal(), {})
-    assert not command.wants_colours(Terminal(), {"NO_COLOR": "1"})
-    assert not command.wants_colours(io.StringIO(), {})
+    assert diagnosis.wants_colours(Terminal(), {})
+    assert not diagnosis.wants_colours(Terminal(), {"NO_COLOR": "1"})
+    assert not diagnosis.wants_colours(io.StringIO(), {})
