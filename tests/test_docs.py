@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mmdet_flow.main import REFERENCE
 from tests.conftest import ROOT
 
 PAGES = [
@@ -19,6 +20,7 @@ FOLDERS = "docs|tests|envs|rules|profiles|schemas|presets|scripts"
 PATH = re.compile(
     rf"(?<![\w/.-])(?:(?:{FOLDERS})/[\w./*-]*\w|benchmarks/[\w-]+\.(?:py|yaml)\b)"
 )
+TEXTS = {".md", ".py", ".smk", ".yaml"}
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 
 
@@ -51,3 +53,23 @@ def test_the_generated_pages_are_up_to_date():
     spec.loader.exec_module(reference)
     for name, page in reference.PAGES.items():
         assert (ROOT / "docs" / name).read_text() == page(), f"{name}: run make docs"
+
+
+def old_names(text: str) -> set[str]:
+    """Return what is called like a command that is none."""
+    words = re.findall(r"(?<![\w.])mmdet_[a-z_]+\b(?!\()", text)
+    known = {*REFERENCE, "mmdet_flow", "mmdet_redis"}
+    return {one for one in words if one not in known and "mmdet_redis_" not in one}
+
+
+@pytest.mark.parametrize(
+    "folder", ["docs", "rules", "scripts", "benchmarks", "schemas"]
+)
+def test_no_page_and_no_source_names_a_command_that_is_gone(folder):
+    files = [
+        path
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in TEXTS and path.parent.name != "workflow"
+    ]
+    found = {path: old_names(path.read_text(encoding="utf-8")) for path in files}
+    assert {path: names for path, names in found.items() if names} == {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_flow.record.crate_actions import tool_of
 from mmdet_flow.record.record import CRATE
 from tests.conftest import BIN, ROOT, command_of
 from tests.record.conftest import CONFIG
@@ -143,3 +144,17 @@ def test_the_validator_finds_a_file_that_is_not_there(crate, run, validate):
     (run / "summary.txt").unlink()
     severities = {one["severity"] for one in validate(run)["issues"]}
     assert "REQUIRED" in severities
+
+
+@pytest.mark.parametrize(
+    ("command", "tool"),
+    [
+        ("mmdet-flow data split annotations.json --seed=1", "mmdet-flow data split"),
+        ("mmdet-flow track results/cells --tries=1", "mmdet-flow track"),
+        ("mkdir work && exec mmdet-flow predict --score=1", "mmdet-flow predict"),
+        ("srun --ntasks=2 mmdet-flow model train c.py", "mmdet-flow model train"),
+        ("cp a b", "cp"),
+    ],
+)
+def test_the_tool_of_a_job_is_the_command_that_it_calls(command, tool):
+    assert tool_of({"command": command}) == tool

@@ -52,13 +52,13 @@ class Facts:
         if missing:
             raise ModelError(
                 f"{self.checkpoint.path}: its config has no {missing[0]}; publish it "
-                "with mmdet_train"
+                "with mmdet-flow model train"
             )
         return cfg
 
     @cached_property
     def base(self) -> str | None:
-        """The name of the model-zoo config, as mmdet_config wrote it down."""
+        """The name of the model-zoo config, as the export wrote it down."""
         path = self.run / "model" / "base.py"
         first = read_text(path) if path.is_file() else ""
         found = re.match(r"# Exported from (.+)", first)
@@ -114,7 +114,7 @@ class Facts:
 
     @cached_property
     def precisions(self) -> dict | None:
-        """What mmdet_export measured of this model."""
+        """What mmdet-flow evaluate precision measured of this model."""
         path = precision_file(self.run / "model" / "checkpoint.pth")
         content = read_json(path) if path.is_file() else None
         mine = content and content.get("model_sha256") == self.checkpoint.sha256
@@ -127,7 +127,7 @@ class Facts:
 
     @cached_property
     def record(self) -> dict | None:
-        """What mmdet_record wrote: hashes, config, versions and commands."""
+        """What mmdet-flow step record wrote: hashes, config, versions and commands."""
         return self._json("run.json")
 
     @cached_property

@@ -1,5 +1,6 @@
 """The jobs of a run in an RO-Crate: actions, tools, steps and parameters."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -8,6 +9,9 @@ from mmdet_flow.record.params import flat
 SNAKEMAKE = "https://snakemake.github.io"
 RUN = "#run"
 DONE = "http://schema.org/CompletedActionStatus"
+
+OURS = re.compile(r"\bmmdet-flow(?: [a-z]+(?=\s|$)){1,2}")
+"""A command of ours in a line of shell: a group and a name, or a name by itself."""
 
 
 def ref(name: str) -> dict:
@@ -44,7 +48,7 @@ def actions(record: dict, times: dict[str, dict], known: set[str]) -> Iterator[d
         yield {
             **{"@id": f"#job-{name}", "@type": "CreateAction", "name": name},
             "description": step["command"],
-            "instrument": ref(f"#{tool_of(step)}"),
+            "instrument": ref(_id_of(tool_of(step))),
             "object": _parts(step["inputs"], known),
             "result": _parts(step["outputs"], known),
             "actionStatus": DONE,
@@ -71,11 +75,11 @@ def steps_and_tools(record: dict) -> Iterator[dict]:
     for position, (rule, tool) in enumerate(sorted(tools.items()), 1):
         yield {
             **{"@id": f"#step-{rule}", "@type": "HowToStep", "name": rule},
-            **{"position": str(position), "workExample": ref(f"#{tool}")},
+            **{"position": str(position), "workExample": ref(_id_of(tool))},
         }
     for tool in sorted(set(tools.values())):
         yield {
-            **{"@id": f"#{tool}", "@type": "SoftwareApplication", "name": tool},
+            **{"@id": _id_of(tool), "@type": "SoftwareApplication", "name": tool},
             "softwareVersion": record["workflow"]["version"],
         }
 
@@ -95,9 +99,14 @@ def parameters(config: dict) -> Iterator[dict]:
 
 
 def tool_of(step: dict) -> str:
-    """Return the command that a job called."""
-    words = step["command"].split()
-    return next((word for word in words if word.startswith("mmdet_")), words[0])
+    """Return the command that a job called, ours with the words of its name."""
+    command = step["command"]
+    ours = OURS.search(command)
+    return ours[0] if ours else command.split()[0]
+
+
+def _id_of(tool: str) -> str:
+    return f"#{tool.replace(' ', '-')}"
 
 
 def _parts(paths: Iterable[str], known: set[str]) -> list[dict] | dict:

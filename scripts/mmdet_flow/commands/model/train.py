@@ -119,5 +119,6 @@ def _add_process_options(parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     os.environ.setdefault("LOCAL_RANK", str(options.local_rank))
-    named = {one.name: getattr(options, one.name) for one in fields(Options)}
-    train(Options(**named | ({"precision": "bf16"} if options.amp else {})))
+    known = {one.name for one in fields(Options)}
+    given = {name: value for name, value in vars(options).items() if name in known}
+    train(Options(**given | ({"precision": "bf16"} if options.amp else {})))
