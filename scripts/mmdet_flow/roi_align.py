@@ -132,8 +132,12 @@ class RoIAlign(nn.Module):
     def forward(self, features: Tensor, rois: Tensor) -> Tensor:
         """Return the regions (n, channels, *output_size) of ``rois`` (n, 5)."""
         return roi_align(
-            *(features, rois, self.output_size, self.spatial_scale),
-            *(self.sampling_ratio, self.aligned),
+            features,
+            rois,
+            self.output_size,
+            self.spatial_scale,
+            sampling_ratio=self.sampling_ratio,
+            aligned=self.aligned,
         )
 
 

@@ -134,5 +134,8 @@ def leaderboard(folders: Sequence[Path], csv_file: Path, page: Path | None) -> N
     best = tables[0].rows[0]
     cli.log.info(
         "ranked %d experiments on %d test sets; the best of the first is %s, mAP %s",
-        *(len(experiments), len(tables), best.name, best.figures[RANKED_BY]),
+        len(experiments),
+        len(tables),
+        best.name,
+        best.figures[RANKED_BY],
     )

@@ -108,9 +108,12 @@ def _overlap_image(
             areas = [item["bbox"] for item in objects]
         iou = np.asarray(coco_mask.iou(shapes, areas, crowd))
     return ImageOverlaps(
-        *(image, rows, objects, iou),
-        np.array([labels[item["category_id"]] for item in rows], int),
-        np.array([labels[item["category_id"]] for item in objects], int),
+        image=image,
+        rows=rows,
+        objects=objects,
+        iou=iou,
+        row_labels=np.array([labels[item["category_id"]] for item in rows], int),
+        object_labels=np.array([labels[item["category_id"]] for item in objects], int),
     )
 
 

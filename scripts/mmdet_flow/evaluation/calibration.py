@@ -34,9 +34,11 @@ def reliability(score: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[
         count = int(inside.sum())
         found.append(
             Bin(
-                *(number / bins, (number + 1) / bins, count),
-                round(float(score[inside].mean()), 4) if count else None,
-                round(float(right[inside].mean()), 4) if count else None,
+                low=number / bins,
+                high=(number + 1) / bins,
+                count=count,
+                score=round(float(score[inside].mean()), 4) if count else None,
+                precision=round(float(right[inside].mean()), 4) if count else None,
             )
         )
     return found

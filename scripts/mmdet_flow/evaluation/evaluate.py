@@ -136,8 +136,12 @@ def _write_curves(every: Assignment, classes: Sequence[str], output: Path) -> di
         (name, *values)
         for name, one in curves.items()
         for values in zip(
-            *(one.score, one.right, one.wrong),
-            *(_rounded(column) for column in (one.precision, one.recall, one.f1)),
+            one.score,
+            one.right,
+            one.wrong,
+            _rounded(one.precision),
+            _rounded(one.recall),
+            _rounded(one.f1),
             strict=True,
         )
     )

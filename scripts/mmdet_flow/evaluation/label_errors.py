@@ -72,8 +72,13 @@ def label_errors(kept: Assignment) -> list[LabelError]:
 def _label_error(kept: Assignment, row: int) -> LabelError:
     image, target = int(kept.image[row]), int(kept.target[row])
     return LabelError(
-        *(row, image, kept.images[image]["file_name"], str(kept.outcome[row])),
-        *(float(kept.score[row]), int(kept.label[row])),
-        int(kept.object_label[target]) if target >= 0 else None,
-        *(float(kept.iou[row]), kept.rows[row]["bbox"]),
+        row=row,
+        image=image,
+        file=kept.images[image]["file_name"],
+        error=str(kept.outcome[row]),
+        score=float(kept.score[row]),
+        found=int(kept.label[row]),
+        annotated=int(kept.object_label[target]) if target >= 0 else None,
+        iou=float(kept.iou[row]),
+        bbox=kept.rows[row]["bbox"],
     )

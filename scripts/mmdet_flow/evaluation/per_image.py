@@ -77,9 +77,12 @@ def image_results(assignment: Assignment) -> list[ImageResult]:
         errors[image][MISSED] += 1
     results = [
         ImageResult(
-            *(index, image["file_name"]),
-            *(int(objects[index]), int(detections[index]), int(right[index])),
-            {name: errors[index][name] for name in ERRORS},
+            index=index,
+            file=image["file_name"],
+            objects=int(objects[index]),
+            detections=int(detections[index]),
+            right=int(right[index]),
+            errors={name: errors[index][name] for name in ERRORS},
         )
         for index, image in enumerate(assignment.images)
     ]

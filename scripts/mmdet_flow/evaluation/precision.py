@@ -72,7 +72,9 @@ class Trial:
             found = Candidate(precision, reason=str(error).partition(": ")[2])
         cli.log.info(
             "%s: mAP %s, %s images/s%s",
-            *(found.precision, found.mAP, found.images_per_second),
+            found.precision,
+            found.mAP,
+            found.images_per_second,
             f" ({found.reason})" if found.reason else "",
         )
         return found
@@ -81,7 +83,9 @@ class Trial:
         from mmdet_flow.inference.detector import Detector
 
         return Detector(
-            *(self.checkpoint, self.config, self.threads),
+            self.checkpoint,
+            config=self.config,
+            threads=self.threads,
             score=score,
             precision=precision,
         )

@@ -118,8 +118,12 @@ class Output:
         makers = {
             "opex": lambda: prediction.opex(text, timestamp()) + "\n",
             "rois": lambda: to_roi_csv(
-                *(text, prediction.objects, prediction.width, prediction.height),
-                *(self.width_height, self.minrect),
+                text,
+                prediction.objects,
+                prediction.width,
+                prediction.height,
+                width_height=self.width_height,
+                minrect=self.minrect,
             ),
             "mask": lambda: to_mask_png(prediction.detections),
             "overlay": lambda: to_overlay_jpeg(pixels, prediction.objects),

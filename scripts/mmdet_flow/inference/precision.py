@@ -61,7 +61,8 @@ def chosen_precision(checkpoint: StoredFile, model_sha256: str) -> str:
         cli.log.info(
             "%s: is of another processor, or of one with other features; using %s, "
             "mmdet-flow evaluate precision measures again",
-            *(path, EXACT),
+            path,
+            EXACT,
         )
         return EXACT
     return winner

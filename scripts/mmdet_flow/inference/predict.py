@@ -178,7 +178,11 @@ def predict_images(
     total = counts.total() + waiting
     cli.log.info(
         "%d images: %d with objects, %d empty, %d failed, %d left",
-        *(total, counts["ok"], counts["empty"], counts["failed"], waiting),
+        total,
+        counts["ok"],
+        counts["empty"],
+        counts["failed"],
+        waiting,
     )
     if counts["failed"] > max_failures:
         raise DataError(

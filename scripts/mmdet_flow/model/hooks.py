@@ -54,7 +54,9 @@ class EstimateTime(Hook):
         left = runner.max_iters - runner.iter - 1
         cli.log.info(
             "%.3f s an iteration; the other %d take about %s",
-            *(each, left, timedelta(seconds=round(each * left))),
+            each,
+            left,
+            timedelta(seconds=round(each * left)),
         )
         estimate = {"seconds_per_iteration": round(each, 4), "iterations": left}
         write_json(Path(runner.work_dir) / "estimate.json", estimate)

@@ -147,8 +147,11 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         if score > max((earlier for _, earlier in history), default=-math.inf):
             meta = {"epoch": self._epoch, "iter": self._iter, "score": score}
             runner.save_checkpoint(
-                *(self._work_dir.path, self._work_dir.best.name),
-                **dict(save_optimizer=False, save_param_scheduler=False, meta=meta),
+                self._work_dir.path,
+                self._work_dir.best.name,
+                save_optimizer=False,
+                save_param_scheduler=False,
+                meta=meta,
             )
             cli.log.info("epoch %d: best so far, %.4f", self._epoch, score)
         runner.message_hub.update_info(VALIDATIONS, [*history, [self._epoch, score]])

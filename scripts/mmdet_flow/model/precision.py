@@ -163,7 +163,10 @@ def faster_precision(model: nn.Module, batch: dict) -> str:
     choice = "bf16" if gain >= WORTH_IT else "fp32"
     cli.log.info(
         "precision %s: a batch takes %.0f ms in fp32 and %.0f ms in bf16 (%.2f times)",
-        *(choice, 1000 * best["fp32"], 1000 * best["bf16"], gain),
+        choice,
+        1000 * best["fp32"],
+        1000 * best["bf16"],
+        gain,
     )
     return choice
 

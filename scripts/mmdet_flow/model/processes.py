@@ -40,12 +40,18 @@ TORCHRUN = Launcher("torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK")
 LAUNCHERS = {
     "pytorch": TORCHRUN,
     "slurm": Launcher(
-        *("srun", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+        program="srun",
+        rank="SLURM_PROCID",
+        size="SLURM_NTASKS",
+        local_rank="SLURM_LOCALID",
         run=("SLURM_JOB_ID", "SLURM_STEP_ID"),
     ),
     "mpi": Launcher(
-        *("mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-        *("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
+        program="mpirun",
+        rank="OMPI_COMM_WORLD_RANK",
+        size="OMPI_COMM_WORLD_SIZE",
+        local_rank="OMPI_COMM_WORLD_LOCAL_RANK",
+        local_size="OMPI_COMM_WORLD_LOCAL_SIZE",
         run=("PMIX_NAMESPACE",),
     ),
 }

@@ -103,7 +103,9 @@ def _run_to_end(
     cfg.resume = state is not None
     cfg.load_from = str(state) if state else None
     _run(
-        *(cfg, options.precision, weights),
+        cfg,
+        options.precision,
+        weights,
         save_seconds=60 * options.save_minutes,
         patience=options.patience,
         stop_time=options.max_hours and started + 3600 * options.max_hours,
@@ -170,8 +172,11 @@ def _require_classes_of_data(cfg: "Config") -> None:
         )
     annotations = _annotations(cfg)
     require_same_classes(
-        *(named, CocoFile.read(annotations).classes, "the config", annotations),
-        "make the config again with mmdet-flow model patch",
+        named,
+        CocoFile.read(annotations).classes,
+        owner="the config",
+        other=annotations,
+        fix="make the config again with mmdet-flow model patch",
     )
 
 

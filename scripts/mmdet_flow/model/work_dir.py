@@ -117,7 +117,10 @@ class WorkDir:
         cli.log.warning(
             "%s: goes on after iteration %s with other %s, so the weights will differ "
             "from those of an undisturbed training; %s has both",
-            *(self.path, where, _told(before, changed), self._recipe.name),
+            self.path,
+            where,
+            _told(before, changed),
+            self._recipe.name,
         )
         recipe.setdefault("resumed", []).append({"iteration": where, **changed})
         write_json(self._recipe, recipe)
@@ -161,7 +164,8 @@ class WorkDir:
             self._lock()
         cli.log.warning(
             "%s: holds another training (config, data, or no --resume); kept as %s",
-            *(self.path, aside),
+            self.path,
+            aside,
         )
         return aside
 

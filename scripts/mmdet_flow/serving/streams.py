@@ -285,7 +285,9 @@ class StreamsFront:
         cli.log.warning(
             "request %s was trimmed or deleted before its answer, %s; producers must "
             "not trim %s",
-            *(entry.decode(), what, self._in),
+            entry.decode(),
+            what,
+            self._in,
         )
 
     def close(self) -> None:

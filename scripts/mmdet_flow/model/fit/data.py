@@ -77,7 +77,8 @@ def require_objects(train: CocoFile) -> None:
         cli.log.warning(
             "%s: no object of %s, which the model cannot learn then; annotate some, or "
             "leave the class out of data.classes",
-            *(train.path, ", ".join(missing)),
+            train.path,
+            ", ".join(missing),
         )
 
 

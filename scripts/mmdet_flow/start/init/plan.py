@@ -152,8 +152,14 @@ def plan_for(
     speed = images_per_second(preset, size, sizes.image, cores)
     seconds = START + (epochs * train + VALIDATIONS * val / PREDICTED) / speed
     return Plan(
-        *(preset, size, epochs, max(1, epochs // VALIDATIONS), seconds / 60),
-        *(speed, cores, _warning(sizes, size, good, epochs)),
+        preset=preset,
+        image_size=size,
+        epochs=epochs,
+        val_interval=max(1, epochs // VALIDATIONS),
+        minutes=seconds / 60,
+        speed=speed,
+        cores=cores,
+        warning=_warning(sizes, size, good, epochs),
     )
 
 
