@@ -135,7 +135,8 @@ def _predict_once(args: argparse.Namespace, output, images: list[Path]) -> None:
     from mmdet_flow.inference.runner import is_done
 
     keeps = output.after == "keep"
-    journal = Journal(output.folder, _settings(args), by_content=not keeps)
+    folder = args.prediction_in if keeps else None
+    journal = Journal(output.folder, _settings(args), folder)
     # What a killed run had moved away already is part of the whole, too.
     known = set(journal.files)
     earlier = [] if keeps or args.image_list else known
