@@ -95,6 +95,15 @@ def locked(folder: Path, refusal: Callable[[], FlowError]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Make a folder, and lock it; DataError if another process writes there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    refusal = "another process writes here; wait for it, or use another folder"
+    with locked(folder, lambda: DataError(f"{folder}: {refusal}")):
+        yield
+
+
+@contextlib.contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder, gone at the end with what a killed run left in it."""
     shutil.rmtree(path, ignore_errors=True)

@@ -26,7 +26,13 @@ from mmdet_flow.dataset.fields import (
     text,
 )
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
-from mmdet_flow.files import keep_inputs, read_json, read_text, write_if_changed
+from mmdet_flow.files import (
+    keep_inputs,
+    only_writer,
+    read_json,
+    read_text,
+    write_if_changed,
+)
 
 SPLITS = ("train", "val", "test")
 ENDS = (".json", ".txt")
@@ -62,9 +68,11 @@ def split(
                 f"split {name}: is empty; {len(coco.images)} images are too few "
                 "for this share, or its list is empty"
             )
-        write_if_changed(output / f"{name}.txt", "\n".join(names) + "\n")
-        coco.subset(names).write(output / f"{name}.json")
-    coco.subset(parts["train"] + parts["val"]).write(output / "trainval.json")
+    with only_writer(output):
+        for name, names in parts.items():
+            write_if_changed(output / f"{name}.txt", "\n".join(names) + "\n")
+            coco.subset(names).write(output / f"{name}.json")
+        coco.subset(parts["train"] + parts["val"]).write(output / "trainval.json")
     cli.log.info(
         "%s", ", ".join(f"{name} {len(names)}" for name, names in parts.items())
     )
