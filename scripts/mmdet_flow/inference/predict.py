@@ -147,7 +147,8 @@ def predict_images(
     """
     keeps = task.output.after == "keep"
     with task.alone():
-        journal = Journal(task.output.folder, task.settings(), by_content=not keeps)
+        images_stay = task.folder if keeps else None
+        journal = Journal(task.output.folder, task.settings(), images_stay)
         earlier = set(journal.files)
         todo = _not_done(task, images, journal)
         waiting = max(0, len(todo) - max_files) if max_files >= 0 else 0
