@@ -90,6 +90,7 @@ def test_a_group_lists_its_commands(group, capsys):
         ("zzz", "see mmdet-flow --help"),
         ("model zzz", "see mmdet-flow model --help"),
         ("--quiet", "see mmdet-flow --help"),
+        ("\x1b[2J\udcff\x0b", "see mmdet-flow --help"),
         ("", None),
     ],
 )

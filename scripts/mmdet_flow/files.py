@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError, FlowError, UsageError
+from mmdet_flow.memory import memory_size
 
 NAME_MAX = 255
 """Bytes that the name of a file may have, on all usual disks."""
@@ -91,6 +92,15 @@ def locked(folder: Path, refusal: Callable[[], FlowError]) -> Iterator[None]:
         if handle in _locks:
             _locks.remove(handle)
             os.close(handle)
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Make a folder, and lock it; DataError if another process writes there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    refusal = "another process writes here; wait for it, or use another folder"
+    with locked(folder, lambda: DataError(f"{folder}: {refusal}")):
+        yield
 
 
 @contextlib.contextmanager
@@ -195,9 +205,14 @@ def read_whole(path: StoredFile) -> bytes:
 
 
 def require_file(path: StoredFile) -> None:
-    """DataError for what is there and no file: a pipe would wait, a device not end."""
+    """DataError for what is there, and is no file or a larger one than the memory.
+
+    A pipe would wait, a device not end, and holes in a file make it as large as one.
+    """
     if path.exists() and not path.is_file():
         raise DataError(f"{path}: is no file; give a file")
+    if isinstance(path, Path) and path.exists() and path.stat().st_size > memory_size():
+        raise DataError(f"{path}: is larger than the memory; divide it")
 
 
 def read_text(path: StoredFile, encoding: str = "utf-8") -> str:

@@ -82,6 +82,9 @@ REFERENCE = {
 }
 """The commands of the reference image, which are on the PATH under their names, too."""
 
+PLAIN = argparse.Namespace(verbose=False, quiet=False, debug=False)
+"""The options of what has none."""
+
 INTERNAL = "step"
 """The group of what only the workflow calls."""
 
@@ -116,14 +119,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     rest = words[len(path) :]
     if path in PATHS:
         return _run(path, " ".join((PROG, *path)), rest)
-    if not rest or rest[0] in ("-h", "--help"):
-        print(overview(path))
-        return 0
-    if rest[0] == "--version":
+    return cli.run(lambda _: _tell(path, rest), PLAIN)
+
+
+def _tell(group: Sequence[str], words: Sequence[str]) -> None:
+    """Print what there is in a group, or in all; UsageError for what there is not."""
+    if not words or words[0] in ("-h", "--help"):
+        print(overview(group))
+    elif words[0] == "--version":
         print(f"{PROG} {__version__}")
-        return 0
-    print(f"error: {_unknown(path, rest[0])}", file=sys.stderr)
-    return UsageError.exit_code
+    else:
+        raise UsageError(_unknown(group, words[0]))
 
 
 def _reference(name: str) -> int:
@@ -183,7 +189,7 @@ def _unknown(group: Sequence[str], word: str) -> str:
     elsewhere = [" ".join(path) for path in PATHS if path[-1] == word]
     hint = f"; did you mean {elsewhere[0]}?" if elsewhere else did_you_mean(word, known)
     prog = " ".join((PROG, *group))
-    return f"{prog}: there is no command {word}" + (hint or f"; see {prog} --help")
+    return f"{prog}: there is no command {word!r}" + (hint or f"; see {prog} --help")
 
 
 def _complete(path: Sequence[str] = ()) -> None:

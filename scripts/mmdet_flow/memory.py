@@ -1,12 +1,17 @@
 """How C library and Python deal with memory, in processes that live long."""
 
-import ctypes
 import gc
+import os
 
 ARENAS, MAPPINGS, TRIM = -8, -4, -1
 """Numbers of mallopt: M_ARENA_MAX, M_MMAP_MAX and M_TRIM_THRESHOLD."""
 
 NEVER = 2**31 - 1
+
+
+def memory_size() -> int:
+    """Return the bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def keep_freed_memory() -> None:
@@ -17,6 +22,8 @@ def keep_freed_memory() -> None:
     is then computed with them. Feature maps of two-stage detectors are that large. The
     process stays as large as it once was. Does nothing with another C library.
     """
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for setting, value in ((ARENAS, 1), (MAPPINGS, 0), (TRIM, NEVER)):

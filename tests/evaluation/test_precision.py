@@ -48,7 +48,7 @@ def test_the_winner_is_used_from_then_on(trained, dataset, tmp_path):
             "--images",
             dataset.images,
         ),
-        *("--annotations", dataset.splits / "val.json", "--max_map_drop", "0.005"),
+        *("--annotations", dataset.splits / "val.json", "--max-map-drop", "0.005"),
     )
     assert run.returncode == 0, run.stderr
     content = json.loads(precision_file(checkpoint).read_text())
@@ -97,7 +97,7 @@ def in_int8(trained, dataset, tmp_path_factory):
             dataset.images,
         ),
         *("--annotations", dataset.splits / "val.json", "--precision", "int8"),
-        *("--calibration", dataset.splits / "train.json", "--max_map_drop", "1"),
+        *("--calibration", dataset.splits / "train.json", "--max-map-drop", "1"),
     )
     assert run.returncode == 0, run.stderr
     assert "calibrating with 9 images" in run.stderr

@@ -4,6 +4,7 @@ import importlib
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
 import traceback
@@ -81,6 +82,7 @@ def run_scenario(
             tally.as_stated += case.as_stated
             if verdict:
                 tally.failures.append((case.number, verdict))
+                print(f"{chosen.name} {case.number}: {verdict}", file=sys.stderr)
     tally.seconds = time.monotonic() - begin
     return tally
 

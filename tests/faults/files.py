@@ -93,7 +93,8 @@ def _check(case: Case, name: str, annotations: Path, images: Path, *more) -> Non
     words = ("--format", name, "--annotations", annotations, "--images", images)
     done = forks.run(CHECK, *words, "--threads", 1, *more, cwd=place)
     require(done, 0, *REFUSALS)
-    if done.code and done.stderr.count("error: ") != 1:
+    lines = done.stderr.splitlines()
+    if done.code and sum(line.startswith("error: ") for line in lines) != 1:
         raise Bug(f"not one line: {done.stderr[:300]}")
     if any(place.iterdir()):
         raise LetIn("something was written where the command ran")

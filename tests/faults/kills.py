@@ -146,10 +146,12 @@ def kill_training(case: Case) -> None:
 @scenario("kill-package", cases=12)
 def kill_package(case: Case) -> None:
     """handover package, killed and repeated: the same bytes, which load."""
-    results = case.world.experiment(case.world.folder / "packed" / case.folder.name)
+    # Of one name, which the package has in it.
+    folder = case.world.folder / "packed" / case.folder.name
+    results = case.world.experiment(folder / "small")
     command = ["mmdet-flow handover package", results, "--output", "{}/m.zip"]
     killed_and_repeated(case, "package", command, finished)
-    shutil.rmtree(results)
+    shutil.rmtree(folder)
     # Loading takes seconds; the bytes are the same.
     if case.number == 0:
         shutil.copytree(case.world.dataset.images, case.folder / "in")

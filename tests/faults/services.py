@@ -65,11 +65,16 @@ class Workers:
         self._processes[number] = self._start(self._logs[number])
 
     def look_after(self) -> None:
-        """Start those again that ended by themselves, and remember how."""
+        """Start those again that ended by themselves, and remember how.
+
+        One that is started while there is no server says so at once, as it should.
+        """
         for number, process in enumerate(self._processes):
             if (code := process.poll()) is not None:
-                last = self._logs[number].read_text(errors="replace").splitlines()
-                self.ended.append(f"exit code {code}: {(last or ['nothing'])[-1]}")
+                text = self._logs[number].read_text(errors="replace")
+                last = (text.splitlines() or ["nothing"])[-1]
+                if code != 5 or "does not answer" not in last:
+                    self.ended.append(f"exit code {code}: {last}")
                 self._processes[number] = self._start(self._logs[number])
 
     def end(self) -> None:
@@ -151,6 +156,9 @@ class Scene:
 
 
 CUTS = ("kill_clients", "cut", "truncate", "stall", "pause")
+KEEPING = ("stall", "pause")
+"""Through these the connection lasts, so pub/sub loses nothing either."""
+
 STATES = ("out_of_memory", "too_few_replicas", "read_only")
 
 
@@ -267,7 +275,11 @@ def pubsub(case: Case, kind: str) -> None:
             time.sleep(IN_HAND + case.dice.uniform(0.2, 1))
         talk.stop()
         missing = {k: at for k, at in talk.sent.items() if not talk.heard[k]}
-        known = [(begin - IN_HAND, over) for _, begin, over in scene.done]
+        known = [
+            (begin - IN_HAND, over)
+            for name, begin, over in scene.done
+            if name not in KEEPING
+        ]
         first = min(talk.times.values())
         lost = [
             at

@@ -307,6 +307,40 @@ def test_a_repeated_run_predicts_what_is_new_changed_or_failed(
     assert "predicted before" not in changed.stderr
 
 
+def test_kept_images_of_two_folders_have_results_each(trained, inbox, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(inbox / "b.JPG", other / "a.jpg")
+    assert predict(trained, inbox, "--keep_input").returncode == 0
+    out = inbox.parent / "out"
+    before = {path.name: path.read_bytes() for path in out.glob("*.json")}
+    for _ in range(2):  # the second time finds its own
+        assert predict(trained, other, "--keep_input").returncode == 0
+        after = {path.name: path.read_bytes() for path in out.glob("*.json")}
+        assert after.items() >= before.items()
+        assert set(after) == {*before, "a-1.json"}
+    assert objects_in(out / "a-1.json") == objects_in(out / "b.json")
+    moved = shutil.move(tmp_path, tmp_path.with_name("moved"))
+    run = predict(trained, moved / inbox.relative_to(tmp_path), "--keep_input")
+    assert run.returncode == 0, run.stderr
+    assert set(names(moved / "out")) == set(after)
+
+
+def objects_in(opex):
+    """Return the objects of an OPEX file."""
+    return json.loads(opex.read_text())["objects"]
+
+
+def test_a_kept_image_that_breaks_keeps_no_result_of_before(trained, inbox):
+    assert predict(trained, inbox, "--keep_input").returncode == 0
+    (inbox / "a.jpg").write_bytes(b"broken")
+    run = predict(trained, inbox, "--keep_input", "--max_failures", 1)
+    assert run.returncode == 0, run.stderr
+    out = inbox.parent / "out"
+    assert names(out) == ["b.json", "c d.json", "failed"]
+    assert names(out / "failed") == ["a.jpg.txt"]
+
+
 def test_the_corpus_of_bad_input_is_accounted_for(trained, inbox, tmp_path):
     """Nothing is lost, each file has its line, and the others get predictions."""
     good = (inbox / "a.jpg").read_bytes()

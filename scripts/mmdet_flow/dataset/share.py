@@ -6,7 +6,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import FILES, link_images, require_own
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import keep_apart, write_if_changed
+from mmdet_flow.files import keep_apart, only_writer, write_if_changed
 
 
 def share(source: Path, output: Path) -> None:
@@ -23,8 +23,9 @@ def share(source: Path, output: Path) -> None:
     for path in (*(source / name for name in FILES), *images.values()):
         if not path.is_file():
             raise DataError(f"{path}: is not there; convert the data set again")
-    require_own(output)
-    link_images(images, output)
-    for name in FILES:
-        write_if_changed(output / name, (source / name).read_bytes())
+    with only_writer(output):
+        require_own(output)
+        link_images(images, output)
+        for name in FILES:
+            write_if_changed(output / name, (source / name).read_bytes())
     cli.log.info("took over %d images from %s", len(images), source)

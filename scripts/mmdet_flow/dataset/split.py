@@ -19,7 +19,12 @@ from mmdet_flow.dataset.fields import (
     text,
 )
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
-from mmdet_flow.files import read_json, read_text, write_if_changed
+from mmdet_flow.files import (
+    only_writer,
+    read_json,
+    read_text,
+    write_if_changed,
+)
 
 SPLITS = ("train", "val", "test")
 
@@ -54,9 +59,11 @@ def split(
                 f"split {name}: is empty; {len(coco.images)} images are too few "
                 "for this share, or its list is empty"
             )
-        write_if_changed(output / f"{name}.txt", "\n".join(names) + "\n")
-        coco.subset(names).write(output / f"{name}.json")
-    coco.subset(parts["train"] + parts["val"]).write(output / "trainval.json")
+    with only_writer(output):
+        for name, names in parts.items():
+            write_if_changed(output / f"{name}.txt", "\n".join(names) + "\n")
+            coco.subset(names).write(output / f"{name}.json")
+        coco.subset(parts["train"] + parts["val"]).write(output / "trainval.json")
     cli.log.info(
         "%s", ", ".join(f"{name} {len(names)}" for name, names in parts.items())
     )

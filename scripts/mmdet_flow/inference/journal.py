@@ -6,11 +6,14 @@ of them is written) and its outcome (after its results are written). Only then i
 image itself moved or deleted. Tables and manifest are made from it at the end.
 
 An image is its content: another one that has got the name of an earlier one has names
-and an outcome of its own. Where images stay in their folder, an image is its name
-there, so that what changed gets its results anew, in place of the earlier ones.
+and an outcome of its own. Where images stay in their folder, an image is its name in
+it: what changed gets its results anew, in place of the earlier ones, and an image of
+another folder has results of its own.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -21,7 +24,7 @@ from mmdet_flow.files import new_file
 NAME = ".mmdet_predict.jsonl"
 
 Key = tuple[str, str]
-"""The name of an image in its folder, and its SHA-256 where that tells it apart."""
+"""The name of an image, and its SHA-256 or folder, which tell it from its namesakes."""
 
 
 @dataclass
@@ -52,28 +55,35 @@ class Outcome:
 
 @dataclass
 class Claim:
-    """The files of an image, in the output folder, and the name they go by."""
+    """The files of an image, in the output folder, and the name they go by.
+
+    ``folder`` says which one the image lies in, where images stay.
+    """
 
     file: str
     sha256: str
     name: str
     files: list[str]
+    folder: str = ""
 
 
 class Journal:
     """The journal of an output folder.
 
     Outcomes of a run with other ``settings``, any JSON value, are dropped; what it made
-    may be replaced. ``by_content`` says whether images are told apart by their content.
+    may be replaced. ``images`` is the folder of images that stay there; without it
+    images are told apart by their content.
     """
 
-    def __init__(self, folder: Path, settings: object, by_content: bool = True) -> None:
+    def __init__(
+        self, folder: Path, settings: object, images: Path | None = None
+    ) -> None:
         self.path = folder / NAME
-        self._by_content = by_content
+        self._images = "" if images is None else _way(folder, images)
         self._claims: dict[Key, Claim] = {}
         self._owners: dict[str, Key] = {}
         self._places: dict[Key, int] = {}
-        header = {"settings": settings}
+        header = {"settings": settings, "images": self._images}
         try:
             end = self._read(header)
             # Without a buffer, which would keep what a full disk refused.
@@ -106,8 +116,9 @@ class Journal:
                     break  # cut off when the run was killed
                 if number == 0:
                     same = content == header
-                elif set(content) == CLAIM:
-                    self._remember(Claim(**content))
+                elif CLAIM - {"folder"} <= set(content) <= CLAIM:
+                    # Without a folder it is of an earlier version, and of this one.
+                    self._remember(Claim(**{"folder": self._images} | content))
                 elif set(content) == OUTCOME and same:
                     self._places[self.key(content["file"], content["sha256"])] = end
                 end += len(line)
@@ -115,7 +126,7 @@ class Journal:
 
     def key(self, file: str, sha256: str) -> Key:
         """Return what tells an image from others."""
-        return file, sha256 if self._by_content else ""
+        return file, self._images or sha256
 
     def claim_of(self, file: str, sha256: str) -> Claim | None:
         """Return what was claimed for an image, if anything."""
@@ -132,6 +143,7 @@ class Journal:
 
     def claim(self, claim: Claim) -> None:
         """Note the files of an image before they are written, beside earlier ones."""
+        claim.folder = self._images
         if earlier := self.claim_of(claim.file, claim.sha256):
             claim.files = list(dict.fromkeys([*earlier.files, *claim.files]))
         if claim != earlier:
@@ -139,7 +151,7 @@ class Journal:
             self._remember(claim)
 
     def _remember(self, claim: Claim) -> None:
-        key = self.key(claim.file, claim.sha256)
+        key = claim.file, claim.folder or claim.sha256
         self._claims[key] = claim
         self._owners |= {path.casefold(): key for path in claim.files}
 
@@ -210,6 +222,15 @@ class Journal:
 
 
 CLAIM, OUTCOME = ({one.name for one in fields(kind)} for kind in (Claim, Outcome))
+
+
+def _way(start: Path, end: Path) -> str:
+    """Return a short text for the way from a folder to another one.
+
+    It is the same after both were moved together, and names no folder.
+    """
+    way = os.path.relpath(os.path.realpath(end), os.path.realpath(start))
+    return hashlib.sha256(os.fsencode(way)).hexdigest()[:16]
 
 
 def _line(content: object) -> bytes:

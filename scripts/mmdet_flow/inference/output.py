@@ -166,14 +166,23 @@ class Output:
     ) -> None:
         """Put the reason into failed/, and the image beside it unless it is kept.
 
-        What could not be read stays where it is, too.
+        What could not be read stays where it is, too. Where images are kept, results
+        of what the image was before go: it has none now.
         """
         name = self.claim_failed(image, outcome.sha256, journal)
         reason = as_text(outcome.error) + "\n"
         write_if_changed(self.failed / f"{name}.txt", reason)
-        if self.after != "keep" and seen and _is_still(image, seen, outcome.sha256):
+        if self.after == "keep" and seen:
+            self._remove_results(outcome, journal)
+        elif seen and _is_still(image, seen, outcome.sha256):
             with _staying(image):
                 _take(image, self.failed / name)
+
+    def _remove_results(self, outcome: Outcome, journal: Journal) -> None:
+        claim = journal.claim_of(outcome.file, outcome.sha256)
+        for file in claim.files if claim else ():
+            if Path(file).parent != Path(FAILED):
+                (self.folder / file).unlink(missing_ok=True)
 
     def forget_failure(self, outcome: Outcome, journal: Journal) -> None:
         """Remove the reason of an earlier run, now that the image went well."""

@@ -145,32 +145,19 @@ def predict_images(
     is part of it. ``max_files`` are predicted at most, if that is not negative. Raises
     DataError when more than ``max_failures`` of all failed.
     """
-    from mmdet_flow.inference.runner import is_done
-
-    output = task.output
-    keeps = output.after == "keep"
+    keeps = task.output.after == "keep"
     with task.alone():
-        journal = Journal(output.folder, task.settings(), by_content=not keeps)
-        known = set(journal.files)
-        todo = [
-            image
-            for image in images
-            if image.name not in known
-            or not is_done(image, journal, output, task.is_complete)
-        ]
-        files = list(dict.fromkeys(image.name for image in images))
-        if whole and not keeps and known:
-            files = sorted({*files, *known})
-        if len(todo) < len(images):
-            cli.log.info("%d images were predicted before", len(images) - len(todo))
-        waiting = len(todo)
-        todo = todo[:max_files] if max_files >= 0 else todo
-        waiting -= len(todo)
-        speed = {"images": 0, "seconds": 0.0, "engine": None}
-        if todo:
-            speed = _run(task.runner(journal, waits=False), todo)
+        images_stay = task.folder if keeps else None
+        journal = Journal(task.output.folder, task.settings(), images_stay)
+        earlier = set(journal.files)
+        todo = _not_done(task, images, journal)
+        waiting = max(0, len(todo) - max_files) if max_files >= 0 else 0
+        speed = _run(task, journal, todo[: len(todo) - waiting])
         if task.summaries.speed:
             write_json(task.summaries.speed, speed)
+        files = list(dict.fromkeys(image.name for image in images))
+        if whole and earlier and not keeps:
+            files = sorted({*files, *earlier})
         counts, stays = _count(journal.outcomes(files), task.folder)
         _write_summaries(task.summaries, journal, files)
         # What could not be taken away is known the next time.
@@ -187,8 +174,24 @@ def predict_images(
     if counts["failed"] > max_failures:
         raise DataError(
             f"{counts['failed']} of {total} images failed and --max_failures is "
-            f"{max_failures}; the reasons are in {output.failed}"
+            f"{max_failures}; the reasons are in {task.output.failed}"
         )
+
+
+def _not_done(task: Task, images: Sequence[Path], journal: Journal) -> list[Path]:
+    """Return the images that no earlier run predicted, or not all of what is asked."""
+    from mmdet_flow.inference.runner import is_done
+
+    known = set(journal.files)
+    todo = [
+        image
+        for image in images
+        if image.name not in known
+        or not is_done(image, journal, task.output, task.is_complete)
+    ]
+    if len(todo) < len(images):
+        cli.log.info("%d images were predicted before", len(images) - len(todo))
+    return todo
 
 
 def _count(outcomes: Iterable[Outcome], folder: Path) -> tuple[Counter[str], bool]:
@@ -201,8 +204,11 @@ def _count(outcomes: Iterable[Outcome], folder: Path) -> tuple[Counter[str], boo
     return counts, stays
 
 
-def _run(runner, images: list[Path]) -> dict:
+def _run(task: Task, journal: Journal, images: list[Path]) -> dict:
     """Predict; say and return how fast that was, loading aside."""
+    if not images:
+        return {"images": 0, "seconds": 0.0, "engine": None}
+    runner = task.runner(journal, waits=False)
     started = time.monotonic()
     for _ in cli.progress(runner.run(images), len(images), "images"):
         pass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import keep_apart, write_if_changed
+from mmdet_flow.files import keep_apart, only_writer, write_if_changed
 from mmdet_flow.inference.folder import list_images, listed
 
 MARK = ".mmdet_shard"
@@ -21,11 +21,12 @@ def shard(folder: Path, image_list: Path | None, size: int, output: Path) -> int
     images = sorted(list_images(folder, image_list))
     if not images:
         raise DataError(f"{folder}: holds no images; check the folder")
-    _make_room(output)
     lists = [images[at : at + size] for at in range(0, len(images), size)]
-    for number, part in enumerate(lists):
-        names = (listed(str(path.relative_to(folder))) for path in part)
-        write_if_changed(output / f"{number}.txt", "".join(f"{n}\n" for n in names))
+    with only_writer(output):
+        _make_room(output)
+        for number, part in enumerate(lists):
+            names = (listed(str(path.relative_to(folder))) for path in part)
+            write_if_changed(output / f"{number}.txt", "".join(f"{n}\n" for n in names))
     cli.log.info("divided %d images into %d lists", len(images), len(lists))
     return len(lists)
 

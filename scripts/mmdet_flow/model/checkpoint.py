@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import re
 import zipfile
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from mmdet_flow.archives import open_archive, require_undamaged
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import StoredFile, write_if_changed
+from mmdet_flow.memory import memory_size
 
 ZIP = b"PK\3\4"
 NOT_WEIGHTS = "it holds {}, which could run code; publish the weights alone"
@@ -108,16 +108,11 @@ def _read(path: StoredFile) -> bytes:
             raise ModelError(f"{path}: there is no such checkpoint; check the path")
         if not path.is_file():  # reading a pipe would wait, a device would not end
             raise ModelError(f"{path}: is no file; name the checkpoint itself")
-        if isinstance(path, Path) and path.stat().st_size > _memory():
+        if isinstance(path, Path) and path.stat().st_size > memory_size():
             raise ModelError(f"{path}: is larger than the memory of this machine")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _memory() -> int:
-    """Return the bytes of memory that this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _load(stream: io.BytesIO, path: StoredFile) -> dict:

@@ -15,11 +15,15 @@ def answered(stream: str, what: str = "") -> str:
     return f"{stream}:answered:{what}"
 
 
+def removed(stream: str) -> str:
+    """Return the name of the key that counts the requests which the service removed."""
+    return f"{stream}:removed"
+
+
 def is_own(name: str, redis_in: str) -> bool:
     """Whether a key is one in which the service keeps requests, or notes of them."""
-    return name in (redis_in, dead_letters(redis_in)) or name.startswith(
-        answered(redis_in)
-    )
+    keys = (redis_in, dead_letters(redis_in), removed(redis_in))
+    return name in keys or name.startswith(answered(redis_in))
 
 
 def check_names(

@@ -28,7 +28,7 @@ from mmdet_flow.serving.connection import Connection
 from mmdet_flow.serving.files import read_below
 from mmdet_flow.serving.inbox import QUEUE_FULL, Inbox, Refused, Request
 from mmdet_flow.serving.metrics import Metrics
-from mmdet_flow.serving.names import answered, dead_letters, is_own
+from mmdet_flow.serving.names import answered, dead_letters, is_own, removed
 
 WAIT_MS = 200
 """How long at most to wait for a request before looking at what else is to do."""
@@ -46,7 +46,7 @@ NO_LIMIT = 2**63 - 1
 """A length that no stream has."""
 
 FINISH = """
--- KEYS: requests, replies, answered, given up, dead letters
+-- KEYS: requests, replies, answered, given up, dead letters, how many we removed
 -- ARGV: group, entry, id, opex or "", why it is given up or "", seconds to remember,
 --       longest reply stream, lifetime of the reply stream or 0,
 --       1 if nobody else can have answered without our knowing
@@ -98,7 +98,28 @@ if ARGV[5] ~= '' then
 end
 redis.pcall('XACK', KEYS[1], ARGV[1], entry)
 local removed = redis.pcall('XDEL', KEYS[1], entry)
+if removed == 1 then redis.pcall('INCR', KEYS[6]) end
 return {outcome, why(removed) and 1 or removed, trouble}
+"""
+
+COUNT_TRIMMED = """
+-- KEYS: requests, how many we removed; ARGV: group
+-- Returns how many requests left the stream otherwise, or -1 if the server does not
+-- count what was added (Redis 6). No worker is told of them again.
+local facts, now = redis.call('XINFO', 'STREAM', KEYS[1]), {}
+for index = 1, #facts, 2 do now[facts[index]] = facts[index + 1] end
+if not now['entries-added'] then return -1 end
+local left = now['entries-added'] - now['length']
+local known = tonumber(redis.call('GET', KEYS[2]) or '')
+if known and known > left then known = 0 end  -- the stream is another one
+if not known then  -- the service is new here: only what it had read counts
+  known = left
+  for _, one in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000)) do
+    if #redis.call('XRANGE', KEYS[1], one[1], one[1]) == 0 then known = known - 1 end
+  end
+end
+redis.call('SET', KEYS[2], string.format('%.0f', left))
+return left - known
 """
 
 KEEP = """
@@ -190,6 +211,8 @@ class StreamsFront:
         self._finish = self._redis.register_script(FINISH)
         self._keep = self._redis.register_script(KEEP)
         self._leave = self._redis.register_script(LEAVE)
+        self._trimmed = self._redis.register_script(COUNT_TRIMMED)
+        self._server_counts = False
         self._in_hand: set[bytes] = set()
         self._freed = threading.Condition()
         self._kept = self._looked = time.monotonic()
@@ -205,6 +228,7 @@ class StreamsFront:
             if self._is_time(self._looked, 0.5):
                 self._looked = time.monotonic()
                 self._take_over(inbox, stop)
+                self._count_trimmed(stop)
             elif room > 0:
                 entries = self._read(min(room, inbox.left), stop)
                 too_many = self._too_many(stop) if entries else 0
@@ -225,9 +249,9 @@ class StreamsFront:
             )
         except redis.ResponseError as error:
             return self._try_elsewhere(request, error)
-        outcome, removed, trouble = finished
+        outcome, was_there, trouble = finished
         self._let_go(ticket.entry)
-        self._count(request, outcome, removed)
+        self._count(request, outcome, was_there)
         if given_up and outcome != b"gone":
             self._metrics.dead_letters.inc()
             cli.log.error("image %s: given up: %s", request.short_id, given_up)
@@ -244,6 +268,7 @@ class StreamsFront:
             answered(self._in, ticket.digest),
             answered(self._in, ticket.entry.decode()),
             dead_letters(self._in),
+            removed(self._in),
         ]
         values = [
             *(self._group, ticket.entry, request.id, opex if place else "", given_up),
@@ -274,14 +299,37 @@ class StreamsFront:
             self._in_hand.discard(entry)
             self._freed.notify_all()
 
-    def _count(self, request: Request, outcome: bytes, removed: int) -> None:
+    def _count(self, request: Request, outcome: bytes, was_there: int) -> None:
         if outcome in (b"gone", b"repeated"):
             self._metrics.suppressed.inc()
-        if outcome != b"gone" and not removed:
+        if outcome != b"gone" and not was_there:
             self._tell_trimmed(request.ticket.entry, "and answered all the same")
 
+    def _count_trimmed(self, stop: threading.Event | None = None) -> None:
+        """Count what left the stream without us, read or not; of all workers one does.
+
+        A server that cannot tell leaves it to ``_tell_trimmed``.
+        """
+        count = self._with_group(self._ask_for_trimmed, stop)
+        if count is not None:
+            self._tell_count(count)
+
+    def _ask_for_trimmed(self) -> int:
+        return self._trimmed([self._in, removed(self._in)], [self._group])
+
+    def _tell_count(self, count: int) -> None:
+        self._server_counts = count >= 0
+        if count > 0:
+            self._metrics.trimmed.inc(count)
+            cli.log.warning(
+                "%d requests were trimmed or deleted by others, and have no answer if "
+                "no worker had them in hand; producers must not trim %s",
+                *(count, self._in),
+            )
+
     def _tell_trimmed(self, entry: bytes, what: str) -> None:
-        self._metrics.trimmed.inc()
+        if not self._server_counts:
+            self._metrics.trimmed.inc()
         cli.log.warning(
             "request %s was trimmed or deleted before its answer, %s; producers must "
             "not trim %s",
@@ -296,6 +344,7 @@ class StreamsFront:
             self._in_hand.clear()
             self._freed.notify_all()
         try:
+            self._tell_count(self._ask_for_trimmed())
             self._leave([self._in], [self._group, self._worker])
         except (redis.RedisError, OSError) as error:
             cli.log.warning("%s stays in the group: %s", self._worker, error)
@@ -312,6 +361,7 @@ class StreamsFront:
         tries[note] = partial(redis_.delete, note)
         tries[f"group {self._group}"] = lambda: self._keep([self._in], keep)
         tries["the pending list"] = self._left_behind
+        tries[removed(self._in)] = self._count_trimmed
         for name, call in tries.items():
             try:
                 self._with_group(call, stop)
