@@ -5,6 +5,7 @@ import os
 import re
 
 import pytest
+import yaml
 
 from mmdet_flow.main import REFERENCE
 from tests.conftest import ROOT
@@ -53,6 +54,14 @@ def test_the_generated_pages_are_up_to_date():
     spec.loader.exec_module(reference)
     for name, page in reference.PAGES.items():
         assert (ROOT / "docs" / name).read_text() == page(), f"{name}: run make docs"
+
+
+def test_the_site_takes_its_scripts_along():
+    """Else the plug-in offline fetches what search needs from the network."""
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    scripts = site["extra"]["polyfills"]
+    assert any("iframe-worker" in one for one in scripts)  # the plug-in looks for that
+    assert [one for one in scripts if not (ROOT / "docs" / one).is_file()] == []
 
 
 def old_names(text: str) -> set[str]:
