@@ -63,7 +63,15 @@ def measure(folder: Path, images: int, shard: int) -> list[float]:
     print(f"dry run before the images are listed: {before:.1f} s, {jobs} jobs")
     lists = folder / f"results/{EXPERIMENT}/predictions/lists"
     seconds, _ = timed(
-        *(BIN / "mmdet_shard", "images", "--size", shard, "--output", lists), cwd=folder
+        *(
+            BIN / "mmdet_shard",
+            "images",
+            "--images-per-shard",
+            shard,
+            "--output",
+            lists,
+        ),
+        cwd=folder,
     )
     print(f"mmdet_shard, {images} images: {seconds:.1f} s")
     after, jobs = dry_run(folder)

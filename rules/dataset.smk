@@ -1,3 +1,10 @@
+def converted_file(name):
+    """Return this file of the experiment that converts the data of another."""
+    return lambda wildcards: (
+        f"<results>/{CONVERTED[wildcards.experiment]}/dataset/{name}"
+    )
+
+
 rule make_example:
     """Draw the annotated images of the embedded example."""
     output:
@@ -37,7 +44,7 @@ rule convert_annotations:
         runtime=conversion_minutes,
     params:
         options=of_experiment(options.conversion),
-        data=data_digest,
+        data=digest_of(changes.of_data),
         folder=subpath(output.coco, parent=True),
     shell:
         "mmdet_convert --annotations={input.annotations:q} --images={input.images:q}"
@@ -83,7 +90,9 @@ rule split_dataset:
         report="<results>/{experiment}/dataset/report.json",
         # Other pixels are another data set, though the annotations are the same.
         pixels="<results>/{experiment}/dataset/images.csv",
-        lists=lists_of_splits,
+        lists=of_experiment(
+            lambda experiment: list(map(local, options.split_lists(experiment)))
+        ),
     output:
         multiext(
             "<results>/{experiment}/splits/",
@@ -99,7 +108,7 @@ rule split_dataset:
         runtime=growing(60),
     params:
         options=of_experiment(options.division),
-        groups=group_digest,
+        groups=digest_of(changes.of_groups),
         folder=subpath(output[0], parent=True),
     shell:
         "mmdet_split {input.coco:q} --output={params.folder:q} --report={input.report:q}"
@@ -138,8 +147,8 @@ rule describe_dataset:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        image_size=of_experiment(options.image_size),
+        options=options_of("describe_dataset"),
         folder=subpath(output.html, parent=True),
     shell:
         "mmdet_card {input.splits:q} --images={input.images:q}"
-        " --output={params.folder:q} {params.image_size:q} 2> {log:q}"
+        " --output={params.folder:q} {params.options:q} 2> {log:q}"

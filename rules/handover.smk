@@ -1,3 +1,11 @@
+def license_file(experiment):
+    """Return the file with the terms of the data, here or by URL, or nothing."""
+    path = experiment["data"]["license"]
+    if not path:
+        return []
+    return storage(path) if "://" in path else local(path)
+
+
 rule write_model_card:
     """Write the card of the model: what it is for, how it was made, how good it is."""
     input:
@@ -10,7 +18,7 @@ rule write_model_card:
         ),
         metrics="<results>/{experiment}/evaluation/metrics.json",
         images="<results>/{experiment}/evaluation/images.csv",
-        thresholds=thresholds_if_any,
+        thresholds=files_of(files.thresholds_if_any),
     output:
         "<results>/{experiment}/model/card.md",
     log:
@@ -31,8 +39,8 @@ rule pack_model:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         card="<results>/{experiment}/model/card.md",
-        thresholds=thresholds_if_any,
-        license=license_if_any,
+        thresholds=files_of(files.thresholds_if_any),
+        license=of_experiment(license_file),
     output:
         "<results>/{experiment}/model/{experiment}.zip",
     log:
@@ -44,7 +52,7 @@ rule pack_model:
         runtime=growing(30),
     params:
         folder=subpath(output[0], ancestor=2),
-        license=license_option,
+        license=option_of_input("license"),
     shell:
         "mmdet_package {params.folder:q} --output={output:q} {params.license:q} 2> {log:q}"
 

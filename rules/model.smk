@@ -11,7 +11,7 @@ rule export_config:
         runtime=growing(30),
     params:
         base=of_experiment(lambda experiment: experiment["model"]["base"]),
-        files=base_digest,
+        files=digest_of(changes.of_base),
     shell:
         "mmdet_config --save-path={output:q} -- {params.base:q} 2> {log:q}"
 
@@ -20,17 +20,8 @@ rule patch_config:
     """Fit the exported config to the data and the training."""
     input:
         config="<results>/{experiment}/model/base.py",
-        train=branch(
-            option("model", "train_on"),
-            cases={
-                "train": "<results>/{experiment}/splits/train.json",
-                "trainval": "<results>/{experiment}/splits/trainval.json",
-            },
-        ),
-        val=branch(
-            option("model", "train_on"),
-            cases={"train": "<results>/{experiment}/splits/val.json", "trainval": []},
-        ),
+        train=files_of(files.trained_on),
+        val=files_of(files.validated_on),
         test="<results>/{experiment}/splits/test.json",
         images="<results>/{experiment}/dataset/images",
     output:
@@ -43,7 +34,7 @@ rule patch_config:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        val=lambda wildcards, input: [f"--val={input.val}"] if input.val else [],
+        val=option_of_input("val"),
         options=of_experiment(options.patch),
         experiment=subpath(output[0], ancestor=2),
     shell:
@@ -88,7 +79,7 @@ rule train_model:
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
         options=of_experiment(options.training),
-        weights=weights_digest,
+        weights=digest_of(changes.of_weights),
         launch=launch_on_nodes,
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.

@@ -1,3 +1,9 @@
+def tracked():
+    """Return the section of the tracker, with the place of its file."""
+    uri = PLACES.tracker_uri(config["track"]["uri"], os.environ)
+    return {"track": config["track"] | {"uri": uri}}
+
+
 rule write_record:
     """Write down what the run was made from, how, and what it made."""
     input:
@@ -20,7 +26,9 @@ rule write_record:
         config=lambda wildcards: json.dumps(
             config["experiments"][wildcards.experiment], sort_keys=True
         ),
-        campaign=campaign_option,
+        campaign=lambda wildcards: options.option(
+            "campaign", CAMPAIGN_OF.get(wildcards.experiment)
+        ),
     shell:
         "mmdet_record {params.folder:q} --config={params.config:q} {params.campaign:q}"
         " 2> {log:q}"
@@ -44,10 +52,9 @@ rule track_run:
         runtime=growing(60),
     params:
         folder=subpath(input.record, parent=True),
-        experiment=lambda wildcards: config["track"]["experiment"],
-        uri=tracker_option,
-        tries=tries_to_track,
+        options=lambda wildcards: options.of_rule("track_run", tracked()),
+        tries=lambda wildcards: PLACES.tries_to_track(wildcards.experiment),
     # The log is shown too: it says whether the tracker was there.
     shell:
-        "mmdet_track {params.folder:q} --experiment={params.experiment:q} {params.uri:q}"
+        "mmdet_track {params.folder:q} {params.options:q}"
         " --receipt={output:q} --tries={params.tries} 2> >(tee {log:q} >&2)"

@@ -439,7 +439,7 @@ def test_a_list_may_not_leave_its_folder(tmp_path, name):
     (tmp_path / "in").mkdir()
     (tmp_path / "list.txt").write_text(f"{name}\n")
     run = run_command(
-        *("mmdet_shard", tmp_path / "in", "--image_list", tmp_path / "list.txt"),
+        *("mmdet_shard", tmp_path / "in", "--image-list", tmp_path / "list.txt"),
         *("--output", tmp_path / "lists"),
     )
     assert run.returncode == 3

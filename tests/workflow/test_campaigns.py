@@ -212,7 +212,7 @@ def test_a_wrong_campaign_stops_the_dry_run_with_its_place(
 @pytest.mark.slow
 def test_a_campaign_ends_with_its_leaderboard_and_a_comparison(tmp_path):
     model = {"base": "rtmdet_tiny_8xb32-300e_coco", "image_size": 96, "epochs": 1}
-    model["options"] = ["model.test_cfg.score_thr=0.0001"]
+    model["cfg_options"] = ["model.test_cfg.score_thr=0.0001"]
     base = {"data": DATA, "model": model, "evaluate": {"bootstrap": 20}}
     content = {"base": base, "grid": {"model.seed": [0, 1]}}
     config = yaml.safe_dump({"campaigns": {"small": content}})

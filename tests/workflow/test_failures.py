@@ -148,7 +148,7 @@ def test_the_budget_is_a_number_or_a_share(
     tmp_path, capsys, failed, total, most, accepted
 ):
     write_manifest(tmp_path / "p", failed, total)
-    code = gather.main([str(tmp_path / "p"), f"--max_failures={most}"])
+    code = gather.main([str(tmp_path / "p"), f"--max-failures={most}"])
     assert code == (0 if accepted else 3)
     said = capsys.readouterr()
     assert f"{failed} of {total} images failed" in said.out + said.err
@@ -157,12 +157,12 @@ def test_the_budget_is_a_number_or_a_share(
 
 @pytest.mark.parametrize("most", ["-1", "1.5", "nan", "inf", "many"])
 def test_other_budgets_are_refused(tmp_path, most):
-    run = run_command("mmdet_gather", tmp_path, f"--max_failures={most}")
+    run = run_command("mmdet_gather", tmp_path, f"--max-failures={most}")
     assert run.returncode == 2
 
 
 def test_a_budget_needs_manifests(tmp_path):
-    run = run_command("mmdet_gather", tmp_path, "--max_failures=1")
+    run = run_command("mmdet_gather", tmp_path, "--max-failures=1")
     assert run.returncode == 3 and "manifest.csv: is missing" in the_error(run)
 
 

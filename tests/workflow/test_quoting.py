@@ -37,7 +37,7 @@ def experiment_with(text: str) -> dict:
     experiment["data"] |= {"glob": text, "labels": text, "classes": [text, "other"]}
     experiment["splits"] = {"group_pattern": text, "group_file": text}
     experiment["splits"]["group_column"] = text
-    experiment["model"] |= {"load_from": text, "options": [f"{text}=1"]}
+    experiment["model"] |= {"load_from": text, "cfg_options": [f"{text}=1"]}
     experiment["predict"] = {"options": [text]}
     return experiment
 

@@ -23,7 +23,7 @@ SMALL = {
                 "base": "rtmdet-ins_tiny_8xb32-300e_coco",
                 "image_size": 96,
                 "epochs": 1,
-                "options": ["model.test_cfg.score_thr=0.0001"],
+                "cfg_options": ["model.test_cfg.score_thr=0.0001"],
             },
             "predict": {"images_per_shard": 2, "score": 0.0},
         }

@@ -73,10 +73,10 @@ def run(args: argparse.Namespace) -> None:
     scores = read_scores(args.score, args.thresholds)
     found = find_objects(args, truth)
     worst = gallery(truth, found, scores, args.images, args.title)
-    write_if_changed(args.output, worst.html(args.limit))
+    write_if_changed(args.output, worst.html(args.gallery_images))
     if args.excerpt:
         write_if_changed(args.excerpt, worst.excerpt())
-    shown = min(args.limit, len(truth.images))
+    shown = min(args.gallery_images, len(truth.images))
     cli.log.info("%d of %d images are in %s", shown, len(truth.images), args.output)
 
 
@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_detection_options(parser, images=True)
     add_score_options(parser, default=SCORE)
     parser.add_argument(
-        "--limit",
+        "--gallery-images",
         type=cli.positive_int,
         default=LIMIT,
         metavar="N",

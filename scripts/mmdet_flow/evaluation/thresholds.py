@@ -2,7 +2,7 @@
 
 Give a split that the model was not trained on and is not tested on: validation. For
 each class FILE says at which score F1 is best, at which the wanted --recall is reached,
-and from which the wanted --precision is kept; --use chooses what --score auto takes.
+and from which the wanted --precision is kept; --threshold chooses what --score auto takes.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
     keep_inputs([args.output], [args.annotations, args.checkpoint])
     truth = CocoFile.read(args.annotations)
     found = find_objects(args, truth)
-    content = thresholds(truth, found, args.use, args.recall, args.precision)
+    content = thresholds(truth, found, args.threshold, args.recall, args.precision)
     write_json(args.output, content)
     for name, score in content["scores"].items():
         cli.log.info("%s: %g", name, score)
@@ -110,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_detection_options(parser)
     parser.add_argument(
-        "--use",
+        "--threshold",
         choices=USES,
         default="f1",
         help="what --score auto takes (default: f1)",

@@ -2,7 +2,7 @@
 
 FOLDERs are those of the shards; with --lists it is one that holds a folder shard-N for
 each list N.txt, of which there may be more than a command line takes. With
---max_failures it prints how many images failed, by their manifests, and more than that
+--max-failures it prints how many images failed, by their manifests, and more than that
 end with an error.
 """
 
@@ -65,7 +65,7 @@ def judge(folders: list[Path], most: float) -> None:
 
 
 def failures(text: str) -> float:
-    """Read --max_failures: a number, or a share below 1."""
+    """Read --max-failures: a number, or a share below 1."""
     value = float(text)
     if not (0 <= value < math.inf) or (value > 1 and value != int(value)):
         raise argparse.ArgumentTypeError(f"{text} is no number and no share below 1")
@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
         "mmdet_gather",
         __doc__,
         "shard-0 shard-1 --objects objects.parquet --manifest manifest.csv",
-        "results/cells/predictions --max_failures 0.1",
+        "results/cells/predictions --max-failures 0.1",
     )
     parser.add_argument(
         "shards",
@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="folders that mmdet_predict wrote tables to",
     )
     parser.add_argument(
-        "--max_failures",
+        "--max-failures",
         type=failures,
         metavar="N|SHARE",
         help="count the images that failed; more are an error, a share if below 1",

@@ -52,16 +52,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser = cli.new_parser(
         "mmdet_shard",
         __doc__,
-        "photos --size 5000 --output lists",
+        "photos --images-per-shard 5000 --output lists",
     )
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="folder of the images"
     )
-    parser.add_argument("--image_list", type=Path, metavar="FILE", help="only these")
+    parser.add_argument("--image-list", type=Path, metavar="FILE", help="only these")
     parser.add_argument(
-        "--size",
+        "--images-per-shard",
         type=cli.positive_int,
         default=2000,
+        metavar="N",
         help="images in a list (default: 2000)",
     )
     parser.add_argument(
@@ -77,5 +78,6 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     return cli.run(
-        lambda: shard(args.folder, args.image_list, args.size, args.output), args
+        lambda: shard(args.folder, args.image_list, args.images_per_shard, args.output),
+        args,
     )
