@@ -2,7 +2,8 @@
 
 Give a split that the model was not trained on and is not tested on: validation. For
 each class FILE says at which score F1 is best, at which the wanted --recall is reached,
-and from which the wanted --precision is kept; --threshold chooses what --score auto takes.
+and from which the wanted --precision is kept; --threshold chooses what --score auto
+takes.
 """
 
 import argparse
