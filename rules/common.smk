@@ -17,15 +17,21 @@ sys.path.insert(0, str((Path(workflow.current_basedir) / "../scripts").resolve()
 from mmdet_flow.errors import FlowError
 from mmdet_flow.scrub import one_line
 from mmdet_flow.workflow import changes, files, options
-from mmdet_flow.workflow.config import EXAMPLE, prepare, require_folders
-from mmdet_flow.workflow.config import served_experiment
+from mmdet_flow.workflow.config import (
+    EXAMPLE,
+    prepare,
+    require_folders,
+    round_trip_port,
+    served_experiment,
+)
 from mmdet_flow.workflow.config_files import require_readable
+from mmdet_flow.workflow.jobs import Jobs, option_of_input
 from mmdet_flow.workflow.places import Places
 from mmdet_flow.workflow.sharing import find_converted, names_pattern
 
 
 def stopping(function, *values):
-    """Call a function of the package; an error of it stops the workflow with one line."""
+    """Call a function of the package; its error stops the workflow with one line."""
     try:
         return function(*values)
     except FlowError as error:
@@ -33,7 +39,7 @@ def stopping(function, *values):
 
 
 if workflow.is_main_process:
-    given = filter(Path.is_file, workflow.overwrite_configfiles)  # Snakemake read pipes
+    given = filter(Path.is_file, workflow.overwrite_configfiles)  # pipes are empty now
     stopping(require_readable, [Path("config.yaml"), *given])
 
 
@@ -47,6 +53,9 @@ PLACES = Places(
     workflow.storage_settings.default_storage_provider,
     workflow.storage_settings.default_storage_prefix,
 )
+if workflow.is_main_process:
+    stopping(require_folders, config, PLACES, storage)
+jobs = Jobs(config, PLACES, are_compared=workflow.is_main_process)
 
 
 wildcard_constraints:
@@ -55,72 +64,33 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def of_experiment(function):
-    """Return a function that is asked with the config of a job's experiment."""
-    return lambda wildcards: function(config["experiments"][wildcards.experiment])
-
-
-def options_of(rule):
-    """Return a function for params: the options that a rule's command has of the config."""
-    return of_experiment(lambda experiment: options.of_rule(rule, experiment))
-
-
-def option_of_input(key):
-    """Return a function for params: the option of an input, or nothing if it is none."""
-    return lambda wildcards, input: options.option(key, input.get(key) or None)
-
-
-def digest_of(function, *keys):
-    """Return a function for params: what tells inputs of a job apart, by ``changes``.
-
-    Snakemake compares it with that of the last run. It does so in the main process
-    alone, so jobs on other nodes need not look. ``keys`` are wildcards to tell, too.
-    """
-    return lambda wildcards: (
-        function(
-            config["experiments"][wildcards.experiment],
-            PLACES,
-            *(wildcards[key] for key in keys),
-        )
-        if workflow.is_main_process
-        else ""
-    )
-
-
-def files_of(function):
-    """Return a function for inputs: those of a job's experiment, by ``files``."""
-    return lambda wildcards: function(config, wildcards.experiment)
-
-
 def unless_compared(path):
     """Return a path whose time counts where changes are not found by digest."""
     return ancient(path) if PLACES.is_compared(path) else path
 
 
-def stored(path):
-    """Return a path of the config as an input that Snakemake fetches if it is a URL."""
+def data_folder(path):
+    """Return a folder of the config as an input, which is fetched if it is a URL."""
     return unless_compared(storage(path) if "://" in path else path)
 
 
-if workflow.is_main_process:
-    stopping(
-        require_folders,
-        config["experiments"],
-        lambda folder: PLACES.exists(folder, storage),
-    )
-
-
-def data_folder(key):
-    """Return the folder of data of this name, when the job is known."""
-    return of_experiment(lambda experiment: stored(experiment["data"][key]))
+def single_file(path):
+    """Return a file of the config as an input: fetched if it is a URL, or nothing."""
+    if not path:
+        return []
+    return storage(path) if "://" in path else local(path)
 
 
 def images_to_predict(wildcards):
     """Return the folder to predict: the user's, or that of the data set."""
     folder = config["experiments"][wildcards.experiment]["predict"]["images"]
-    if folder:
-        return stored(folder)
-    return f"<results>/{wildcards.experiment}/dataset/images"
+    own = f"<results>/{wildcards.experiment}/dataset/images"
+    return data_folder(folder) if folder else own
+
+
+def converted_file(file):
+    """Return this file of the experiment that converts the data of another."""
+    return lambda wildcards: f"<results>/{CONVERTED[wildcards.experiment]}/{file}"
 
 
 def shards_of(name):
@@ -133,25 +103,22 @@ def shards_of(name):
 
 
 def shard_files(*names):
-    """Return the files of these names of all shards, when the job is known."""
+    """Return a function for files of the shards, which Snakemake asks when it may."""
     return lambda wildcards: files.of_shards(
         wildcards.experiment, names, shards_of(wildcards.experiment)
     )
+
+
+def shards_of_each(*names):
+    """Return such a function for each experiment: none keeps the others waiting."""
+
+    def of_one(name):
+        return lambda wildcards: files.of_shards(name, names, shards_of(name))
+
+    return [of_one(name) for name in config["experiments"]]
 
 
 def recorded_files(wildcards):
     """Return all that the record, the pages and the tracker read of an experiment."""
     shards = shards_of(wildcards.experiment)
     return files.recorded(config, wildcards.experiment, shards)
-
-
-def shards_of_each(*names):
-    """Return functions for files of the shards, one for each experiment.
-
-    What is not known of one experiment yet keeps no other waiting.
-    """
-
-    def of_one(name):
-        return lambda wildcards: files.of_shards(name, names, shards_of(name))
-
-    return [of_one(name) for name in config["experiments"]]

@@ -16,7 +16,7 @@ rule choose_thresholds:
         mem_mb=prediction_memory,
         runtime=evaluation_minutes,
     params:
-        options=options_of("choose_thresholds"),
+        options=jobs.options("choose_thresholds"),
     shell:
         "mmdet_thresholds --checkpoint={input.checkpoint:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"
@@ -30,7 +30,7 @@ rule evaluate_model:
         annotations="<results>/{experiment}/splits/test.json",
         listed="<results>/{experiment}/splits/test.txt",
         images="<results>/{experiment}/dataset/images",
-        thresholds=files_of(files.thresholds_to_use),
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         "<results>/{experiment}/evaluation/metrics.csv",
         report(
@@ -85,7 +85,7 @@ rule evaluate_model:
         runtime=evaluation_minutes,
     params:
         folder=subpath(output.metrics, parent=True),
-        options=options_of("evaluate_model"),
+        options=jobs.options("evaluate_model"),
         thresholds=option_of_input("thresholds"),
     shell:
         "mmdet_evaluate --checkpoint={input.checkpoint:q}"
@@ -100,7 +100,7 @@ rule build_gallery:
         annotations="<results>/{experiment}/splits/test.json",
         detections="<results>/{experiment}/evaluation/detections.json",
         images="<results>/{experiment}/dataset/images",
-        thresholds=files_of(files.thresholds_to_use),
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         gallery="<results>/{experiment}/evaluation/gallery.html",
         excerpt=report(
@@ -118,7 +118,7 @@ rule build_gallery:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        options=options_of("build_gallery"),
+        options=jobs.options("build_gallery"),
         thresholds=option_of_input("thresholds"),
         title="{experiment}: predictions against the truth",
     shell:

@@ -1,11 +1,3 @@
-def license_file(experiment):
-    """Return the file with the terms of the data, here or by URL, or nothing."""
-    path = experiment["data"]["license"]
-    if not path:
-        return []
-    return storage(path) if "://" in path else local(path)
-
-
 rule write_model_card:
     """Write the card of the model: what it is for, how it was made, how good it is."""
     input:
@@ -18,7 +10,7 @@ rule write_model_card:
         ),
         metrics="<results>/{experiment}/evaluation/metrics.json",
         images="<results>/{experiment}/evaluation/images.csv",
-        thresholds=files_of(files.thresholds_if_any),
+        thresholds=jobs.of_config(files.thresholds_if_any),
     output:
         "<results>/{experiment}/model/card.md",
     log:
@@ -39,8 +31,10 @@ rule pack_model:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         card="<results>/{experiment}/model/card.md",
-        thresholds=files_of(files.thresholds_if_any),
-        license=of_experiment(license_file),
+        thresholds=jobs.of_config(files.thresholds_if_any),
+        license=jobs.of_experiment(
+            lambda experiment: single_file(experiment["data"]["license"])
+        ),
     output:
         "<results>/{experiment}/model/{experiment}.zip",
     log:

@@ -10,8 +10,8 @@ rule export_config:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        base=of_experiment(lambda experiment: experiment["model"]["base"]),
-        files=digest_of(changes.of_base),
+        base=jobs.of_experiment(lambda experiment: experiment["model"]["base"]),
+        files=jobs.changes(changes.of_base),
     shell:
         "mmdet_config --save-path={output:q} -- {params.base:q} 2> {log:q}"
 
@@ -20,8 +20,8 @@ rule patch_config:
     """Fit the exported config to the data and the training."""
     input:
         config="<results>/{experiment}/model/base.py",
-        train=files_of(files.trained_on),
-        val=files_of(files.validated_on),
+        train=jobs.of_config(files.trained_on),
+        val=jobs.of_config(files.validated_on),
         test="<results>/{experiment}/splits/test.json",
         images="<results>/{experiment}/dataset/images",
     output:
@@ -35,7 +35,7 @@ rule patch_config:
         runtime=growing(30),
     params:
         val=option_of_input("val"),
-        options=of_experiment(options.patch),
+        options=jobs.of_experiment(options.patch),
         experiment=subpath(output[0], ancestor=2),
     shell:
         "mmdet_patch {input.config:q} --output={output:q} --train={input.train:q}"
@@ -78,8 +78,8 @@ rule train_model:
         mpi=training_mpi,
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
-        options=of_experiment(options.training),
-        weights=digest_of(changes.of_weights),
+        options=jobs.of_experiment(options.training),
+        weights=jobs.changes(changes.of_weights),
         launch=launch_on_nodes,
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.

@@ -2,7 +2,7 @@ checkpoint list_images:
     """Divide the images to predict into lists of a few thousand."""
     input:
         images=images_to_predict,
-        image_list=files_of(files.list_to_predict),
+        image_list=jobs.of_config(files.list_to_predict),
     output:
         directory("<results>/{experiment}/predictions/lists"),
     log:
@@ -13,8 +13,8 @@ checkpoint list_images:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=options_of("list_images"),
-        names=digest_of(changes.of_names),
+        options=jobs.options("list_images"),
+        names=jobs.changes(changes.of_names),
         image_list=option_of_input("image_list"),
         folder=subpath(output[0], parent=True),
     # What shards of other lists have begun is of no use any more.
@@ -33,7 +33,7 @@ rule predict_images:
         lists=lambda wildcards: unless_compared(
             f"<results>/{wildcards.experiment}/predictions/lists"
         ),
-        thresholds=files_of(files.thresholds_to_use),
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         opex=directory("<results>/{experiment}/predictions/shard-{shard}/opex"),
         objects="<results>/{experiment}/predictions/shard-{shard}/objects.csv",
@@ -51,9 +51,9 @@ rule predict_images:
         mem_mb=prediction_memory,
         runtime=prediction_minutes,
     params:
-        options=of_experiment(options.prediction),
+        options=jobs.of_experiment(options.prediction),
         thresholds=option_of_input("thresholds"),
-        images=digest_of(changes.of_shard, "experiment", "shard"),
+        images=jobs.changes(changes.of_shard, "experiment", "shard"),
         work=subpath(output.opex, parent=True),
     # Snakemake deletes what a job that ends early has made; so images are predicted in a
     # work folder, in which the next try goes on. Images that fail are rows of the
@@ -111,7 +111,7 @@ rule judge_predictions:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        options=options_of("judge_predictions"),
+        options=jobs.options("judge_predictions"),
         folder=subpath(input.manifest, parent=True),
     shell:
         "mmdet_gather {params.folder:q} {params.options:q} > {output:q}" " 2> {log:q}"

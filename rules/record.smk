@@ -1,9 +1,3 @@
-def tracked():
-    """Return the section of the tracker, with the place of its file."""
-    uri = PLACES.tracker_uri(config["track"]["uri"], os.environ)
-    return {"track": config["track"] | {"uri": uri}}
-
-
 rule write_record:
     """Write down what the run was made from, how, and what it made."""
     input:
@@ -52,7 +46,9 @@ rule track_run:
         runtime=growing(60),
     params:
         folder=subpath(input.record, parent=True),
-        options=lambda wildcards: options.of_rule("track_run", tracked()),
+        options=lambda wildcards: options.of_rule(
+            "track_run", {"track": PLACES.tracker(config["track"], os.environ)}
+        ),
         tries=lambda wildcards: PLACES.tries_to_track(wildcards.experiment),
     # The log is shown too: it says whether the tracker was there.
     shell:

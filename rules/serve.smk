@@ -1,11 +1,6 @@
 SERVED = served_experiment(config)
 
 
-def round_trip_port(wildcards):
-    """Return a port for the experiment's own Redis server."""
-    return 16380 + list(config["experiments"]).index(wildcards.experiment)
-
-
 rule serve:
     """Launch the Redis predictor; it runs until it is stopped."""
     input:
@@ -31,7 +26,7 @@ rule answer_round_trip:
     """Serve the model, on a Redis server of its own, while the round trip lasts."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
-        thresholds=files_of(files.thresholds_to_use),
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         service("<results>/{experiment}/serving/started"),
     log:
@@ -42,9 +37,9 @@ rule answer_round_trip:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        score=options_of("answer_round_trip"),
+        score=jobs.options("answer_round_trip"),
         thresholds=option_of_input("thresholds"),
-        port=round_trip_port,
+        port=jobs.of_config(round_trip_port),
     # Snakemake waits for the file for seconds only; the stream keeps what comes before
     # the model is loaded. The timeout ends the service where Snakemake does not.
     shell:
@@ -70,7 +65,7 @@ rule round_trip:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        port=round_trip_port,
+        port=jobs.of_config(round_trip_port),
     shell:
         "mmdet_redis_load --images={input.images:q} --compare {input.opex:q}"
         " --redis_front=streams --redis_port={params.port} > {output:q} 2> {log:q}"

@@ -8,10 +8,14 @@ from mmdet_flow.errors import UsageError
 from mmdet_flow.workflow import options, schema
 from mmdet_flow.workflow.campaigns import expand_campaigns, hint
 from mmdet_flow.workflow.names import require_names, require_paths
+from mmdet_flow.workflow.places import Places
 from mmdet_flow.workflow.presets import apply_presets
 
 EXAMPLE = "data/example"
 """The folder of the embedded example, which the workflow itself makes."""
+
+FIRST_PORT = 16380
+"""Of the Redis servers that the round trips of experiments start."""
 
 DATA_FOLDERS = ("annotations", "images")
 
@@ -88,16 +92,19 @@ def require_validation(experiments: dict) -> None:
             )
 
 
-def require_folders(experiments: dict, exists: Callable[[str], bool]) -> None:
+def require_folders(config: dict, places: Places, storage: Callable) -> None:
     """Raise UsageError for the first folder of data that is not there.
 
-    Snakemake itself would take what was made from it for finished.
+    Snakemake itself would take what was made from it for finished. ``storage`` is what
+    Snakemake has of that name.
     """
-    for name, experiment in experiments.items():
+    for name, experiment in config["experiments"].items():
         folders = {f"data.{key}": experiment["data"][key] for key in DATA_FOLDERS}
         folders["predict.images"] = experiment["predict"]["images"]
         for key, folder in folders.items():
-            if folder and folder != EXAMPLE and not exists(folder):
+            if folder in (None, "", EXAMPLE):
+                continue
+            if not places.exists(folder, storage):
                 raise UsageError(
                     f"config, at experiments.{name}.{key}: there is no folder "
                     f"{folder}; correct the path"
@@ -113,3 +120,8 @@ def served_experiment(config: dict) -> str:
             f"config, at serve.experiment: there is no experiment {name}; {known}"
         )
     return name or next(iter(config["experiments"]))
+
+
+def round_trip_port(config: dict, name: str) -> int:
+    """Return a port for the experiment's own Redis server."""
+    return FIRST_PORT + list(config["experiments"]).index(name)

@@ -35,14 +35,15 @@ TAGS = {
 """What a config is made of: the same that JSON has."""
 
 
-def require_readable(files: Iterable[Path]) -> None:
+def require_readable(files: Iterable[Path], most: int = MOST_VALUES) -> None:
     """Raise UsageError for the first file that is no config, with its line.
 
-    A file that is not there is left to Snakemake, which says so.
+    A file that is not there is left to Snakemake, which says so. ``most`` is the number
+    of values that a file may have.
     """
     for path in files:
         if os.path.lexists(path):
-            _require_config(path, _text_of(path))
+            _require_config(path, _text_of(path), most)
 
 
 def _text_of(path: Path) -> str:
@@ -67,7 +68,7 @@ def _text_of(path: Path) -> str:
         ) from None
 
 
-def _require_config(path: Path, text: str, most: int = MOST_VALUES) -> None:
+def _require_config(path: Path, text: str, most: int) -> None:
     name = _shown(path)
     if text.lstrip().startswith("{"):
         text = text.replace("\t", " ")  # which JSON may have between its words

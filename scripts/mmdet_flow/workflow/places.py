@@ -51,17 +51,16 @@ class Places:
         """
         return "://" not in path and not self.provider
 
-    def tracker_uri(
-        self, uri: str | None, environment: Mapping[str, str]
-    ) -> str | None:
-        """Return the URI of the tracker, or None for its own default.
+    def tracker(self, section: dict, environment: Mapping[str, str]) -> dict:
+        """Return the section of the tracker, with the place of its file.
 
-        With results on remote storage the file of the tracker stays on this machine,
-        where it would be with results on this machine.
+        With results on remote storage that stays on this machine, where it would be
+        without.
         """
+        uri = section["uri"] or None
         if self.provider and not uri and not environment.get("MLFLOW_TRACKING_URI"):
-            return f"sqlite:///{self.results}/tracking/mlflow.db"
-        return uri or None
+            uri = f"sqlite:///{self.results}/tracking/mlflow.db"
+        return section | {"uri": uri}
 
     def tries_to_track(self, experiment: str) -> int:
         """Return how often the tracker was tried in vain, by the receipt of a run.
