@@ -9,11 +9,9 @@ import pytest
 
 from mmdet_flow.dataset.check import build_parser as check_parser
 from mmdet_flow.dataset.convert import build_parser as convert_parser
-from mmdet_flow.errors import UsageError
 from mmdet_flow.model.export import build_parser as export_parser
 from mmdet_flow.model.export import parse_cfg_options
 from mmdet_flow.model.patch import build_parser as patch_parser
-from mmdet_flow.workflow import options
 from tests.conftest import run_command
 from tests.workflow.test_workflow import SMALL, snakemake, write_config
 
@@ -137,13 +135,6 @@ def test_several_values_behind_one_option_are_read_as_before():
     assert parse_cfg_options(args.cfg_options) == {"a": 1, "b": [1, 2]}
 
 
-def test_a_text_of_options_is_divided_as_by_a_shell():
-    text = "--output_overlay --prediction_suffix '-my file.json' \"$(touch marker)\""
-    words = ["--output_overlay", "--prediction_suffix", "-my file.json"]
-    assert options.words_of(text) == [*words, "$(touch marker)"]
-    assert options.words_of(ODD) == ODD
-
-
 def test_a_line_with_odd_words_runs_nothing_else(folder, dry_run):
     """The shell gets each line as it is, with `true` before the name of a command."""
     lines = [line for line in lines_of(dry_run) if re.match("mmdet_(?!shard)", line)]
@@ -153,24 +144,6 @@ def test_a_line_with_odd_words_runs_nothing_else(folder, dry_run):
         line = re.sub("&& mv .*", "", f"true {line}").replace(">(tee", ">(cat; #")
         subprocess.run(["bash", "-c", line], cwd=folder)
     assert len(lines) > 10 * len(ODD) and not (folder / "marker").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("--max_failures 3", "--max_failures has a key, predict.max_failures"),
-        (["--max_failures=3"], "--max_failures has a key, predict.max_failures"),
-        ("--prediction_out x", "--prediction_out is set by the workflow"),
-        ("--score '0.3", "No closing quotation; close the quotes"),
-    ],
-)
-def test_options_that_are_not_the_users_are_refused(words, expected):
-    config = {
-        "experiments": {"a": {"predict": {"options": words}}},
-        "serve": {"options": ""},
-    }
-    with pytest.raises(UsageError, match=expected):
-        options.require_options(config)
 
 
 def test_a_base_that_looks_like_an_option_is_a_config_that_is_not_there(tmp_path):
