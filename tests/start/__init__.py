@@ -1,0 +1,1 @@
+"""What comes before the first run: mmdet_doctor and mmdet_init."""
