@@ -164,8 +164,9 @@ def the_line(run) -> str:
         (f"experiments: {'[' * 900}", "config.yaml, line 1: it is nested deeper"),
         ("experiments:\n  a: !!int x\n", "config.yaml, line 2: 'x' is no int"),
         (
-            'experiments: {a: {"mo\\ndel": {}}}\n',
-            r"config, at experiments.a: unknown key mo\ndel; did you mean model?",
+            "experiments: {a: {data: {format: voc, annotations: a, images: a, "
+            '"po\\nlicy": {}}}}\n',
+            r"config, at experiments.a.data: unknown key po\nlicy; did you mean poli",
         ),
     ],
 )
