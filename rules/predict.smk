@@ -114,4 +114,4 @@ rule judge_predictions:
         options=jobs.options("judge_predictions"),
         folder=subpath(input.manifest, parent=True),
     shell:
-        "mmdet_gather {params.folder:q} {params.options:q} > {output:q}" " 2> {log:q}"
+        "mmdet_gather {params.folder:q} {params.options:q} > {output:q} 2> {log:q}"
