@@ -1,0 +1,1 @@
+"""Metrics, kinds of error, thresholds, and the pictures and pages of them."""

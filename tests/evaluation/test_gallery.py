@@ -65,7 +65,7 @@ def test_the_worst_images_come_first(page):
 
 
 def test_the_number_of_images_is_limited_and_said(page):
-    text = page("--limit", "1").read_text()
+    text = page("--gallery-images", "1").read_text()
     assert len(cards_of(text)) == 1
     assert "the worst 1 of 4 images" in text
     # The surest candidate is in another image.

@@ -165,13 +165,21 @@ def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
 
 
 def _too_small_to_learn(item: AnnotatedObject, context: Context) -> Fault | None:
-    if context.image_size is None:
-        return None
-    scale = context.image_size / max(context.size)
-    if min(item.bbox[2:]) * scale >= 1:
+    size = context.image_size
+    if size is None or not is_below_a_pixel(item.bbox, context.size, size):
         return None
     what = f"its box {_text(item)} is below 1 pixel at image_size {context.image_size}"
     return Fault("too-small-to-learn", what)
+
+
+def is_below_a_pixel(
+    bbox: Sequence[float], size: tuple[int, int], image_size: int
+) -> bool:
+    """Whether a box has a side below a pixel once its image is resized for training.
+
+    ``size`` is that of the image; its longer side becomes ``image_size``.
+    """
+    return min(bbox[2:]) * image_size / max(size) < 1
 
 
 def _too_many_points(item: AnnotatedObject, context: Context) -> Fault | None:
