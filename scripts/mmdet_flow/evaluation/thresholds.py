@@ -1,4 +1,4 @@
-"""Choose for each class the lowest score to keep, for mmdet_predict --score auto.
+"""Choose a score threshold for each class, for mmdet_predict --score auto.
 
 Give a split that the model was not trained on and is not tested on: validation. For
 each class FILE says at which score F1 is best, at which the wanted --recall is reached,
@@ -32,10 +32,10 @@ def thresholds(
 ) -> dict:
     """Return the content of the thresholds file.
 
-    Where nothing right was found, no score is better than another: there are none.
+    Without a true positive, no score is better than another: there are none.
     """
-    kind = found.kinds(truth)[-1]
-    assignment = assign(overlap(truth, found.rows, kind))
+    iou_type = found.iou_types(truth)[-1]
+    assignment = assign(overlap(truth, found.rows, iou_type))
     points = choose(assignment, truth.classes, recall, precision)
     common = _points(curve_of(assignment), recall, precision)
     scores = {}
@@ -49,7 +49,7 @@ def thresholds(
         "wanted": {"recall": recall, "precision": precision},
         "classes": points,
         "all": common,
-        "kind": kind,
+        "iou_type": iou_type,
         "iou": IOU,
         "images": len(truth.images),
         "classes_sha256": classes_sha256(truth.classes),
@@ -120,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
             f"--{name}",
             type=float,
             default=WANTED,
-            metavar="SHARE",
+            metavar="FRACTION",
             help=f"the {name} that is wanted (default: {WANTED})",
         )
     parser.add_argument(

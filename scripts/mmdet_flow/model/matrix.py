@@ -10,7 +10,6 @@ import csv
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import read_json, write_if_changed
 
@@ -55,7 +54,6 @@ FAMILIES = {
 IMAGES = 24
 BATCH = 2
 EPOCHS = 4
-SPEED = re.compile(r"([\d.]+) images/s with (\w+)")
 
 
 @dataclass(frozen=True)
@@ -104,46 +102,49 @@ def _make_data(folder: Path) -> None:
         *("--images", source, "--output", data),
     )
     _run(
-        *("mmdet_split", data / "annotations.json", "--output", folder / "splits"),
+        *("mmdet_split", data / layout.ANNOTATIONS.name, "--output", folder / "splits"),
         *("--train", 0.5, "--val", 0.25, "--test", 0.25),
     )
 
 
 def _try(family: str, config: str, folder: Path, image_size: int, threads: int) -> Row:
     work = folder / config
+    fitted, checkpoint = work / layout.CONFIG, work / layout.CHECKPOINT
     splits, images = folder / "splits", folder / "data" / "images"
-    checkpoint = work / "checkpoint.pth"
+    speed, opex = (
+        work / layout.fill(place, shard=0)
+        for place in (layout.PREDICTION_SPEED, layout.SHARD_OPEX)
+    )
     try:
         _run(
-            *("mmdet_patch", config, "--output", work / "config.py"),
+            *("mmdet_patch", config, "--output", fitted),
             *(f"--{name}={splits / name}.json" for name in ("train", "val", "test")),
             *("--images", images, "--epochs", EPOCHS, "--batch-size", BATCH),
             *("--image-size", image_size, "--val-interval", EPOCHS),
         )
-        _, train_mb = _run(
-            *("mmdet_train", work / "config.py", "--work-dir", work / "training"),
+        train_mb = _run(
+            *("mmdet_train", fitted, "--work-dir", work / layout.TRAINING),
             *("--publish", checkpoint, "--threads", threads),
         )
-        said, predict_mb = _run(
+        predict_mb = _run(
             *("mmdet_predict", "--checkpoint", checkpoint, "--keep_input"),
-            *("--prediction_in", images, "--prediction_out", work / "out"),
-            *("--threads", threads, "--score", 0.3),
+            *("--prediction_in", images, "--prediction_out", opex),
+            *("--threads", threads, "--score", 0.3, "--speed", speed),
         )
-        _require_opex(work / "out")
+        _require_opex(opex)
     except ModelError as error:
         return Row(family, config, str(error))
-    estimate = read_json(work / "training" / "estimate.json")
-    speed = SPEED.search(said)
+    estimate, predicted = read_json(work / layout.ESTIMATE), read_json(speed)
     return Row(
         *(family, config, "works"),
         *(round(estimate["seconds_per_iteration"] / BATCH, 3), train_mb),
-        *(round(1 / float(speed[1]), 3), predict_mb),
-        speed[2],
+        *(round(predicted["seconds"] / predicted["images"], 3), predict_mb),
+        predicted["engine"],
     )
 
 
-def _run(command: str, *args) -> tuple[str, int]:
-    """Run a command of ours; return what it logs, and the most memory that it had, MB.
+def _run(command: str, *args) -> int:
+    """Run a command of ours; return the most memory that it had, in MB.
 
     ModelError has what it ends with, if that is an error.
     """
@@ -159,7 +160,7 @@ def _run(command: str, *args) -> tuple[str, int]:
     if code:
         last = (said.strip().splitlines() or [f"exit code {code}"])[-1]
         raise ModelError(last.removeprefix("error: "))
-    return said, usage.ru_maxrss // 1024
+    return usage.ru_maxrss // 1024
 
 
 def _require_opex(folder: Path) -> None:
