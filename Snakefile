@@ -38,4 +38,4 @@ rule all:
     default_target: True
     input:
         files.of_stages(config),
-        *shards_of_each(files.SHARD_IMAGES),
+        *shards_of_each("predictions/shard-{shard}/images.csv"),

@@ -52,7 +52,7 @@ rule evaluate_model:
             caption="../report/errors.rst",
             category="{experiment}",
             subcategory="Evaluation",
-            labels={"what": "kinds of error"},
+            labels={"what": "types of error"},
         ),
         report(
             "<results>/{experiment}/evaluation/calibration.png",

@@ -1,1 +1,1 @@
-"""Metrics, kinds of error, thresholds, and the pictures and pages of them."""
+"""Metrics, types of error, thresholds, and the pictures and pages of them."""

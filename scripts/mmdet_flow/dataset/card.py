@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.object_checks import is_below_a_pixel
 from mmdet_flow.figures import save_figure
@@ -16,10 +16,10 @@ from mmdet_flow.pages.render import render
 GRID = 16
 """Rows and columns of the heat map of positions."""
 
-QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 SAMPLES = 12
 COLUMNS = 4
-PICTURES = ("card", "samples")
+PICTURES = (layout.DATA_CARD_PLOTS, layout.SAMPLES)
 
 
 def make_card(
@@ -27,10 +27,10 @@ def make_card(
 ) -> None:
     """Write the card of a data set; ``images`` is the folder of all splits' images."""
     card = describe(splits, image_size)
-    write_json(output / "card.json", card)
-    _plot(card, output / "card.png")
-    _draw_samples(splits, images, output / "samples.png")
-    write_if_changed(output / "card.html", _page(card, output))
+    write_json(output / layout.DATA_CARD.name, card)
+    _plot(card, output / layout.DATA_CARD_PLOTS.name)
+    _draw_samples(splits, images, output / layout.SAMPLES.name)
+    write_if_changed(output / layout.DATA_CARD_PAGE.name, _page(card, output))
     if card["too_small_to_learn"]:
         cli.log.warning("%s", _warning(card))
     cli.log.info("described %d images in %s", card["images"], output)
@@ -66,8 +66,8 @@ def describe(splits: dict[str, CocoFile], image_size: int | None) -> dict:
         "splits": {name: _counts(coco) for name, coco in splits.items()},
         "image_sizes": dict(sizes.most_common()),
         "objects_per_image": {str(n): per_image[n] for n in sorted(per_image)},
-        "box_sizes": _quantiles(annotated),
-        "box_sizes_seen": _quantiles(seen) if image_size else None,
+        "box_sizes": _percentiles(annotated),
+        "box_sizes_seen": _percentiles(seen) if image_size else None,
         "image_size": image_size,
         "too_small_to_learn": _too_small(splits, image_size) if image_size else [],
         "positions": heat.tolist(),
@@ -120,11 +120,11 @@ def _counts(coco: CocoFile) -> dict:
     }
 
 
-def _quantiles(values: list[float]) -> dict[str, float]:
-    found = np.percentile(values or [0.0], QUANTILES)
+def _percentiles(values: list[float]) -> dict[str, float]:
+    found = np.percentile(values or [0.0], PERCENTILES)
     return {
-        f"{share}%": round(float(value), 1)
-        for share, value in zip(QUANTILES, found, strict=True)
+        f"{percent}%": round(float(value), 1)
+        for percent, value in zip(PERCENTILES, found, strict=True)
     }
 
 
@@ -150,7 +150,7 @@ def _plot(card: dict, path: Path) -> None:
     for key, label in (("box_sizes", "as annotated"), ("box_sizes_seen", seen)):
         if card[key]:
             boxes.plot(list(card[key]), list(card[key].values()), "o-", label=label)
-    boxes.set_title("share of boxes up to a size, √area in pixels")
+    boxes.set_title("percentiles of the box sizes, √area in pixels")
     boxes.set_ylim(bottom=0)
     boxes.legend()
     positions.imshow(card["positions"], cmap="viridis", aspect="auto")
@@ -212,5 +212,5 @@ def _page(card: dict, folder: Path) -> str:
         rows=rows,
         warning=_warning(card) if card["too_small_to_learn"] else "",
         sizes=", ".join(f"{size} ({count})" for size, count in sizes),
-        pictures=[(name, (folder / f"{name}.png").read_bytes()) for name in PICTURES],
+        pictures=[(one.stem, (folder / one.name).read_bytes()) for one in PICTURES],
     )

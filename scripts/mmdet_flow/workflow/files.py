@@ -6,65 +6,68 @@ which Snakemake replaces. An empty list is an input that is none.
 
 from collections.abc import Iterable
 
+from mmdet_flow import layout
 from mmdet_flow.workflow.config import has_validation
 
-THRESHOLDS = "evaluation/thresholds.json"
-SHARD_IMAGES = "predictions/shard-{shard}/images.csv"
+SPLITS = ("train", "val", "test")
+VALIDATION = layout.fill(layout.SPLIT, split="val")
+TEST_LIST = layout.fill(layout.SPLIT_LIST, split="test")
 
 MADE = (
-    *("dataset/annotations.json", "splits/test.json", "card/card.html"),
-    *("model/base.py", "model/config.py", "model/checkpoint.pth", "model/card.md"),
-    *("model/{experiment}.zip", "evaluation/metrics.json", "evaluation/gallery.html"),
-    *("predictions/images.csv", "predictions/objects.csv", "predictions/manifest.csv"),
-    *("predictions/overview.png", "summary.txt"),
+    *(layout.ANNOTATIONS, layout.fill(layout.SPLIT, split="test")),
+    *(layout.DATA_CARD_PAGE, layout.BASE_CONFIG, layout.CONFIG, layout.CHECKPOINT),
+    *(layout.MODEL_CARD, layout.PACKAGE, layout.METRICS, layout.GALLERY),
+    *(layout.PREDICTED_IMAGES, layout.OBJECTS, layout.MANIFEST, layout.OVERVIEW),
+    layout.SUMMARY,
 )
 """What shows that a stage was done; nothing of it is of a shard."""
 
 READ = (
-    *("dataset/classes.txt", "dataset/report.json", "dataset/report.csv"),
-    "dataset/images.csv",
-    *("splits/train.json", "splits/val.json", "splits/trainval.json"),
-    *("splits/train.txt", "splits/val.txt", "splits/test.txt"),
-    *("card/card.json", "card/card.png", "card/samples.png", "model/curves.png"),
-    *("evaluation/curves.csv", "evaluation/curves.png"),
-    *("evaluation/confusion.csv", "evaluation/confusion.png"),
-    *("evaluation/errors.csv", "evaluation/errors.png"),
-    *("evaluation/calibration.csv", "evaluation/calibration.png"),
-    *("evaluation/metrics.csv", "evaluation/images.csv", "evaluation/worst.html"),
-    *("evaluation/label_errors.csv", "evaluation/detections.json"),
-    *("predictions/lists", "benchmarks/train_model.tsv"),
+    *(layout.CLASSES, layout.REPORT, layout.FINDINGS, layout.PIXELS),
+    *(layout.fill(layout.SPLIT, split=name) for name in ("train", "val", "trainval")),
+    *(layout.fill(layout.SPLIT_LIST, split=name) for name in SPLITS),
+    *(layout.DATA_CARD, layout.DATA_CARD_PLOTS, layout.SAMPLES, layout.CURVES),
+    *(layout.SCORE_CURVES, layout.SCORE_CURVES_PLOT),
+    *(layout.CONFUSION, layout.CONFUSION_PLOT),
+    *(layout.ERRORS, layout.ERRORS_PLOT),
+    *(layout.CALIBRATION, layout.CALIBRATION_PLOT),
+    *(layout.METRICS_TABLE, layout.IMAGE_RESULTS, layout.GALLERY_EXCERPT),
+    *(layout.LABEL_ERRORS, layout.DETECTIONS),
+    *(layout.LISTS, layout.TRAINING_BENCHMARK),
 )
 """What record, pages and tracker read beside."""
 
 READ_OF_SHARD = (
-    SHARD_IMAGES,
-    "benchmarks/predict_images-{shard}.json",
-    "benchmarks/predict_images-{shard}.tsv",
+    layout.SHARD_IMAGES,
+    layout.PREDICTION_SPEED,
+    layout.PREDICTION_BENCHMARK,
 )
 """What they read of a shard; its OPEX would be too much to fetch."""
 
-LAST = ("summary.txt", "run.json", "pages/model_card.html")
+LAST = (layout.SUMMARY, layout.RECORD, layout.fill(layout.PAGE, page="model_card"))
 """What is made last of an experiment, before its failures are judged."""
 
 COMPARED = (
-    *("evaluation/metrics.json", "evaluation/detections.json"),
-    *("model/config.py", "model/checkpoint.pth"),
-    *("splits/train.json", "splits/val.json", "splits/test.json"),
+    *(layout.METRICS, layout.DETECTIONS, layout.CHECKPOINT),
+    *(layout.fill(layout.SPLIT, split=name) for name in SPLITS),
 )
 """What a comparison reads of an experiment, beside its images."""
 
 
-def of_experiment(name: str, files: Iterable[str]) -> list[str]:
+def of_experiment(name: str, places: Iterable[layout.Place]) -> list[str]:
     """Return the paths of files of an experiment."""
-    return [f"<results>/{name}/{file.format(experiment=name)}" for file in files]
+    files = (layout.fill(place, experiment=name) for place in places)
+    return [f"<results>/{name}/{file}" for file in files]
 
 
-def of_shards(name: str, files: Iterable[str], shards: Iterable[int]) -> list[str]:
+def of_shards(
+    name: str, places: Iterable[str | layout.Place], shards: Iterable[int]
+) -> list[str]:
     """Return the paths of files of the shards of an experiment."""
     return [
-        f"<results>/{name}/{file.format(shard=shard)}"
+        f"<results>/{name}/{layout.fill(place, shard=shard)}"
         for shard in shards
-        for file in files
+        for place in places
     ]
 
 
@@ -102,35 +105,35 @@ def of_stages(config: dict) -> list[str]:
     """
     names = config["experiments"]
     stages = [file for name in names for file in made(config, name)]
-    judged = [f"<results>/{name}/failures.txt" for name in names]
+    judged = [f"<results>/{name}/{layout.FAILURES}" for name in names]
     return [*stages, *last(config), *judged]
 
 
 def trained_on(config: dict, name: str) -> list[str]:
     """Return the annotations that an experiment trains on."""
     split = config["experiments"][name]["model"]["train_on"]
-    return of_experiment(name, (f"splits/{split}.json",))
+    return of_experiment(name, (layout.fill(layout.SPLIT, split=split),))
 
 
 def validated_on(config: dict, name: str) -> list[str]:
     """Return the annotations that an experiment is validated on, or nothing."""
     there = has_validation(config["experiments"][name])
-    return of_experiment(name, ("splits/val.json",) if there else ())
+    return of_experiment(name, (VALIDATION,) if there else ())
 
 
 def thresholds_if_any(config: dict, name: str) -> list[str]:
     """Return the thresholds file of a training with validation, or nothing."""
     there = has_validation(config["experiments"][name])
-    return of_experiment(name, (THRESHOLDS,) if there else ())
+    return of_experiment(name, (layout.THRESHOLDS,) if there else ())
 
 
 def thresholds_to_use(config: dict, name: str) -> list[str]:
     """Return the thresholds file where the score is auto, or nothing."""
     used = config["experiments"][name]["predict"]["score"] == "auto"
-    return of_experiment(name, (THRESHOLDS,) if used else ())
+    return of_experiment(name, (layout.THRESHOLDS,) if used else ())
 
 
 def list_to_predict(config: dict, name: str) -> list[str]:
     """Return the list of the test split, or nothing for the user's own folder."""
     own = config["experiments"][name]["predict"]["images"]
-    return of_experiment(name, () if own else ("splits/test.txt",))
+    return of_experiment(name, () if own else (TEST_LIST,))

@@ -1,7 +1,7 @@
 """Show predictions against the truth on one page, the worst images first.
 
 The page is one HTML file with all pictures in it: it needs no network and no server.
-It filters by class and by kind of error, and it begins with the candidates for errors
+It filters by class and by type of error, and it begins with the candidates for errors
 in the annotations.
 """
 

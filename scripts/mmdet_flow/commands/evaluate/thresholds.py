@@ -1,4 +1,4 @@
-"""Choose for each class the lowest score to keep, for mmdet-flow predict --score auto.
+"""Choose a score threshold for each class, for mmdet-flow predict --score auto.
 
 Give a split that the model was not trained on and is not tested on: validation. For
 each class FILE says at which score F1 is best, at which the wanted --recall is reached,
@@ -36,7 +36,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
             f"--{name}",
             type=float,
             default=WANTED,
-            metavar="SHARE",
+            metavar="FRACTION",
             help=f"the {name} that is wanted (default: {WANTED})",
         )
     parser.add_argument(
