@@ -81,7 +81,7 @@ def _label_error(kept: Assignment, row: int) -> LabelError:
         file=kept.images[image]["file_name"],
         error=str(kept.outcome[row]),
         score=float(kept.score[row]),
-        found=int(kept.label[row]),
+        predicted=int(kept.label[row]),
         annotated=int(kept.object_label[target]) if target >= 0 else None,
         iou=float(kept.iou[row]),
         bbox=kept.rows[row]["bbox"],

@@ -137,7 +137,7 @@ def _try(family: str, config: str, folder: Path, image_size: int, threads: int) 
         train_mb=train_mb,
         predict_seconds=round(predicted["seconds"] / predicted["images"], 3),
         predict_mb=predict_mb,
-        engine=predicted["engine"],
+        engine=predicted["engine"].split()[0],
     )
 
 
