@@ -3,9 +3,6 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
-configfile: "config.yaml"
-
-
 report: "report/workflow.rst"
 
 
@@ -13,6 +10,7 @@ pathvars:
     results="results",
 
 
+# Reads config.yaml.
 include: "rules/common.smk"
 
 
@@ -39,5 +37,5 @@ rule all:
     """Make everything for every experiment of the config."""
     default_target: True
     input:
-        stage_files,
-        *stage_shards(),
+        files.of_stages(config),
+        *shards_of_each("predictions/shard-{shard}/images.csv"),

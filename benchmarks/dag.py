@@ -68,7 +68,7 @@ def measure(folder: Path, images: int, shard: int) -> list[float]:
             "step",
             "shard",
             "images",
-            "--size",
+            "--images-per-shard",
             shard,
             "--output",
             lists,

@@ -1,19 +1,16 @@
-COMPARED = (
-    *("evaluation/metrics.json", "evaluation/detections.json"),
-    *("model/config.py", "model/checkpoint.pth"),
-    *("splits/train.json", "splits/val.json", "splits/test.json"),
-)
-
-
 rule rank_experiments:
     """Rank all experiments by how good their models are on the test images."""
     input:
         collect(
             "<results>/{experiment}/{file}",
             experiment=config["experiments"],
-            file=[*COMPARED, "predictions/images.csv"],
+            file=[*files.COMPARED, "predictions/images.csv"],
         ),
-        *measured_speeds(),
+        collect(
+            "<results>/{experiment}/benchmarks/train_model.tsv",
+            experiment=config["experiments"],
+        ),
+        *shards_of_each("benchmarks/predict_images-{shard}.json"),
     output:
         csv=report(
             "<results>/leaderboard.csv",
@@ -47,8 +44,8 @@ rule rank_experiments:
 rule compare_experiments:
     """Compare an experiment with another one, image by image."""
     input:
-        collect("<results>/{{experiment}}/{file}", file=COMPARED),
-        collect("<results>/{{other}}/{file}", file=COMPARED),
+        collect("<results>/{{experiment}}/{file}", file=files.COMPARED),
+        collect("<results>/{{other}}/{file}", file=files.COMPARED),
         a="<results>/{experiment}/dataset/images",
         b="<results>/{other}/dataset/images",
     output:

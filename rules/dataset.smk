@@ -16,8 +16,12 @@ rule make_example:
 rule convert_annotations:
     """Check the annotations and convert them to COCO with wai.annotations."""
     input:
-        annotations=data_folder("annotations"),
-        images=data_folder("images"),
+        annotations=jobs.of_experiment(
+            lambda experiment: data_folder(experiment["data"]["annotations"])
+        ),
+        images=jobs.of_experiment(
+            lambda experiment: data_folder(experiment["data"]["images"])
+        ),
     output:
         coco="<results>/{experiment}/dataset/annotations.json",
         classes="<results>/{experiment}/dataset/classes.txt",
@@ -36,8 +40,8 @@ rule convert_annotations:
         mem_mb=growing(4000),
         runtime=conversion_minutes,
     params:
-        options=of_experiment(options.conversion),
-        data=data_digest,
+        options=jobs.of_experiment(options.conversion),
+        data=jobs.changes(changes.of_data),
         folder=subpath(output.coco, parent=True),
     shell:
         "mmdet-flow data convert --annotations={input.annotations:q} --images={input.images:q}"
@@ -47,12 +51,12 @@ rule convert_annotations:
 rule share_dataset:
     """Take over the data set of another experiment, which converts it alike."""
     input:
-        coco=converted_file("annotations.json"),
-        classes=converted_file("classes.txt"),
-        report=converted_file("report.json"),
-        findings=converted_file("report.csv"),
-        pixels=converted_file("images.csv"),
-        images=converted_file("images"),
+        coco=converted_file("dataset/annotations.json"),
+        classes=converted_file("dataset/classes.txt"),
+        report=converted_file("dataset/report.json"),
+        findings=converted_file("dataset/report.csv"),
+        pixels=converted_file("dataset/images.csv"),
+        images=converted_file("dataset/images"),
     output:
         coco="<results>/{experiment}/dataset/annotations.json",
         classes="<results>/{experiment}/dataset/classes.txt",
@@ -83,7 +87,9 @@ rule split_dataset:
         report="<results>/{experiment}/dataset/report.json",
         # Other pixels are another data set, though the annotations are the same.
         pixels="<results>/{experiment}/dataset/images.csv",
-        lists=lists_of_splits,
+        lists=jobs.of_experiment(
+            lambda experiment: list(map(local, options.split_lists(experiment)))
+        ),
     output:
         multiext(
             "<results>/{experiment}/splits/",
@@ -98,8 +104,8 @@ rule split_dataset:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        options=of_experiment(options.division),
-        groups=group_digest,
+        options=jobs.of_experiment(options.division),
+        groups=jobs.changes(changes.of_groups),
         folder=subpath(output[0], parent=True),
     shell:
         "mmdet-flow data split {input.coco:q} --output={params.folder:q} --report={input.report:q}"
@@ -138,8 +144,8 @@ rule describe_dataset:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        image_size=of_experiment(options.image_size),
+        options=jobs.options("describe_dataset"),
         folder=subpath(output.html, parent=True),
     shell:
         "mmdet-flow data card {input.splits:q} --images={input.images:q}"
-        " --output={params.folder:q} {params.image_size:q} 2> {log:q}"
+        " --output={params.folder:q} {params.options:q} 2> {log:q}"

@@ -16,7 +16,7 @@ rule choose_thresholds:
         mem_mb=prediction_memory,
         runtime=evaluation_minutes,
     params:
-        options=of_experiment(options.thresholds),
+        options=jobs.options("choose_thresholds"),
     shell:
         "mmdet-flow evaluate thresholds --checkpoint={input.checkpoint:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"
@@ -30,7 +30,7 @@ rule evaluate_model:
         annotations="<results>/{experiment}/splits/test.json",
         listed="<results>/{experiment}/splits/test.txt",
         images="<results>/{experiment}/dataset/images",
-        thresholds=thresholds_to_use,
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         "<results>/{experiment}/evaluation/metrics.csv",
         report(
@@ -52,7 +52,7 @@ rule evaluate_model:
             caption="../report/errors.rst",
             category="{experiment}",
             subcategory="Evaluation",
-            labels={"what": "kinds of error"},
+            labels={"what": "types of error"},
         ),
         report(
             "<results>/{experiment}/evaluation/calibration.png",
@@ -85,13 +85,12 @@ rule evaluate_model:
         runtime=evaluation_minutes,
     params:
         folder=subpath(output.metrics, parent=True),
-        score=score_option,
-        thresholds=thresholds_option,
-        bootstrap=option("evaluate", "bootstrap"),
+        options=jobs.options("evaluate_model"),
+        thresholds=option_of_input("thresholds"),
     shell:
         "mmdet-flow evaluate metrics --checkpoint={input.checkpoint:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"
-        " {params.score:q} {params.thresholds:q} --bootstrap={params.bootstrap}"
+        " {params.options:q} {params.thresholds:q}"
         " --output={params.folder:q} --threads={threads} 2> {log:q}"
 
 
@@ -101,7 +100,7 @@ rule build_gallery:
         annotations="<results>/{experiment}/splits/test.json",
         detections="<results>/{experiment}/evaluation/detections.json",
         images="<results>/{experiment}/dataset/images",
-        thresholds=thresholds_to_use,
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         gallery="<results>/{experiment}/evaluation/gallery.html",
         excerpt=report(
@@ -119,14 +118,13 @@ rule build_gallery:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        score=score_option,
-        thresholds=thresholds_option,
-        limit=option("evaluate", "gallery_images"),
+        options=jobs.options("build_gallery"),
+        thresholds=option_of_input("thresholds"),
         title="{experiment}: predictions against the truth",
     shell:
         "mmdet-flow evaluate gallery --detections={input.detections:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"
-        " {params.score:q} {params.thresholds:q} --limit={params.limit}"
+        " {params.options:q} {params.thresholds:q}"
         " --title={params.title:q} --output={output.gallery:q}"
         " --excerpt={output.excerpt:q} 2> {log:q}"
 
@@ -178,7 +176,9 @@ rule summarize:
         runtime=growing(30),
     params:
         folder=subpath(output[0], parent=True),
-        place=place_of_results,
+        place=lambda wildcards: PLACES.where_it_is(
+            f"{PLACES.results}/{wildcards.experiment}"
+        ),
     shell:
         "mmdet-flow step summary {params.folder:q} --place={params.place:q} --output={output:q}"
         " 2> {log:q}"

@@ -10,7 +10,7 @@ rule write_model_card:
         ),
         metrics="<results>/{experiment}/evaluation/metrics.json",
         images="<results>/{experiment}/evaluation/images.csv",
-        thresholds=thresholds_if_any,
+        thresholds=jobs.of_config(files.thresholds_if_any),
     output:
         "<results>/{experiment}/model/card.md",
     log:
@@ -31,8 +31,10 @@ rule pack_model:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         card="<results>/{experiment}/model/card.md",
-        thresholds=thresholds_if_any,
-        license=license_if_any,
+        thresholds=jobs.of_config(files.thresholds_if_any),
+        license=jobs.of_experiment(
+            lambda experiment: single_file(experiment["data"]["license"])
+        ),
     output:
         "<results>/{experiment}/model/{experiment}.zip",
     log:
@@ -44,7 +46,7 @@ rule pack_model:
         runtime=growing(30),
     params:
         folder=subpath(output[0], ancestor=2),
-        license=license_option,
+        license=option_of_input("license"),
     shell:
         "mmdet-flow handover package {params.folder:q} --output={output:q}"
         " {params.license:q} 2> {log:q}"

@@ -10,8 +10,8 @@ rule export_config:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        base=of_experiment(lambda experiment: experiment["model"]["base"]),
-        files=base_digest,
+        base=jobs.of_experiment(lambda experiment: experiment["model"]["base"]),
+        files=jobs.changes(changes.of_base),
     shell:
         "mmdet-flow model config --save-path={output:q} -- {params.base:q} 2> {log:q}"
 
@@ -20,17 +20,8 @@ rule patch_config:
     """Fit the exported config to the data and the training."""
     input:
         config="<results>/{experiment}/model/base.py",
-        train=branch(
-            option("model", "train_on"),
-            cases={
-                "train": "<results>/{experiment}/splits/train.json",
-                "trainval": "<results>/{experiment}/splits/trainval.json",
-            },
-        ),
-        val=branch(
-            option("model", "train_on"),
-            cases={"train": "<results>/{experiment}/splits/val.json", "trainval": []},
-        ),
+        train=jobs.of_config(files.trained_on),
+        val=jobs.of_config(files.validated_on),
         test="<results>/{experiment}/splits/test.json",
         images="<results>/{experiment}/dataset/images",
     output:
@@ -43,8 +34,8 @@ rule patch_config:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        val=lambda wildcards, input: [f"--val={input.val}"] if input.val else [],
-        options=of_experiment(options.patch),
+        val=option_of_input("val"),
+        options=jobs.of_experiment(options.patch),
         experiment=subpath(output[0], ancestor=2),
     shell:
         "mmdet-flow model patch {input.config:q} --output={output:q} --train={input.train:q}"
@@ -87,8 +78,8 @@ rule train_model:
         mpi=training_mpi,
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
-        options=of_experiment(options.training),
-        weights=weights_digest,
+        options=jobs.of_experiment(options.training),
+        weights=jobs.changes(changes.of_weights),
         launch=launch_on_nodes,
     # The work folder is no output: Snakemake would delete its checkpoints when the
     # job fails.

@@ -2,7 +2,7 @@ checkpoint list_images:
     """Divide the images to predict into lists of a few thousand."""
     input:
         images=images_to_predict,
-        image_list=list_to_predict,
+        image_list=jobs.of_config(files.list_to_predict),
     output:
         directory("<results>/{experiment}/predictions/lists"),
     log:
@@ -13,16 +13,14 @@ checkpoint list_images:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        size=option("predict", "images_per_shard"),
-        names=names_digest,
-        image_list=lambda wildcards, input: (
-            [f"--image-list={input.image_list}"] if input.image_list else []
-        ),
+        options=jobs.options("list_images"),
+        names=jobs.changes(changes.of_names),
+        image_list=option_of_input("image_list"),
         folder=subpath(output[0], parent=True),
     # What shards of other lists have begun is of no use any more.
     shell:
         "rm -rf {params.folder:q}/shard-*/work"
-        " && mmdet-flow step shard {params.image_list:q} --size={params.size}"
+        " && mmdet-flow step shard {params.image_list:q} {params.options:q}"
         " --output={output:q} -- {input.images:q} 2> {log:q}"
 
 
@@ -31,8 +29,11 @@ rule predict_images:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         images=images_to_predict,
-        lists=lists_to_predict,
-        thresholds=thresholds_to_use,
+        # A shard looks at its own list alone.
+        lists=lambda wildcards: unless_compared(
+            f"<results>/{wildcards.experiment}/predictions/lists"
+        ),
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         opex=directory("<results>/{experiment}/predictions/shard-{shard}/opex"),
         objects="<results>/{experiment}/predictions/shard-{shard}/objects.csv",
@@ -50,9 +51,9 @@ rule predict_images:
         mem_mb=prediction_memory,
         runtime=prediction_minutes,
     params:
-        options=of_experiment(options.prediction),
-        thresholds=thresholds_option,
-        images=shard_digest,
+        options=jobs.of_experiment(options.prediction),
+        thresholds=option_of_input("thresholds"),
+        images=jobs.changes(changes.of_shard, "experiment", "shard"),
         work=subpath(output.opex, parent=True),
     # Snakemake deletes what a job that ends early has made; so images are predicted in a
     # work folder, in which the next try goes on. Images that fail are rows of the
@@ -71,9 +72,9 @@ rule predict_images:
 rule gather_predictions:
     """Join the tables of all shards."""
     input:
-        objects=shard_files("objects.csv"),
-        images=shard_files("images.csv"),
-        manifests=shard_files("manifest.csv"),
+        objects=shard_files("predictions/shard-{shard}/objects.csv"),
+        images=shard_files("predictions/shard-{shard}/images.csv"),
+        manifests=shard_files("predictions/shard-{shard}/manifest.csv"),
         lists="<results>/{experiment}/predictions/lists",
     output:
         objects="<results>/{experiment}/predictions/objects.csv",
@@ -98,7 +99,7 @@ rule gather_predictions:
 rule judge_predictions:
     """Count the images that failed, when all is made; too many end the run."""
     input:
-        last_files,
+        files.last(config),
         manifest="<results>/{experiment}/predictions/manifest.csv",
     output:
         "<results>/{experiment}/failures.txt",
@@ -110,8 +111,7 @@ rule judge_predictions:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        most=option("predict", "max_failures"),
+        options=jobs.options("judge_predictions"),
         folder=subpath(input.manifest, parent=True),
     shell:
-        "mmdet-flow step gather {params.folder:q} --max-failures={params.most} > {output:q}"
-        " 2> {log:q}"
+        "mmdet-flow step gather {params.folder:q} {params.options:q} > {output:q} 2> {log:q}"

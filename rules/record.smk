@@ -20,7 +20,9 @@ rule write_record:
         config=lambda wildcards: json.dumps(
             config["experiments"][wildcards.experiment], sort_keys=True
         ),
-        campaign=campaign_option,
+        campaign=lambda wildcards: options.option(
+            "campaign", CAMPAIGN_OF.get(wildcards.experiment)
+        ),
     shell:
         "mmdet-flow step record {params.folder:q} --config={params.config:q} {params.campaign:q}"
         " 2> {log:q}"
@@ -44,10 +46,11 @@ rule track_run:
         runtime=growing(60),
     params:
         folder=subpath(input.record, parent=True),
-        experiment=lambda wildcards: config["track"]["experiment"],
-        uri=tracker_option,
-        tries=tries_to_track,
+        options=lambda wildcards: options.of_rule(
+            "track_run", {"track": PLACES.tracker(config["track"], os.environ)}
+        ),
+        tries=lambda wildcards: PLACES.tries_to_track(wildcards.experiment),
     # The log is shown too: it says whether the tracker was there.
     shell:
-        "mmdet-flow track {params.folder:q} --experiment={params.experiment:q} {params.uri:q}"
+        "mmdet-flow track {params.folder:q} {params.options:q}"
         " --receipt={output:q} --tries={params.tries} 2> >(tee {log:q} >&2)"

@@ -1,19 +1,19 @@
-SERVED = SimpleNamespace(experiment=served_experiment(config))
+SERVED = served_experiment(config)
 
 
 rule serve:
     """Launch the Redis predictor; it runs until it is stopped."""
     input:
-        checkpoint=f"<results>/{SERVED.experiment}/model/checkpoint.pth",
-        thresholds=thresholds_to_use(SERVED),
+        checkpoint=f"<results>/{SERVED}/model/checkpoint.pth",
+        thresholds=files.thresholds_to_use(config, SERVED),
     log:
         "<logs>/serve.log",
     conda:
         "../envs/main.yaml"
     threads: THREADS
     params:
-        score=lambda _: score_option(SERVED),
-        thresholds=thresholds_option,
+        score=lambda _: options.of_rule("serve", config["experiments"][SERVED]),
+        thresholds=option_of_input("thresholds"),
         options=lambda _: options.words_of(config["serve"]["options"]),
     # exec: the predictor itself gets the signals.
     shell:
@@ -26,7 +26,7 @@ rule answer_round_trip:
     """Serve the model, on a Redis server of its own, while the round trip lasts."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
-        thresholds=thresholds_to_use,
+        thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         service("<results>/{experiment}/serving/started"),
     log:
@@ -37,9 +37,9 @@ rule answer_round_trip:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        score=score_option,
-        thresholds=thresholds_option,
-        port=round_trip_port,
+        score=jobs.options("answer_round_trip"),
+        thresholds=option_of_input("thresholds"),
+        port=jobs.of_config(round_trip_port),
     # Snakemake waits for the file for seconds only; the stream keeps what comes before
     # the model is loaded. The timeout ends the service where Snakemake does not.
     shell:
@@ -54,7 +54,7 @@ rule round_trip:
     input:
         service="<results>/{experiment}/serving/started",
         images=images_to_predict,
-        opex=shard_files("opex"),
+        opex=shard_files("predictions/shard-{shard}/opex"),
     output:
         "<results>/{experiment}/serving/round_trip.txt",
     log:
@@ -65,7 +65,7 @@ rule round_trip:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        port=round_trip_port,
+        port=jobs.of_config(round_trip_port),
     shell:
         "mmdet-flow redis load --images={input.images:q} --compare {input.opex:q}"
         " --redis-front=streams --redis-port={params.port} > {output:q} 2> {log:q}"

@@ -20,6 +20,9 @@ log = logging.getLogger("mmdet_flow")
 BUG_EXIT_CODE = 70
 """Exit code of an error that is ours (EX_SOFTWARE of sysexits.h)."""
 
+PLAIN = argparse.Namespace(verbose=False, quiet=False, debug=False)
+"""The options of what has none."""
+
 
 def new_parser(prog: str, description: str, *examples: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every command has.

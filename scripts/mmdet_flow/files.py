@@ -237,6 +237,17 @@ def read_json(path: StoredFile | str) -> object:
         raise DataError(f"{path}: not valid JSON: nested too deeply") from None
 
 
+def read_json_lines(path: Path) -> list[dict]:
+    """Return the whole lines of a file of JSON lines; none if it is not there."""
+    if not path.is_file():
+        return []
+    lines = read_text(path).splitlines(keepends=True)
+    try:
+        return [json.loads(line) for line in lines if line[-1:] == "\n"]
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not lines of JSON: {error}; make it again") from None
+
+
 def read_yaml(path: Path) -> object:
     """Read a YAML file; a file that is missing or broken is a DataError."""
     import yaml

@@ -82,9 +82,6 @@ REFERENCE = {
 }
 """The commands of the reference image, which are on the PATH under their names, too."""
 
-PLAIN = argparse.Namespace(verbose=False, quiet=False, debug=False)
-"""The options of what has none."""
-
 INTERNAL = "step"
 """The group of what only the workflow calls."""
 
@@ -119,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rest = words[len(path) :]
     if path in PATHS:
         return _run(path, " ".join((PROG, *path)), rest)
-    return cli.run(lambda _: _tell(path, rest), PLAIN)
+    return cli.run(lambda _: _tell(path, rest), cli.PLAIN)
 
 
 def _tell(group: Sequence[str], words: Sequence[str]) -> None:

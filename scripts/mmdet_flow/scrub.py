@@ -10,6 +10,9 @@ HIDDEN = "***"
 SHORTEST = 6
 """A value of the environment that is shorter would hide words that are none."""
 
+LONGEST_LINE = 600
+"""Characters of a message that quotes what somebody wrote."""
+
 UP_TO, LONG = "{0,200}", "{1,2000}"
 """Characters of names and addresses; without a limit, long texts would take hours."""
 
@@ -63,13 +66,22 @@ def shown(text: str) -> str:
     Those are of the environment, of addresses and of headers. Names of options stay
     as they are, since messages are about them. What a terminal would obey is escaped.
     """
-    plain = "".join(
-        one.encode("unicode_escape").decode()
-        if one not in "\n\t" and is_control(one)
-        else one
-        for one in text
-    )
+    plain = "".join(one if one in "\n\t" else _escaped(one) for one in text)
     return _without_addresses(plain, secrets_of(os.environ))
+
+
+def one_line(text: str) -> str:
+    """Return a text for a message of one line: without its middle where it is long.
+
+    What would break the line, or a terminal would obey, is escaped.
+    """
+    if len(text) > LONGEST_LINE:
+        text = f"{text[: LONGEST_LINE // 2]} ... {text[-LONGEST_LINE // 2 :]}"
+    return "".join(map(_escaped, text))
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode() if is_control(sign) else sign
 
 
 def is_control(sign: str) -> bool:

@@ -32,7 +32,7 @@ CONFIG = {
                 # A state after each step, so that there is one when a job is killed.
                 "save_minutes": 0,
                 "keep_checkpoints": 4,
-                "options": ["model.test_cfg.score_thr=0.0001"],
+                "cfg_options": ["model.test_cfg.score_thr=0.0001"],
             },
             "predict": {"images_per_shard": 3, "score": 0.0},
         }

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mmdet_flow.cache import VARIABLE
+from mmdet_flow.files import read_json_lines
 from mmdet_flow.model.checkpoint import load_training_checkpoint
-from mmdet_flow.model.metrics import read_metrics
 from mmdet_flow.model.work_dir import WorkDir
 from tests.cluster.slurm import slurm, wait_until
 from tests.conftest import BIN, patched_config, run_command, the_error
@@ -140,7 +140,7 @@ def wait_for_steps(work, run: Run) -> None:
     """Wait until a training is under way."""
     lines = work / "metrics.jsonl"
     wait_until(
-        lambda: len(read_metrics(lines)) > 2 or run.process.poll() is not None,
+        lambda: len(read_json_lines(lines)) > 2 or run.process.poll() is not None,
         *(TIMEOUT, "three iterations"),
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmdet_flow.files import read_json_lines
 from mmdet_flow.model.checkpoint import load_checkpoint
-from mmdet_flow.model.metrics import read_metrics
 from mmdet_flow.model.work_dir import WorkDir
 from tests.cluster.conftest import MODEL
 from tests.cluster.slurm import NODES, processes_of, slurm, wait_until
@@ -138,7 +138,7 @@ def test_two_nodes_train_as_one_with_twice_the_batch(undisturbed_pair, pair):
     pair.forget_training()
     pair.run(MODEL, profile=None)
     one, two = (
-        read_metrics(project.training / "metrics.jsonl")
+        read_json_lines(project.training / "metrics.jsonl")
         for project in (pair, undisturbed_pair)
     )
     for alone, together in zip(one, two, strict=True):

@@ -1,0 +1,1 @@
+"""The leaderboard, and two experiments compared image by image."""

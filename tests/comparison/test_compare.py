@@ -43,16 +43,16 @@ def table(path) -> list[dict]:
         return list(csv.DictReader(stream))
 
 
-def metric(content, name, label="", kind="bbox") -> dict:
-    wanted = (kind, name, label)
+def metric(content, name, label="", iou_type="bbox") -> dict:
+    wanted = (iou_type, name, label)
     return next(
         row
         for row in content["metrics"]
-        if (row["kind"], row["metric"], row["class"]) == wanted
+        if (row["iou_type"], row["metric"], row["class"]) == wanted
     )
 
 
-def test_differences_and_flips_of_the_same_images(tmp_path, compared):
+def test_differences_and_disagreements_on_the_same_images(tmp_path, compared):
     write_experiment(tmp_path / "A", TRUTH, HALF)
     write_experiment(tmp_path / "B", TRUTH, ALL, lr=0.1)
     content = compared()
@@ -60,19 +60,22 @@ def test_differences_and_flips_of_the_same_images(tmp_path, compared):
     assert content["paired"] and own["b"] == 1.0
     assert own["difference"] == pytest.approx(own["b"] - own["a"], abs=1e-4)
     assert own["low"] <= own["difference"] <= own["high"]
-    assert content["flips"]["only_b"] == 1 and content["flips"]["only_a"] == 0
+    assert content["disagreements"]["only_b"] == 1
+    assert content["disagreements"]["only_a"] == 0
     assert [row["file"] for row in table(tmp_path / "out/images.csv")] == [
         "2.png",
         "1.png",
     ]
-    assert table(tmp_path / "out/images.csv")[0]["wrong_a"] == "1"
-    assert content["config"] == ["optim_wrapper.optimizer.lr: 0.004 -> 0.1"]
+    assert table(tmp_path / "out/images.csv")[0]["false_positives_a"] == "1"
+    assert content["config"] == [
+        {"key": "optim_wrapper.optimizer.lr", "before": "0.004", "after": "0.1"}
+    ]
     assert content["environment"] == {}
     rows = table(tmp_path / "out/metrics.csv")
     assert rows[0]["includes_0"] == str(own["includes_0"])
 
 
-def test_the_page_shows_the_flipped_images_side_by_side(tmp_path, compared):
+def test_the_page_shows_where_they_disagree_side_by_side(tmp_path, compared):
     write_experiment(tmp_path / "A", TRUTH, HALF)
     write_experiment(tmp_path / "B", TRUTH, ALL)
     compared()
@@ -87,15 +90,15 @@ def test_the_page_shows_the_flipped_images_side_by_side(tmp_path, compared):
     assert str(tmp_path) not in page and "default-src 'none'" in page
 
 
-def test_the_same_bytes_again_and_nothing_flips_between_equals(tmp_path, compared):
+def test_the_same_bytes_again_and_equals_agree(tmp_path, compared):
     truth, found = random_scene(3)
     for name in "AB":
         write_experiment(tmp_path / name, truth, with_masks(found))
     content = compared()
     assert metric(content, "mAP")["difference"] == 0
-    assert metric(content, "mAP", kind="segm")["includes_0"] is True
+    assert metric(content, "mAP", iou_type="segm")["includes_0"] is True
     assert "do not tell the two apart" in content["verdict"]
-    assert content["flips"]["images_with_flips"] == 0
+    assert content["disagreements"]["images"] == 0
     files = sorted((tmp_path / "out").iterdir())
     first = [path.read_bytes() for path in files]
     for path in files:
@@ -132,7 +135,7 @@ def test_the_same_images_with_other_ids_are_paired(tmp_path, compared):
     write_experiment(tmp_path / "B", other, moved)
     content = compared()
     assert content["paired"] and metric(content, "mAP")["difference"] == 0
-    assert content["flips"]["images_with_flips"] == 0
+    assert content["disagreements"]["images"] == 0
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_other_test_sets_are_not_paired(tmp_path, compared, other, grey, said):
     assert "\n" not in content["verdict"]
     own = metric(content, "mAP")
     assert own["a"] is not None and own["b"] is not None
-    assert own["difference"] is None and content["flips"] is None
+    assert own["difference"] is None and content["disagreements"] is None
     assert (tmp_path / "out/images.csv").read_text() == "file\n"
     assert 'class="pair"' not in (tmp_path / "out/comparison.html").read_text()
 

@@ -1,0 +1,1 @@
+"""Annotations read, checked, converted, divided and described."""

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.card import describe, make_card
+from mmdet_flow.dataset.check import Rules, check
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError
 
 
@@ -41,6 +44,31 @@ def test_the_files_of_the_card(dataset, tmp_path):
     samples = np.asarray(Image.open(tmp_path / "one" / "samples.png").convert("RGB"))
     assert samples.std() > 20
     assert json.loads((tmp_path / "one" / "card.json").read_text())["image_size"] == 112
+
+
+def test_the_card_tells_which_objects_are_too_small(dataset, tmp_path, caplog):
+    """The same that the check says of the data at this size."""
+    splits = splits_of(dataset)
+    sides = [min(item["bbox"][2:]) for item in dataset.coco.annotations]
+    size = 336 // (int(np.median(sides)) + 1)
+    few = [side for side in sides if side * size / 336 < 1]
+    assert 0 < len(few) < len(sides)
+    make_card(splits, dataset.images, size, tmp_path / "small")
+    card = json.loads((tmp_path / "small" / "card.json").read_text())
+    found = card["too_small_to_learn"]
+    assert sorted(min(row["box"][2:]) for row in found) == sorted(few)
+    assert {row["split"] for row in found} <= set(splits)
+    names = {image["file_name"] for image in dataset.coco.images}
+    assert all(row["image"] in names for row in found)
+    assert {row["class"] for row in found} <= set(dataset.coco.classes)
+    said = f"{len(few)} of {len(sides)} objects have a side below a pixel"
+    assert said in caplog.text and "choose a larger image_size" in caplog.text
+    assert said in (tmp_path / "small" / "card.html").read_text()
+
+    source = Source(dataset.folder / "annotations.json", dataset.images)
+    checked = check(FORMATS["coco"], source, Rules(image_size=size))
+    kinds = [finding.kind for finding in checked.ledger.findings]
+    assert kinds.count("too-small-to-learn") == len(few)
 
 
 def test_an_image_that_is_not_there_is_one_line(dataset, tmp_path):

@@ -225,8 +225,17 @@ def test_coco_passes_through_untouched(voc):
             {"bbox": [60, 40, 9, 8], "segmentation": [[60, 40, 68, 40, 68, 47]]},
             {
                 "bbox": [60, 40, 4, 8],
-                "segmentation": [[60, 40, 63, 40, 63, 47]],
-                "area": 10.5,
+                "segmentation": [[60, 40, 63, 43, 63, 40]],
+                "area": 4.5,
+            },
+        ),
+        (
+            {"crosses-edge": "repair"},
+            {"bbox": [60, 40, 9, 8], "segmentation": [[60.5, 40, 66.5, 40, 66.5, 46]]},
+            {
+                "bbox": [60, 40, 4, 8],
+                "segmentation": [[60.5, 40, 63, 42.5, 63, 40]],
+                "area": 3.125,
             },
         ),
     ],

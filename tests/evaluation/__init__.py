@@ -1,0 +1,1 @@
+"""Metrics, types of error, thresholds, and the pictures and pages of them."""

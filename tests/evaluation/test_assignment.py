@@ -11,9 +11,9 @@ LEAF = ("leaf", 0, 0, 40, 40)
 @pytest.mark.parametrize(
     ("detections", "outcomes", "state"),
     [
-        ([("leaf", 0, 0, 40, 40, 0.9)], ["correct"], "correct"),
+        ([("leaf", 0, 0, 40, 40, 0.9)], ["true_positive"], "true_positive"),
         # IoU of exactly one half is enough
-        ([("leaf", 0, 0, 40, 20, 0.9)], ["correct"], "correct"),
+        ([("leaf", 0, 0, 40, 20, 0.9)], ["true_positive"], "true_positive"),
         ([("shell", 0, 0, 40, 40, 0.9)], ["classification"], "classification"),
         # 16 of 40 columns: IoU 0.4
         ([("leaf", 0, 0, 16, 40, 0.9)], ["localisation"], "localisation"),
@@ -23,13 +23,16 @@ LEAF = ("leaf", 0, 0, 40, 40)
         ([("leaf", 60, 60, 20, 20, 0.9)], ["background"], "missed"),
         (
             [("leaf", 0, 0, 40, 38, 0.8), ("leaf", 0, 0, 40, 30, 0.9)],
-            ["correct", "duplicate"],  # the higher score wins, not the better place
-            "correct",
+            [
+                "true_positive",
+                "duplicate",
+            ],  # the higher score wins, not the better place
+            "true_positive",
         ),
         ([], [], "missed"),
     ],
 )
-def test_each_kind_of_error(detections, outcomes, state):
+def test_each_type_of_error(detections, outcomes, state):
     found = assign(overlap(truth_of([LEAF]), found_in(detections), "bbox"))
     assert found.outcome.tolist() == outcomes
     assert found.state.tolist() == [state]
@@ -60,11 +63,11 @@ def test_masks_are_compared_as_masks():
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("kind", ["bbox", "segm"])
-def test_matches_are_those_of_pycocotools(seed, kind):
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_matches_are_those_of_pycocotools(seed, iou_type):
     truth, found = random_scene(seed, images=30)
     found = with_masks(found)
-    evaluation = evaluate_coco(truth, found, kind)
+    evaluation = evaluate_coco(truth, found, iou_type)
     theirs = []
     for one in evaluation.evalImgs:
         if one is not None and one["aRng"] == evaluation.params.areaRng[0]:
@@ -73,18 +76,25 @@ def test_matches_are_those_of_pycocotools(seed, kind):
                 strict=True,
             ):
                 place = (one["image_id"], one["category_id"], score)
-                what = "ignored" if ignored else "correct" if matched else "wrong"
+                what = (
+                    "ignored"
+                    if ignored
+                    else "true_positive"
+                    if matched
+                    else "false_positive"
+                )
                 theirs.append((*place, what))
-    ours = assign(overlap(truth, found, kind))
-    kinds = [
-        name if name in ("correct", "ignored") else "wrong" for name in ours.outcome
+    ours = assign(overlap(truth, found, iou_type))
+    outcomes = [
+        name if name in ("true_positive", "ignored") else "false_positive"
+        for name in ours.outcome
     ]
     mine = [
         (row["image_id"], row["category_id"], row["score"], what)
-        for row, what in zip(ours.rows, kinds, strict=True)
+        for row, what in zip(ours.rows, outcomes, strict=True)
     ]
     assert sorted(mine) == sorted(theirs)
-    assert {"correct", "ignored", "wrong"} <= set(kinds)
+    assert {"true_positive", "ignored", "false_positive"} <= set(outcomes)
 
 
 def test_of_a_class_at_most_100_in_an_image_count():

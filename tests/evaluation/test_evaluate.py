@@ -94,10 +94,13 @@ def table(path) -> list[dict]:
 def test_all_files_agree(tmp_path):
     truth, found = random_scene(seed=6, images=20)
     metrics = evaluated(tmp_path, truth, with_masks(found))
-    assert metrics["kind"] == "segm" and set(metrics["intervals"]) >= {"bbox", "segm"}
+    assert metrics["iou_type"] == "segm" and set(metrics["intervals"]) >= {
+        "bbox",
+        "segm",
+    }
     out = tmp_path / "out"
     for row in table(out / "metrics.csv"):
-        own = metrics["metrics"][row["kind"]]
+        own = metrics["metrics"][row["iou_type"]]
         own = own["per_class_metrics"][row["class"]] if row["class"] else own
         assert row["value"] == ("n/a" if (v := own[row["metric"]]) is None else str(v))
         if row["metric"] == "mAP":
@@ -108,10 +111,12 @@ def test_all_files_agree(tmp_path):
         count = metrics["errors"][error["error"]]["count"]
         assert count == int(error["all"]) == sum(int(i[error["error"]]) for i in images)
     totals = metrics["at_scores"]["all"]
-    assert totals["right"] == sum(int(image["right"]) for image in images)
+    assert totals["true_positives"] == sum(
+        int(image["true_positives"]) for image in images
+    )
     confusion = table(out / "confusion.csv")
-    assert totals["right"] == sum(
-        int(row[row["annotated \\ found"]]) for row in confusion
+    assert totals["true_positives"] == sum(
+        int(row[row["annotated \\ predicted"]]) for row in confusion
     )
     best = {row["class"]: 0.0 for row in table(out / "curves.csv")}
     for row in table(out / "curves.csv"):

@@ -1,4 +1,4 @@
-"""Curves, calibration, confusion, kinds of error, images, candidates: by hand."""
+"""Curves, calibration, confusion, types of error, images, candidates: by hand."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,11 @@ def assigned(truth: list, *found: tuple):
 def test_a_curve():
     one = curve(SCORE, RIGHT, positives=4)
     assert one.score.tolist() == [0.9, 0.57, 0.4]
-    assert one.right.tolist() == [1, 2, 3] and one.wrong.tolist() == [0, 1, 1]
+    assert one.true_positives.tolist() == [
+        1,
+        2,
+        3,
+    ] and one.false_positives.tolist() == [0, 1, 1]
     assert one.precision.tolist() == [1, 2 / 3, 3 / 4]
     assert one.recall.tolist() == [0.25, 0.5, 0.75]
     assert one.f1.tolist() == [2 / 5, 4 / 7, 6 / 8]
@@ -63,8 +67,8 @@ def test_keeping_what_a_threshold_says_keeps_what_the_curve_counts():
         for index in (0, len(one.score) // 2, -1):
             kept = assign(overlaps, np.full(3, one.score[index]))
             again = curve_of(kept, label)
-            assert again.right[-1] == one.right[index]
-            assert again.wrong[-1] == one.wrong[index]
+            assert again.true_positives[-1] == one.true_positives[index]
+            assert again.false_positives[-1] == one.false_positives[index]
 
 
 def test_calibration():
@@ -161,7 +165,7 @@ def test_images_are_worst_first():
         ("3.png", None),
     ]
     worst = results[0]
-    assert (worst.wrong, worst.not_found) == (1, 1)
+    assert (worst.false_positives, worst.false_negatives) == (1, 1)
     assert {name: n for name, n in worst.errors.items() if n} == {
         "background": 1,
         "missed": 1,
@@ -179,6 +183,6 @@ def test_candidates_are_sure_and_disagree():
     )
     rows = [one.row_of(CLASSES) for one in label_errors(result)]
     assert rows == [
-        ("1.png", "not annotated?", 0.8, "shell", "", 0.0, 60, 0, 20, 20),
-        ("1.png", "wrong class?", 0.7, "pebble", "shell", 1.0, 50, 50, 40, 40),
+        ("1.png", "overlooked?", 0.8, "shell", "", 0.0, 60, 0, 20, 20),
+        ("1.png", "swapped class?", 0.7, "pebble", "shell", 1.0, 50, 50, 40, 40),
     ]

@@ -65,7 +65,7 @@ def test_the_worst_images_come_first(page):
 
 
 def test_the_number_of_images_is_limited_and_said(page):
-    text = page("--limit", "1").read_text()
+    text = page("--gallery-images", "1").read_text()
     assert len(cards_of(text)) == 1
     assert "the worst 1 of 4 images" in text
     # The surest candidate is in another image.
@@ -107,7 +107,7 @@ def test_outlines_say_what_became_of_them(page):
     pebble, shell = CLASSES.index("pebble"), CLASSES.index("shell")
     wrong = next(shape for shape in shapes if shape[1] == "classification")
     assert wrong[2] == f"{pebble} {shell}"
-    assert wrong[3] == "pebble 0.80: wrong class, annotated shell, IoU 1.00"
+    assert wrong[3] == "pebble 0.80: classification error, annotated shell, IoU 1.00"
     assert [shape[1] for shape in shapes if shape[0] == "truth"] == ["", ""]
 
 
@@ -184,11 +184,11 @@ def test_the_filters_work_in_chromium_without_errors(page, tmp_path):
     everything = ["3.png", "1.png", "2.png", "4.png"]
     assert found["all"]["cards"] == found["again"]["cards"] == everything
     assert found["all"]["status"] == "4 of 4 images" and found["again"]["dim"] == 0
-    assert found["all"]["candidates"] == ["wrong class?", "not annotated?"]
+    assert found["all"]["candidates"] == ["swapped class?", "overlooked?"]
     assert found["leaf"]["cards"] == ["1.png", "2.png"]
     assert found["any"]["cards"] == ["3.png", "1.png"]
     assert found["wrongPebble"]["cards"] == ["1.png"]
-    assert found["wrongPebble"]["candidates"] == ["wrong class?"]
+    assert found["wrongPebble"]["candidates"] == ["swapped class?"]
     assert found["wrongPebble"]["dim"] > 0
     assert found["missed"]["cards"] == ["3.png"]
     assert found["missed"]["status"] == "1 of 4 images"

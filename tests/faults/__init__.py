@@ -1,0 +1,1 @@
+"""A campaign of random faults, counted: docs/reliability.md has its results."""

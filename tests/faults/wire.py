@@ -25,9 +25,16 @@ class Wire:
         for pair in pairs:
             _shut(*pair)
 
-    def truncate(self, count: int) -> None:
-        """Cut the next connection that passes so many bytes on, in their middle."""
+    def truncate(self, count: int, seconds: float = 10.0) -> None:
+        """Cut the next connection that passes so many bytes on, in their middle.
+
+        Returns when that is done, or after some seconds in which little passed.
+        """
         self._left = count
+        end = time.monotonic() + seconds
+        while self._left is not None and time.monotonic() < end:
+            time.sleep(0.02)
+        self._left = None
 
     def stall(self, seconds: float) -> None:
         """Pass nothing on for a while; connections stay."""
@@ -59,9 +66,10 @@ class Wire:
         with suppress(OSError):
             while data := source.recv(1 << 16):
                 self._flows.wait()
-                if self._left is not None:
-                    self._left -= len(data)
-                    if self._left <= 0:
+                left = self._left
+                if left is not None:
+                    self._left = left - len(data)
+                    if left <= len(data):
                         target.sendall(data[: len(data) // 2])
                         self._left = None
                         break

@@ -1,0 +1,1 @@
+"""What is written of a prediction, a format at a time."""

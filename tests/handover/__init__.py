@@ -1,0 +1,1 @@
+"""The model card, the package and the pages of a finished experiment."""

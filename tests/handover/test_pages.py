@@ -38,7 +38,7 @@ def test_the_changes_are_those_of_the_config(pages):
     rows = rows_of(pages["changes"])
     assert ["model.bbox_head.num_classes", "80", "3"] in rows
     assert ["train_cfg.max_epochs", "300", "2"] in rows
-    assert ["test_evaluator.format_only", "-", "removed"] in rows
+    assert ["test_evaluator.format_only", "False", "removed"] in rows
     assert ["default_hooks.checkpoint.by_epoch", "-", "True"] in rows
     assert "rtmdet-ins_tiny_8xb32-300e_coco" in pages["changes"]
 
@@ -55,7 +55,7 @@ def test_the_metrics_are_all_there(pages, run):
     assert every[header.index("AR_100")] == f"{value:.3f}"
 
 
-def test_the_shares_of_sizes_are_in_their_order(pages, run):
+def test_the_percentiles_of_sizes_are_in_their_order(pages, run):
     header = next(row for row in rows_of(pages["data_set"]) if "50%" in row)
     assert header[1:] == ["0%", "5%", "25%", "50%", "75%", "95%", "100%"]
     card = json.loads((run / "card/card.json").read_text())

@@ -1,0 +1,1 @@
+"""Prediction of folders: engines, precision, the journal, the files."""

@@ -1,0 +1,1 @@
+"""Configs of the zoo, exported and fitted; training, and checkpoints."""

@@ -19,7 +19,7 @@ def test_a_zoo_name_becomes_one_flat_file(tmp_path):
     assert run.returncode == 0, run.stderr
     values = {}
     text = (tmp_path / "base.py").read_text()
-    assert text.startswith("# Exported from faster-rcnn_r50_fpn_1x_coco\n")
+    assert text.startswith("exported_from = 'faster-rcnn_r50_fpn_1x_coco'\n")
     exec(text, values)
     assert "_base_" not in values
     assert values["model"]["backbone"]["depth"] == 18

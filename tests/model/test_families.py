@@ -15,6 +15,6 @@ def test_each_config_is_tried_from_training_to_opex(tmp_path):
     assert float(works["train_seconds"]) > 0 and int(works["predict_mb"]) > 100
     assert refused["result"].startswith("no-such_config: ")
     assert refused["train_seconds"] == refused["engine"] == ""
-    assert (work / "yolox_tiny_8xb8-300e_coco" / "checkpoint.pth").is_file()
+    assert (work / "yolox_tiny_8xb8-300e_coco/model/checkpoint.pth").is_file()
     rows = (tmp_path / "matrix.md").read_text().splitlines()
     assert len(rows) == 4 and rows[2].startswith("| yolox_tiny_8xb8-300e_coco | ")

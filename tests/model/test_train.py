@@ -16,7 +16,7 @@ import torch
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
-from mmdet_flow.model.metrics import read_metrics
+from mmdet_flow.files import read_json_lines
 from mmdet_flow.model.work_dir import WorkDir
 from tests.conftest import BIN, patched_config, run_command, the_error
 
@@ -312,7 +312,7 @@ def test_a_full_disk_leaves_the_state_before_whole(long_training, tmp_path):
 def test_metrics_are_written_as_lines_tables_and_curves(long_training, tmp_path):
     config, _ = long_training
     whole = config.parent / "whole"
-    lines = read_metrics(whole / "metrics.jsonl")
+    lines = read_json_lines(whole / "metrics.jsonl")
     train = [line for line in lines if line["kind"] == "train"]
     assert [line["iter"] for line in train] == list(range(1, 25))
     assert train[-1]["epoch"] == 8 and train[-1]["loss"] < train[0]["loss"]

@@ -102,14 +102,17 @@ def make_pages(
 
 def write_what_pages_tell(run: Path, name: str) -> None:
     """Write the files of a run that pages read, with a name wherever one may be."""
-    config = run / "model" / "config.py"
-    changes = f"#   model.{name.replace(' ', '')}: 1 -> '{name}'\n#   b: added {name}\n"
-    config.write_text(changes + config.read_text())
-    counts = {"read": 2, "left_out": []}
+    last = f"zz {name}"  # of the keys, whatever the name is
+    base = f"exported_from = {name!r}\nmodel = {{{last!r}: {name!r}}}\n"
+    (run / "model" / "base.py").write_text(base)
+    counts = {"read": 2, "written": 2, "left_out": []}
     finding = {"kind": name, "action": name}
     write_json(
         run / "dataset" / "report.json",
-        {"images": counts, "objects": counts, "findings": [finding]},
+        {
+            **{"images": counts, "objects": counts, "findings": [finding]},
+            "objects_by_class": {name: 2},
+        },
     )
     (run / "benchmarks").mkdir()
     (run / "benchmarks" / "shard.tsv").write_text("s\tmax_rss\n1.0\t2.0\n")
@@ -118,14 +121,22 @@ def write_what_pages_tell(run: Path, name: str) -> None:
     write_json(
         run / "run.json",
         {
+            "name": name,
+            "config": None,
+            "predictions": {"images": 2, "failed": 0},
             "workflow": {"name": name, "version": name, "git": None},
             "training": {"precision": name},
             "seeds": {name: 1},
             "campaign": name,
             "data": dict.fromkeys(("train", "val", "test"), split | hashes),
-            "classes": {"sha256": "2c"},
+            "classes": {"names": [name], "sha256": "2c"},
             "outputs": {name: {"bytes": 1, "sha256": "3d"}},
-            "steps": {name: {"command": f"command {name}"}},
+            "steps": {
+                name: {
+                    **{"rule": name, "command": f"command {name}"},
+                    **{"inputs": [], "outputs": []},
+                }
+            },
             "packages": {"python": name, "main": {"numpy": "1"}},
         },
     )

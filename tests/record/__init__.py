@@ -1,0 +1,1 @@
+"""The record of a run, its RO-Crate, and its export to a tracker."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_flow import layout
 from mmdet_flow.record.crate_actions import tool_of
-from mmdet_flow.record.record import CRATE
 from tests.conftest import BIN, ROOT, command_of
 from tests.record.conftest import CONFIG
 
@@ -22,7 +22,7 @@ PEOPLE = ("author", "publisher", "agent")
 def crate(run) -> list[dict]:
     """The entities of the crate of a run."""
     assert record([str(run), "--config", json.dumps(CONFIG)]) == 0
-    return json.loads((run / CRATE).read_text())["@graph"]
+    return json.loads((run / layout.CRATE).read_text())["@graph"]
 
 
 def references(node):
@@ -133,8 +133,8 @@ def test_the_validator_misses_people_and_addresses_alone(crate, run, validate):
 )
 def test_the_validator_finds_what_is_taken_away(crate, run, validate, name, key):
     next(entity for entity in crate if entity["@id"] == name).pop(key)
-    content = json.loads((run / CRATE).read_text()) | {"@graph": crate}
-    (run / CRATE).write_text(json.dumps(content))
+    content = json.loads((run / layout.CRATE).read_text()) | {"@graph": crate}
+    (run / layout.CRATE).write_text(json.dumps(content))
     severities = {one["severity"] for one in validate(run)["issues"]}
     assert "REQUIRED" in severities
 

@@ -6,19 +6,19 @@ from importlib.metadata import version
 
 import pytest
 
-from mmdet_flow.record.record import CRATE, RECORD, TIMES
+from mmdet_flow import layout
 from tests.conftest import command_of, run_command, the_error
 from tests.record.conftest import CONFIG, NAME, PASSWORD
 
 record = command_of("step record")
 
-WRITTEN = (RECORD, TIMES, CRATE)
+WRITTEN = (layout.RECORD, layout.JOBS, layout.CRATE)
 
 
 def write(run, *options) -> dict:
     """Run the command, and return the record."""
     assert record([str(run), "--config", json.dumps(CONFIG), *options]) == 0
-    return json.loads((run / RECORD).read_text())
+    return json.loads((run / layout.RECORD).read_text())
 
 
 def test_what_was_made_is_there_with_its_hash(run):
@@ -59,11 +59,11 @@ def test_jobs_have_commands_and_in_a_file_of_their_own_times(run):
         "outputs": ["summary.txt"],
     }
     assert steps.keys() == {"summarize", "predict_images"}
-    times = json.loads((run / TIMES).read_text())
+    times = json.loads((run / layout.JOBS).read_text())
     assert times["jobs"]["summarize"]["started"].startswith("20")
     assert 0 <= times["jobs"]["predict_images"]["seconds"] < 60
     assert times["machine"]["cores"] >= 1 and times["machine"]["memory_gb"] > 0
-    assert "started" not in (run / RECORD).read_text()
+    assert "started" not in (run / layout.RECORD).read_text()
 
 
 def test_the_same_run_gives_the_same_bytes_anywhere(run, tmp_path, monkeypatch):
@@ -74,12 +74,12 @@ def test_the_same_run_gives_the_same_bytes_anywhere(run, tmp_path, monkeypatch):
     for name in WRITTEN:
         (copy / name).unlink()
     write(copy)
-    for name in (RECORD, CRATE):
+    for name in (layout.RECORD, layout.CRATE):
         assert (copy / name).read_bytes() == (
             tmp_path / "work" / run / name
         ).read_bytes()
         assert str(tmp_path) not in (copy / name).read_text()
-    crate = (copy / CRATE).read_text()
+    crate = (copy / layout.CRATE).read_text()
     assert '"datePublished": "2023-11-14T22:13:20+00:00"' in crate
     assert "startTime" not in crate
 
@@ -95,7 +95,7 @@ def test_nothing_secret_is_in_any_file(run, monkeypatch):
         text = (run / name).read_text()
         for secret in (PASSWORD, "tok-of-the", "nothing-of-this", "alice"):
             assert secret not in text, (name, secret)
-    content = json.loads((run / RECORD).read_text())
+    content = json.loads((run / layout.RECORD).read_text())
     assert content["config"]["predict"]["options"] == "--redis_password *** --quiet"
     assert content["config"]["data"]["images"] == ".../sea"
     assert "s3://***@store/sea" in content["steps"]["predict_images"]["command"]
@@ -119,6 +119,6 @@ def test_a_run_by_hand_is_recorded_too(run):
     shutil.rmtree(".snakemake")
     shutil.rmtree(run / "training")
     assert record([str(run)]) == 0
-    content = json.loads((run / RECORD).read_text())
+    content = json.loads((run / layout.RECORD).read_text())
     assert content["steps"] == {} and content["config"] is None
     assert content["training"] is None

@@ -1,0 +1,1 @@
+"""The Redis service over both fronts, and its tools, on real servers."""

@@ -17,6 +17,7 @@ from mmdet_flow.serving.files import _open_below, read_below
 from mmdet_flow.serving.inbox import Inbox, Refused, Request
 from mmdet_flow.serving.metrics import Metrics
 from mmdet_flow.serving.streams import StreamsFront
+from tests.conftest import unused_port
 from tests.serving.conftest import (
     Channel,
     Running,
@@ -295,10 +296,12 @@ def test_a_reply_to_outside_the_rights_ends_in_the_dead_letters(
 
 
 def test_a_reply_to_in_another_slot_of_a_cluster_ends_in_the_dead_letters(
-    predictor, images, free_port, tmp_path
+    predictor, images, tmp_path
 ):
+    # The nodes of a cluster talk over a port that is larger by ten thousand.
+    port = next(p for p in iter(unused_port, None) if p < (1 << 16) - 10_000)
     cluster = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
-    server = Server(redis_servers()["embedded"], free_port, tmp_path, *cluster)
+    server = Server(redis_servers()["embedded"], port, tmp_path, *cluster)
     try:
         server.client.execute_command("CLUSTER", "ADDSLOTS", *range(1 << 14))
         wait_until(lambda: server.client.cluster("info")["cluster_state"] == "ok")

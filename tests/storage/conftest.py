@@ -43,7 +43,7 @@ def config(data: str, twin: bool = True) -> dict:
             "image_size": 96,
             "epochs": 1,
             "precision": "fp32",
-            "options": ["model.test_cfg.score_thr=0.0001"],
+            "cfg_options": ["model.test_cfg.score_thr=0.0001"],
         },
         "predict": {"images_per_shard": 3, "score": 0.0},
     }

@@ -2,14 +2,11 @@
 
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from mmdet_flow.inference.folder import listed
 from mmdet_flow.workflow import digest
-from tests.conftest import ROOT
 
 PICTURE, LABEL = b"a picture, for all that is known", "0 0.5 0.5 0.2 0.2\n"
 
@@ -187,17 +184,3 @@ def test_a_config_counts_with_what_it_inherits(tmp_path, config, changed, seen):
 def test_a_config_that_is_none_or_its_own_base_has_a_digest(tmp_path, text):
     (tmp_path / "self.py").write_text(text)
     assert len(digest.of_config(tmp_path / "self.py")) == 64
-
-
-def test_the_rules_import_no_more_than_snakemake_brings():
-    code = (
-        "import sys; before = set(sys.modules); "
-        "from mmdet_flow.workflow import digest, names, options; "
-        "print(*{m.split('.')[0] for m in set(sys.modules) - before})"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    others = set(run.stdout.split()) - set(sys.stdlib_module_names)
-    assert others == {"mmdet_flow"}
-    assert (ROOT / "scripts/mmdet_flow/workflow/digest.py").is_file()

@@ -6,7 +6,6 @@ import pytest
 
 from mmdet_flow.errors import UsageError
 from mmdet_flow.workflow.names import require_names, require_paths
-from tests.workflow.test_workflow import SMALL, snakemake, write_config
 
 EXPERIMENT = {
     "data": {"annotations": "a", "images": "i", "classes": "all"},
@@ -70,14 +69,3 @@ def test_paths_that_only_look_odd_are_taken():
     experiment = copy.deepcopy(EXPERIMENT)
     experiment["data"] |= {"images": "my $(x) 'photos' <3", "annotations": "-x"}
     require_paths({"a": experiment})
-
-
-def test_a_reserved_name_is_one_line_of_the_workflow(tmp_path):
-    config = copy.deepcopy(SMALL)
-    config["experiments"]["leaderboard"] = config["experiments"]["example"]
-    write_config(tmp_path, config)
-    run = snakemake(tmp_path, "-n")
-    assert run.returncode != 0
-    said = run.stdout + run.stderr
-    assert "config, at experiments: 'leaderboard': results/ has" in said
-    assert "Traceback" not in said

@@ -4,26 +4,14 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from tests.workflow.test_workflow import SMALL, snakemake, write_config
+from mmdet_flow.workflow import schema
+from mmdet_flow.workflow.presets import FOLDER, apply_presets
 
-PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+PRESETS = sorted(FOLDER.glob("*.yaml"))
 
 
 def model_schema() -> dict:
-    schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
-    return schema["$defs"]["sections"]["properties"]["model"]
-
-
-def commands(folder, model: dict) -> str:
-    """Return the shell lines that a model section leads to."""
-    example = SMALL["experiments"]["example"] | {"model": model}
-    write_config(folder, {"experiments": {"example": example}})
-    run = snakemake(
-        folder, "--dry-run", "--printshellcmds", "results/example/model/checkpoint.pth"
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    return run.stdout + run.stderr
+    return schema.sections()["model"]
 
 
 def test_the_schema_names_each_preset():
@@ -35,20 +23,35 @@ def test_the_schema_names_each_preset():
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_is_a_model_section_and_sets_what_has_no_default(path):
     preset = yaml.safe_load(path.read_text())
-    schema = model_schema()
-    jsonschema.validate(preset, schema)
-    properties = schema["properties"].items()
+    jsonschema.validate(preset, model_schema())
+    properties = model_schema()["properties"].items()
     without_default = {key for key, value in properties if "default" not in value}
     assert set(preset) == without_default
 
 
-def test_what_is_left_out_is_as_the_preset_says(tmp_path):
-    said = commands(tmp_path, {"preset": "zoo", "epochs": 7})
-    assert "--epochs=7 --batch-size=8 --augment=recipe" in said
-    assert "--image-size" not in said
+def model_of(model: dict) -> dict:
+    experiment = {"model": model}
+    apply_presets(experiment)
+    return experiment["model"]
 
 
-def test_small_boxes_is_the_default(tmp_path):
-    said = commands(tmp_path, {})
-    assert "-- rtmdet_tiny_8xb32-300e_coco" in said
-    assert "--augment=light" in said and "--precision=auto" in said
+def test_what_is_left_out_is_as_the_preset_says():
+    model = model_of({"preset": "zoo", "epochs": 7})
+    assert (model["epochs"], model["batch_size"], model["augment"]) == (7, 8, "recipe")
+    assert model["image_size"] is None
+
+
+def test_small_boxes_is_the_default():
+    assert {"preset": "small-boxes"} | model_of({}) == model_of(
+        {"preset": "small-boxes"}
+    )
+
+
+def test_null_is_a_value_of_the_users_own():
+    assert model_of({"image_size": None})["image_size"] is None
+
+
+def test_a_preset_is_not_changed_by_who_takes_it():
+    first = model_of({})
+    first["epochs"] = -1
+    assert model_of({})["epochs"] > 0

@@ -7,10 +7,8 @@ import subprocess
 
 import pytest
 
-from mmdet_flow.errors import UsageError
 from mmdet_flow.main import resolve
 from mmdet_flow.model.config import parse_cfg_options
-from mmdet_flow.workflow import options
 from tests.conftest import parser_of, run_command
 from tests.workflow.test_workflow import SMALL, snakemake, write_config
 
@@ -34,7 +32,7 @@ def experiment_with(text: str) -> dict:
     experiment["data"] |= {"glob": text, "labels": text, "classes": [text, "other"]}
     experiment["splits"] = {"group_pattern": text, "group_file": text}
     experiment["splits"]["group_column"] = text
-    experiment["model"] |= {"load_from": text, "options": [f"{text}=1"]}
+    experiment["model"] |= {"load_from": text, "cfg_options": [f"{text}=1"]}
     experiment["predict"] = {"options": [text]}
     return experiment
 
@@ -139,13 +137,6 @@ def test_several_values_behind_one_option_are_read_as_before():
     assert parse_cfg_options(args.cfg_options) == {"a": 1, "b": [1, 2]}
 
 
-def test_a_text_of_options_is_divided_as_by_a_shell():
-    text = "--output_overlay --prediction_suffix '-my file.json' \"$(touch marker)\""
-    words = ["--output_overlay", "--prediction_suffix", "-my file.json"]
-    assert options.words_of(text) == [*words, "$(touch marker)"]
-    assert options.words_of(ODD) == ODD
-
-
 def test_a_line_with_odd_words_runs_nothing_else(folder, dry_run):
     """The shell gets each line as it is, with `true` before the name of a command."""
     lines = [
@@ -159,24 +150,6 @@ def test_a_line_with_odd_words_runs_nothing_else(folder, dry_run):
         line = re.sub("&& mv .*", "", f"true {line}").replace(">(tee", ">(cat; #")
         subprocess.run(["bash", "-c", line], cwd=folder)
     assert len(lines) > 10 * len(ODD) and not (folder / "marker").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("--max_failures 3", "--max_failures has a key, predict.max_failures"),
-        (["--max_failures=3"], "--max_failures has a key, predict.max_failures"),
-        ("--prediction_out x", "--prediction_out is set by the workflow"),
-        ("--score '0.3", "No closing quotation; close the quotes"),
-    ],
-)
-def test_options_that_are_not_the_users_are_refused(words, expected):
-    config = {
-        "experiments": {"a": {"predict": {"options": words}}},
-        "serve": {"options": ""},
-    }
-    with pytest.raises(UsageError, match=expected):
-        options.require_options(config)
 
 
 def test_a_base_that_looks_like_an_option_is_a_config_that_is_not_there(tmp_path):

@@ -21,7 +21,7 @@ SHOWN = {
         *("annotated images", "images and objects", "plots of the data"),
     },
     "Evaluation": {
-        *("all metrics", "calibration", "confusion of classes", "kinds of error"),
+        *("all metrics", "calibration", "confusion of classes", "types of error"),
         *("each test image (CSV to download)", "precision, recall and F1"),
         "worst images",
     },

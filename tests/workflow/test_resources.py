@@ -5,13 +5,9 @@ import re
 import pytest
 import yaml
 
+from mmdet_flow.workflow import resources
 from tests.conftest import ROOT, run_command
 
-RULES = {
-    name
-    for path in (ROOT / "rules").glob("*.smk")
-    for name in re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), re.M)
-}
 DATA = {"format": "opex", "annotations": "data", "images": "data"}
 
 
@@ -46,20 +42,74 @@ def write_lists(folder, count: int) -> None:
         (lists / f"{number}.txt").write_text("image.jpg\n")
 
 
-def test_demands_follow_the_work(tmp_path):
+def experiment(**model) -> dict:
+    """Return what of an experiment says how much work it is."""
+    defaults = {"image_size": 320, "batch_size": 4, "epochs": 60, "nodes": 1}
+    model = defaults | {"max_hours": None} | model
+    return {"model": model, "predict": {"images_per_shard": 600}}
+
+
+LARGE = experiment(image_size=640, batch_size=8)
+
+
+def test_memory_grows_with_the_images_and_how_many_there_are_at_a_time():
+    assert resources.training_memory(experiment(), 1) == 4000
+    assert resources.training_memory(LARGE, 1) == 18000
+    assert resources.prediction_memory(experiment(), 2, 1) == 3600
+    assert resources.prediction_memory(LARGE, 2, 1) == 5400
+
+
+def test_time_is_half_an_hour_and_a_second_an_image():
+    assert resources.prediction_minutes(experiment(), 1) == 40
+    assert resources.prediction_minutes(LARGE, 1) == 70
+    assert resources.training_minutes(experiment(), 120, 1) == 150
+    assert resources.training_minutes(experiment(nodes=2), 120, 1) == 90
+    assert resources.evaluation_minutes(experiment(), 120, 1) == 32
+    assert resources.conversion_minutes(7000, 1) == 32  # a hundred at a time
+
+
+def test_a_training_with_a_limit_asks_for_that():
+    limited = experiment(max_hours=2.5)
+    assert resources.training_minutes(limited, 10**6, 1) == 180
+    assert resources.training_retries([experiment(), limited]) == 100
+    assert resources.training_retries([experiment()]) is None
+
+
+def test_a_recipe_as_it_is_has_large_images():
+    assert resources.scale(experiment(image_size=None)) > resources.scale(LARGE)
+
+
+@pytest.mark.parametrize(("attempt", "amount"), [(1, 10), (2, 20), (3, 30), (99, 30)])
+def test_each_attempt_asks_for_more_and_later_ones_for_the_same(attempt, amount):
+    assert resources.grown(10, attempt) == amount
+
+
+def test_images_are_counted_in_lists_and_in_folders(tmp_path):
+    (tmp_path / "in/deep").mkdir(parents=True)
+    for name in ("in/a", "in/deep/b", "in/deep/c"):
+        (tmp_path / name).touch()
+    (tmp_path / "list").write_text("a\nb\n")
+    assert resources.count_images(tmp_path / "in") == 3
+    assert resources.count_images(tmp_path / "list") == 2
+    with pytest.raises(FileNotFoundError):
+        resources.count_images(tmp_path / "none")
+
+
+def test_a_job_of_several_nodes_is_launched_on_each():
+    assert resources.launcher("", 1, 1, 2) == ""
+    assert resources.launcher("srun", 4, 4, 2).startswith("srun --nodes=4 --ntasks=4 ")
+
+
+def test_demands_reach_the_jobs(tmp_path):
     write_lists(tmp_path, 2)
     predict = {"images": "data", "images_per_shard": 600}
-    small = {"image_size": 320, "batch_size": 4, "max_hours": 10}
-    large = {"image_size": 640, "batch_size": 8, "max_hours": 10}
-    shown = demands(tmp_path, "--cores", "2", model=small, predict=predict)
-    # 600 images at one a second, and half an hour to start.
+    model = {"image_size": 320, "batch_size": 4, "max_hours": 10}
+    shown = demands(tmp_path, "--cores", "2", model=model, predict=predict)
     assert shown["predict_images"]["runtime"] == "40"
     assert shown["predict_images"]["mem_mb"] == "3600"
     assert shown["train_model"]["mem_mb"] == "4000"
     assert shown["train_model"]["runtime"] == "630"
-    shown = demands(tmp_path, "--cores", "2", model=large, predict=predict)
-    assert shown["predict_images"]["runtime"] == "70"
-    assert shown["train_model"]["mem_mb"] == "18000"
+    assert shown["convert_annotations"]["runtime"] == "30"
 
 
 def test_time_of_a_training_is_known_once_the_images_are(tmp_path):
@@ -74,16 +124,6 @@ def test_time_of_a_training_is_known_once_the_images_are(tmp_path):
     (splits / "train.txt").write_text("image.jpg\n" * 120)
     shown = demands(tmp_path, *options, model=model, predict=predict)
     assert shown["train_model"]["runtime"] == "150"
-
-
-def test_images_of_folders_within_the_folder_count(tmp_path):
-    part = tmp_path / "data/part"
-    part.mkdir(parents=True)
-    for number in range(7000):
-        (part / f"{number}.jpg").touch()
-    shown = demands(tmp_path, "--cores", "2")
-    # At a hundred images a second, and half an hour to start.
-    assert shown["convert_annotations"]["runtime"] == "32"
 
 
 def test_the_service_keeps_the_objects_that_the_workflow_does(tmp_path):
@@ -118,9 +158,9 @@ def test_a_profile_needs_no_cores_and_every_rule_has_demands(tmp_path, name):
     profile = ROOT / "profiles" / name
     shown = demands(tmp_path, "--workflow-profile", profile, predict={"images": "data"})
     assert {"convert_annotations", "train_model", "predict_images"} <= set(shown)
-    for rule, resources in shown.items():
+    for rule, demanded in shown.items():
         if rule != "all":
-            assert {"mem_mb", "runtime"} <= set(resources), rule
+            assert {"mem_mb", "runtime"} <= set(demanded), rule
     content = yaml.safe_load((profile / "profile.yaml").read_text())
-    assert set(content["set-threads"]) <= RULES
+    assert set(content["set-threads"]) <= set(shown)
     assert "default-resources" not in content  # those are for the user's own profile

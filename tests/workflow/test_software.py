@@ -4,8 +4,11 @@ Neither program is installed for the tests. A stand-in shows what Snakemake asks
 Apptainer; that it does it is not shown. conda's files are read, not solved.
 """
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -15,8 +18,6 @@ import yaml
 from tests.conftest import BIN, ROOT, run_command
 from tests.workflow.test_workflow import SMALL, write_config
 
-RULE_FILES = sorted(ROOT.glob("rules/*.smk"))
-ENVIRONMENT = re.compile(r'^    conda:\n        "(.+)"$', re.MULTILINE)
 TARGET = "results/example/model/base.py"
 
 STAND_IN = """\
@@ -30,30 +31,53 @@ esac
 """
 
 
-def conda_files() -> set[Path]:
-    return {
-        (path.parent / name).resolve()
-        for path in RULE_FILES
-        for name in ENVIRONMENT.findall(path.read_text())
+LOAD = """
+import json, sys
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, ResourceSettings
+
+with SnakemakeApi() as api:
+    loaded = api.workflow(
+        resource_settings=ResourceSettings(cores=1),
+        config_settings=ConfigSettings(),
+        snakefile=Path(sys.argv[1]),
+        workdir=Path(sys.argv[2]),
+    )
+    rules = {
+        rule.name: str(rule.conda_env or "")
+        for rule in loaded._workflow.rules
+        if rule.shellcmd
     }
+print(json.dumps(rules))
+"""
+"""Prints the environment of each rule that runs a command, as Snakemake has it."""
 
 
-@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
-def test_each_rule_that_runs_a_command_names_an_environment(path):
-    for rule in re.split(
-        r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE
-    ):
-        assert ("    shell:\n" in rule) == bool(ENVIRONMENT.search(rule)), rule
+@pytest.fixture(scope="module")
+def conda_files(tmp_path_factory) -> dict[str, str]:
+    """The file for conda of each rule that runs a command, as its rule names it."""
+    folder = tmp_path_factory.mktemp("rules")
+    write_config(folder, SMALL)
+    command = [sys.executable, "-c", LOAD, ROOT / "Snakefile", folder]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(run.stdout)
 
 
-def test_the_files_for_conda_agree_with_the_locks():
+def test_each_rule_that_runs_a_command_names_an_environment(conda_files):
+    assert len(conda_files) > 20
+    assert [rule for rule, file in conda_files.items() if not file] == []
+
+
+def test_the_files_for_conda_agree_with_the_locks(conda_files):
     locked = dict(
         line.lower().split("==")
         for line in (ROOT / "envs/main.txt").read_text().splitlines()
         if "==" in line and not line.startswith("#")
     )
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    files = conda_files()
+    # Relative to the rules.
+    files = {(ROOT / "rules" / name).resolve() for name in conda_files.values()}
     assert files == {ROOT / "envs/main.yaml"}
     for path in files:
         content = yaml.safe_load(path.read_text())

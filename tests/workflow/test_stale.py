@@ -1,12 +1,10 @@
 """Files that change in place, under Snakemake: what is repeated, and what is not."""
 
-import copy
 import os
 import shutil
 
 import pytest
 
-from mmdet_flow.workflow import options
 from tests.conftest import run_command
 from tests.workflow.test_failures import jobs_of
 from tests.workflow.test_workflow import snakemake, write_config
@@ -125,39 +123,3 @@ def test_other_pixels_are_another_data_set_though_nothing_else_is(made, tmp_path
     after = [path.read_bytes() for path in files]
     assert after[0] == before[0] and after[1] != before[1]
     assert dry(folder) == []
-
-
-@pytest.mark.parametrize(
-    ("words", "section", "left", "right"),
-    [
-        (options.patch, "model", {"seed": 1, "nodes": 2}, {"seed": 2, "nodes": 1}),
-        (
-            *(options.thresholds, "evaluate"),
-            *({"recall": 0.8, "precision": 0.9}, {"recall": 0.9, "precision": 0.8}),
-        ),
-        (
-            *(options.division, "splits"),
-            *({"val": "a.txt", "test": "b.txt"}, {"val": "b.txt", "test": "a.txt"}),
-        ),
-    ],
-)
-def test_values_that_are_exchanged_are_a_change(words, section, left, right):
-    """Snakemake compares params as a set: each list of words is one of them."""
-    base = {
-        "model": {
-            **dict.fromkeys(("image_size", "learning_rate", "frozen_stages")),
-            **{"epochs": 1, "batch_size": 1, "augment": "light", "options": []},
-            **{"val_interval": 1, "keep_checkpoints": 1, "pretrained": False},
-        },
-        "evaluate": {"threshold": "f1"},
-        "splits": {
-            **{"train": 0.5, "seed": 0, "fold": 0},
-            **dict.fromkeys(("group_pattern", "group_file", "folds")),
-        },
-    }
-    made = []
-    for change in (left, right):
-        experiment = copy.deepcopy(base)
-        experiment[section] |= change
-        made.append(words(experiment))
-    assert made[0] != made[1]

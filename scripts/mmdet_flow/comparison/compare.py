@@ -1,14 +1,15 @@
 """What differs between two experiments: data, recipes, and how good they are."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.comparison.compare_page import comparison_html, comparison_markdown
 from mmdet_flow.comparison.data import can_pair, compare_data, why_not_paired
-from mmdet_flow.comparison.experiment import Experiment
-from mmdet_flow.comparison.flips import find_flips, totals
+from mmdet_flow.comparison.disagreements import find_disagreements, totals
+from mmdet_flow.comparison.identity import config_of
 from mmdet_flow.comparison.pair import Pair
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.assignment import assign, overlap
@@ -17,14 +18,15 @@ from mmdet_flow.evaluation.detect import Found, read_detections
 from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.evaluation.metrics import evaluate_coco
 from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.results import ResultsFolder
 
 METRICS = ("mAP", "mAP_50", "mAP_75")
-KINDS = ("bbox", "segm")
+IOU_TYPES = ("bbox", "segm")
 ENVIRONMENT = ("precision", "threads", "cpu", "load_from")
 PICTURES = 24
 
 
-def compare(a: Experiment, b: Experiment, samples: int, output: Path, limit: int):
+def compare(a: ResultsFolder, b: ResultsFolder, samples: int, output: Path, limit: int):
     """Write the comparison as JSON, CSV, Markdown and a page into a folder.
 
     ``limit`` is the most images that the page shows.
@@ -32,37 +34,42 @@ def compare(a: Experiment, b: Experiment, samples: int, output: Path, limit: int
     data = compare_data(a, b)
     pair = pair_up(a, b, samples) if can_pair(data) else None
     content = describe(a, b, data, pair, samples)
-    write_json(output / "comparison.json", content)
-    write_if_changed(output / "metrics.csv", _metrics_csv(content["metrics"]))
-    write_if_changed(output / "images.csv", _images_csv(pair))
-    write_if_changed(output / "comparison.md", comparison_markdown(content))
-    images = a.path / "dataset" / "images"
+    write_json(output / layout.COMPARISON.name, content)
+    write_if_changed(
+        output / layout.COMPARED_METRICS.name, _metrics_csv(content["metrics"])
+    )
+    write_if_changed(output / layout.COMPARED_IMAGES.name, _images_csv(pair))
+    write_if_changed(output / layout.COMPARISON_TEXT.name, comparison_markdown(content))
+    images = a.file(layout.IMAGES)
     page = comparison_html(content, pair, images, limit)
-    write_if_changed(output / "comparison.html", page)
+    write_if_changed(output / layout.COMPARISON_PAGE.name, page)
     cli.log.info("%s", content["verdict"])
 
 
-def pair_up(a: Experiment, b: Experiment, samples: int) -> Pair:
+def pair_up(a: ResultsFolder, b: ResultsFolder, samples: int) -> Pair:
     """Match what both found with the annotations that they share."""
     truth = a.split("test")
     found = [_found(a, truth), _found(b, truth)]
-    kinds = [kind for kind in KINDS if all(kind in one.kinds(truth) for one in found)]
+    common = [
+        iou_type
+        for iou_type in IOU_TYPES
+        if all(iou_type in one.iou_types(truth) for one in found)
+    ]
     differences = {}
-    for kind in kinds:
-        both = [evaluate_coco(truth, one.rows, kind) for one in found]
-        differences[kind] = paired_differences(*both, truth.classes, samples)
-    lowest = [_kept_scores(one, truth) for one in (a, b)]
+    for iou_type in common:
+        both = [evaluate_coco(truth, one.rows, iou_type) for one in found]
+        differences[iou_type] = paired_differences(*both, truth.classes, samples)
     kept = tuple(
-        assign(overlap(truth, one.rows, kinds[-1]), scores)
-        for one, scores in zip(found, lowest, strict=True)
+        assign(overlap(truth, one.rows, common[-1]), _thresholds(run, truth))
+        for one, run in zip(found, (a, b), strict=True)
     )
-    return Pair(truth, kinds[-1], kept, tuple(lowest), find_flips(*kept), differences)
+    return Pair(truth, common[-1], kept, find_disagreements(*kept), differences)
 
 
-def _found(one: Experiment, truth: CocoFile) -> Found:
+def _found(one: ResultsFolder, truth: CocoFile) -> Found:
     """Return the detections of an experiment with the ids of these annotations."""
     own = one.split("test")
-    found = read_detections(one.path / "evaluation" / "detections.json", own)
+    found = read_detections(one.file(layout.DETECTIONS), own)
     images = _renumbered(own.images, truth.images, "file_name")
     classes = _renumbered(own.categories, truth.categories, "name")
     return Found(
@@ -83,12 +90,12 @@ def _renumbered(own: list[dict], other: list[dict], name: str) -> dict[int, int]
     return {item["id"]: ids[item[name]] for item in own}
 
 
-def _kept_scores(one: Experiment, truth: CocoFile) -> np.ndarray:
+def _thresholds(one: ResultsFolder, truth: CocoFile) -> np.ndarray:
     return np.array([one.metrics["scores"][name] for name in truth.classes], float)
 
 
 def describe(
-    a: Experiment, b: Experiment, data: dict, pair: Pair | None, samples: int
+    a: ResultsFolder, b: ResultsFolder, data: dict, pair: Pair | None, samples: int
 ) -> dict:
     """Return the whole comparison as plain values."""
     from mmdet_flow.model.changes import changes
@@ -99,19 +106,22 @@ def describe(
         "b": b.name,
         "verdict": _verdict(metrics, data, pair),
         "data": data,
-        "config": list(changes(a.config, b.config)),
+        "config": list(map(asdict, changes(config_of(a), config_of(b)))),
         "environment": _environment(a, b),
         "metrics": metrics,
         "paired": pair is not None,
         "interval": {"level": LEVEL, "samples": samples},
-        "flips": totals(pair.flips) | {"kind": pair.kind} if pair else None,
+        "disagreements": totals(pair.images) | {"iou_type": pair.iou_type}
+        if pair
+        else None,
     }
 
 
-def _environment(a: Experiment, b: Experiment) -> dict[str, list]:
+def _environment(a: ResultsFolder, b: ResultsFolder) -> dict[str, list]:
     """Return what differs of versions and machine, as [a, b]; None is not known."""
     sides = [
-        one.versions | {key: one.recipe.get(key) for key in ENVIRONMENT}
+        one.checkpoint.versions
+        | {key: (one.recipe or {}).get(key) for key in ENVIRONMENT}
         for one in (a, b)
     ]
     keys = sorted(sides[0].keys() | sides[1].keys())
@@ -119,29 +129,29 @@ def _environment(a: Experiment, b: Experiment) -> dict[str, list]:
     return {key: pair for key, pair in values.items() if pair[0] != pair[1]}
 
 
-def _metrics(a: Experiment, b: Experiment, pair: Pair | None) -> list[dict]:
+def _metrics(a: ResultsFolder, b: ResultsFolder, pair: Pair | None) -> list[dict]:
     """Return a row for each metric: of a, of b, and the difference b - a."""
     rows = []
-    for kind in KINDS:
-        differences = (pair.differences if pair else {}).get(kind, {})
+    for iou_type in IOU_TYPES:
+        differences = (pair.differences if pair else {}).get(iou_type, {})
         for name in METRICS:
-            values = a.figure(kind, name), b.figure(kind, name)
-            rows.append(_metric(kind, "", name, values, differences.get(name)))
-        classes = dict.fromkeys([*a.per_class(kind), *b.per_class(kind)])
+            values = a.figure(iou_type, name), b.figure(iou_type, name)
+            rows.append(_metric(iou_type, "", name, values, differences.get(name)))
+        classes = dict.fromkeys([*a.per_class(iou_type), *b.per_class(iou_type)])
         for label in classes:
-            values = a.per_class(kind).get(label), b.per_class(kind).get(label)
+            values = a.per_class(iou_type).get(label), b.per_class(iou_type).get(label)
             own = differences.get("per_class", {}).get(label)
-            rows.append(_metric(kind, label, "mAP", values, own))
+            rows.append(_metric(iou_type, label, "mAP", values, own))
     return [row for row in rows if row["a"] is not None or row["b"] is not None]
 
 
-def _metric(kind: str, label: str, name: str, values, paired: dict | None) -> dict:
+def _metric(iou_type: str, label: str, name: str, values, paired: dict | None) -> dict:
     paired = paired or dict.fromkeys(("difference", "low", "high"))
     sure = None
     if paired["low"] is not None:
         sure = paired["low"] <= 0 <= paired["high"]
     return {
-        "kind": kind,
+        "iou_type": iou_type,
         "class": label,
         "metric": name,
         "a": values[0],
@@ -155,7 +165,7 @@ def _verdict(metrics: list[dict], data: dict, pair: Pair | None) -> str:
     """Return the most important line: whether the models can be told apart."""
     if pair is None:
         return why_not_paired(data)
-    wanted = {"kind": "bbox", "class": "", "metric": "mAP"}
+    wanted = {"iou_type": "bbox", "class": "", "metric": "mAP"}
     row = next((row for row in metrics if row.items() >= wanted.items()), None)
     if row is None or row["difference"] is None or row["low"] is None:
         return "The box mAP of the two cannot be compared: it is n/a."
@@ -172,12 +182,12 @@ def _verdict(metrics: list[dict], data: dict, pair: Pair | None) -> str:
 
 
 def _metrics_csv(metrics: list[dict]) -> str:
-    header = ("kind", "class", "metric", "a", "b", "difference", "low", "high")
+    header = ("iou_type", "class", "metric", "a", "b", "difference", "low", "high")
     header += ("includes_0",)
     return to_csv(header, ([row[name] for name in header] for row in metrics))
 
 
 def _images_csv(pair: Pair | None) -> str:
-    rows = [one.row() for one in pair.flips] if pair else []
+    rows = [one.row() for one in pair.images] if pair else []
     header = list(rows[0]) if rows else ["file"]
     return to_csv(header, (row.values() for row in rows))

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mmdet_flow.comparison.flips import ImageFlips
+from mmdet_flow.comparison.disagreements import Disagreement
 from mmdet_flow.comparison.pair import Pair
 from mmdet_flow.evaluation.shapes import LEGEND, Drawings, jpeg_of
 from mmdet_flow.handover.markdown import plain
 from mmdet_flow.pages.render import render
 
-KINDS = {"bbox": "box", "segm": "mask"}
+SHAPES = {"bbox": "box", "segm": "mask"}
 
 Section = tuple[str, Sequence[str], list[Sequence[str]]]
 """Title, header and rows of a table, all of them text."""
@@ -31,35 +31,42 @@ def _line(cells: Sequence[str]) -> str:
 
 def comparison_html(content: dict, pair: Pair | None, images: Path, limit: int) -> str:
     """Return the page with at most ``limit`` images from the folder ``images``."""
-    flips = [one for one in pair.flips if one.flipped][:limit] if pair else []
+    shown = [one for one in pair.images if one.objects][:limit] if pair else []
     return render(
         "comparison.html",
         title=_title(content),
         verdict=content["verdict"],
         sections=sections(content),
-        about=_about(content, len(flips)),
-        kinds=LEGEND,
-        cards=_cards(content, pair, flips, images) if flips else [],
+        about=_about(content, len(shown)),
+        colours=LEGEND,
+        cards=_cards(pair, shown, images) if shown else [],
     )
 
 
 def sections(content: dict) -> Iterator[Section]:
     """Yield the tables of a comparison."""
     yield "Metrics on the test images", METRICS_HEADER, list(_metric_rows(content))
-    yield "Found and missed", ("objects found by", "objects"), list(_flip_rows(content))
+    yield (
+        "Found and missed",
+        ("objects found by", "objects"),
+        list(_found_rows(content)),
+    )
     yield "Data", ("split", "", "A", "B", "in common"), list(_data_rows(content))
-    changes = [line.split(": ", 1) for line in content["config"]]
-    yield "Config, from A to B", ("key", "change"), changes
+    changes = [
+        [_text(own[key], none="-") for key in CHANGE] for own in content["config"]
+    ]
+    yield "Config", ("key", "A", "B"), changes
     rows = [[key, *map(_text, pair)] for key, pair in content["environment"].items()]
     yield "Environment, where it differs", ("what", "A", "B"), rows
 
 
+CHANGE = ("key", "before", "after")
 METRICS_HEADER = ("metric", "A", "B", "B - A", "95 % interval", "includes 0")
 
 
 def _metric_rows(content: dict) -> Iterator[list[str]]:
     for row in content["metrics"]:
-        name = f"{KINDS[row['kind']]} {row['metric']} {row['class']}".strip()
+        name = f"{SHAPES[row['iou_type']]} {row['metric']} {row['class']}".strip()
         values = [_text(row[side], ".3f") for side in "ab"]
         limits = "n/a"
         if row["low"] is not None:
@@ -68,17 +75,17 @@ def _metric_rows(content: dict) -> Iterator[list[str]]:
         yield [name, *values, _text(row["difference"], "+.3f"), limits, zero]
 
 
-def _flip_rows(content: dict) -> Iterator[list[str]]:
-    if flips := content["flips"]:
+def _found_rows(content: dict) -> Iterator[list[str]]:
+    if counts := content["disagreements"]:
         for key, text in (
             ("both", "both"),
             ("only_a", "A alone"),
             ("only_b", "B alone"),
             ("neither", "neither"),
         ):
-            yield [text, str(flips[key])]
-        yield ["wrong detections of A", str(flips["wrong_a"])]
-        yield ["wrong detections of B", str(flips["wrong_b"])]
+            yield [text, str(counts[key])]
+        yield ["false positives of A", str(counts["false_positives_a"])]
+        yield ["false positives of B", str(counts["false_positives_b"])]
 
 
 def _data_rows(content: dict) -> Iterator[list[str]]:
@@ -92,8 +99,8 @@ def _data_rows(content: dict) -> Iterator[list[str]]:
         yield [split, "SHA-256", a["sha256"][:12], b["sha256"][:12], ""]
 
 
-def _text(value, form: str = "") -> str:
-    return "n/a" if value is None else format(value, form)
+def _text(value, form: str = "", none: str = "n/a") -> str:
+    return none if value is None else format(value, form)
 
 
 def _title(content: dict) -> str:
@@ -101,26 +108,26 @@ def _title(content: dict) -> str:
 
 
 def _about(content: dict, shown: int) -> str:
-    flips = content["flips"]
-    if flips is None:
+    counts = content["disagreements"]
+    if counts is None:
         return "The test sets differ."
-    total = flips["images_with_flips"]
+    total = counts["images"]
     if not total:
         return "None: both find the same objects."
     which = f"all {total}" if shown == total else f"the first {shown} of {total}"
     return (
         f"Shown: {which} images where one finds an object that the other misses, most "
         f"such objects first. A is on the left. An object is found if a detection of "
-        f"its class that is kept by the model's own lowest score has an IoU of 0.5 or "
-        f"more with its {KINDS[flips['kind']]}."
+        f"its class reaches the model's own score threshold and has an IoU of 0.5 or "
+        f"more with its {SHAPES[counts['iou_type']]}."
     )
 
 
-def _cards(
-    content: dict, pair: Pair, flips: Sequence[ImageFlips], images: Path
-) -> Iterator[dict]:
-    left, right = (Drawings(pair.truth.classes, pair.kind, kept) for kept in pair.kept)
-    for one in flips:
+def _cards(pair: Pair, shown: Sequence[Disagreement], images: Path) -> Iterator[dict]:
+    left, right = (
+        Drawings(pair.truth.classes, pair.iou_type, kept) for kept in pair.kept
+    )
+    for one in shown:
         picture = jpeg_of(images / one.file)
         yield {
             "left": left.whole(one.index, "A", picture),
@@ -128,7 +135,7 @@ def _cards(
             "file": one.file,
             "told": (
                 f"{one.only_a} found by A alone, {one.only_b} by B alone, {one.both} "
-                f"by both, {one.neither} by neither; wrong detections: {one.wrong_a} "
-                f"of A, {one.wrong_b} of B"
+                f"by both, {one.neither} by neither; false positives: "
+                f"{one.false_positives_a} of A, {one.false_positives_b} of B"
             ),
         }

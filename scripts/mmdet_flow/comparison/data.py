@@ -2,13 +2,15 @@
 
 from collections import Counter
 
-from mmdet_flow.comparison.experiment import Experiment, objects_by_name
+from mmdet_flow import layout
+from mmdet_flow.comparison.identity import annotations_sha256, objects_by_name
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.files import sha256_of
+from mmdet_flow.results import ResultsFolder
 
 
-def compare_data(a: Experiment, b: Experiment) -> dict[str, dict]:
+def compare_data(a: ResultsFolder, b: ResultsFolder) -> dict[str, dict]:
     """Return images and objects of each split, and what of it both have.
 
     "same" says whether images, sizes and annotations are equal. Of the test split
@@ -19,14 +21,15 @@ def compare_data(a: Experiment, b: Experiment) -> dict[str, dict]:
     return compared
 
 
-def _compare_split(a: Experiment, b: Experiment, name: str) -> dict:
+def _compare_split(a: ResultsFolder, b: ResultsFolder, name: str) -> dict:
     first, second = a.split(name), b.split(name)
     left, right = objects_by_name(first), objects_by_name(second)
     common = left.keys() & right.keys()
+    hashes = [annotations_sha256(one.split_file(name)) for one in (a, b)]
     return {
-        "a": _counts(first, a.split_sha256[name]),
-        "b": _counts(second, b.split_sha256[name]),
-        "same": a.split_sha256[name] == b.split_sha256[name],
+        "a": _counts(first, hashes[0]),
+        "b": _counts(second, hashes[1]),
+        "same": hashes[0] == hashes[1],
         "common_images": len(common),
         "common_and_annotated_alike": sum(left[one] == right[one] for one in common),
     }
@@ -42,9 +45,9 @@ def _counts(coco: CocoFile, sha256: str) -> dict:
     }
 
 
-def _compare_pixels(a: Experiment, b: Experiment) -> dict:
+def _compare_pixels(a: ResultsFolder, b: ResultsFolder) -> dict:
     """Compare the files of the test images that both have."""
-    folders = [one.path / "dataset" / "images" for one in (a, b)]
+    folders = [one.file(layout.IMAGES) for one in (a, b)]
     names = [{i["file_name"] for i in one.split("test").images} for one in (a, b)]
     changed = [
         name

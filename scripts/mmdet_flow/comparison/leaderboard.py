@@ -6,50 +6,64 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.comparison.experiment import Experiment
+from mmdet_flow.comparison.identity import (
+    annotations_sha256,
+    finished,
+    recipe_sha256,
+    seed_of,
+)
 from mmdet_flow.comparison.leaderboard_page import leaderboard_html
 from mmdet_flow.comparison.ranking import CLASS, COST, RANKED_BY, Row, Spread, Table
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.files import write_if_changed
-from mmdet_flow.results import as_written
+from mmdet_flow.results import ResultsFolder, as_written
 
 
-def rank(experiments: Sequence[Experiment]) -> list[Table]:
+def rank(experiments: Sequence[ResultsFolder]) -> list[Table]:
     """Return a table for each test set, in the order of the experiments."""
-    tables: dict[str, list[Experiment]] = {}
+    tables: dict[str, list[ResultsFolder]] = {}
     for one in experiments:
-        tables.setdefault(one.split_sha256["test"], []).append(one)
+        tables.setdefault(annotations_sha256(one.split_file("test")), []).append(one)
     return [
         Table(test, own[0].metrics["images"], _rows(own))
         for test, own in tables.items()
     ]
 
 
-def _rows(experiments: Sequence[Experiment]) -> list[Row]:
+def _rows(experiments: Sequence[ResultsFolder]) -> list[Row]:
     seen: Counter[tuple] = Counter()
-    groups: dict[tuple, list[Experiment]] = {}
+    groups: dict[tuple, list[ResultsFolder]] = {}
     for one in experiments:
         # One that repeats a seed is no further sample: it stands beside the group.
-        seen[one.recipe_sha256, one.seed] += 1
-        key = one.recipe_sha256, seen[one.recipe_sha256, one.seed]
-        groups.setdefault(key, []).append(one)
+        recipe, seed = recipe_sha256(one), seed_of(one)
+        seen[recipe, seed] += 1
+        groups.setdefault((recipe, seen[recipe, seed]), []).append(one)
     return _best_first(_group([_row(one) for one in own]) for own in groups.values())
 
 
-def _row(one: Experiment) -> Row:
+def _row(one: ResultsFolder) -> Row:
     with as_written(one.path):
-        return Row(one.name, _figures(one), one.seed, one.interval("bbox", "mAP"))
+        interval = one.interval("bbox", "mAP")
+        return Row(one.name, _figures(one), seed_of(one), interval)
 
 
-def _figures(one: Experiment) -> dict[str, float | None]:
+def _figures(one: ResultsFolder) -> dict[str, float | None]:
     return {
         "bbox_mAP": one.figure("bbox", "mAP"),
         "bbox_mAP_50": one.figure("bbox", "mAP_50"),
         "segm_mAP": one.figure("segm", "mAP"),
         **{f"{CLASS}{name}": value for name, value in one.per_class("bbox").items()},
-        **{name: getattr(one, name) for name in COST},
+        **dict(zip(COST, _costs(one), strict=True)),
     }
+
+
+def _costs(one: ResultsFolder) -> tuple[float | None, ...]:
+    """Return the figures of COST; the model is built to count its parameters."""
+    from mmdet_flow.model.zoo import count_weights
+
+    speeds = one.train_minutes, one.images_per_second
+    return *speeds, one.checkpoint_mb, count_weights(one.config)
 
 
 def _group(rows: list[Row]) -> Row:
@@ -87,10 +101,10 @@ def _best_first(rows: Iterable[Row]) -> list[Row]:
 
 
 def _common_name(names: Sequence[str]) -> str:
-    """Return the parts that all names share: cells of cells-seed0 and cells-seed1."""
+    """Return the parts that all names have: cells of cells-seed0 and cells-seed1."""
     parts = [name.split("-") for name in names]
-    shared = [own[0] for own in zip(*parts, strict=False) if len(set(own)) == 1]
-    return "-".join(shared) or f"{names[0]} and others"
+    common = [own[0] for own in zip(*parts, strict=False) if len(set(own)) == 1]
+    return "-".join(common) or f"{names[0]} and others"
 
 
 def leaderboard_csv(tables: Sequence[Table]) -> str:
@@ -123,7 +137,7 @@ def _cells(row: Row, group: Row | None, figures: Sequence[str]) -> list:
 
 def leaderboard(folders: Sequence[Path], csv_file: Path, page: Path | None) -> None:
     """Write the table and, where it is asked for, the page."""
-    experiments = [Experiment(folder) for folder in folders]
+    experiments = [finished(folder) for folder in folders]
     name, count = Counter(one.name for one in experiments).most_common(1)[0]
     if count > 1:
         raise UsageError(f"{name}: {count} folders have this name; rename all but one")

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from mmdet_flow.comparison.flips import ImageFlips
+from mmdet_flow.comparison.disagreements import Disagreement
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.assignment import Assignment
 
@@ -15,16 +13,15 @@ class Pair:
 
     Attributes:
         truth: the annotations of both.
-        kind: what detections are matched by, "segm" where both have masks, or "bbox".
-        kept: what became of the detections of each that its own scores keep.
-        lowest: (classes,) these scores, of each.
-        flips: all images, most flips first.
-        differences: the paired differences by kind.
+        iou_type: what detections are matched by, "segm" where both have masks, or
+            "bbox".
+        kept: what the detections of each are that reach its own score thresholds.
+        images: all of them, those with the most disagreements first.
+        differences: the paired differences by IoU type.
     """
 
     truth: CocoFile
-    kind: str
+    iou_type: str
     kept: tuple[Assignment, Assignment]
-    lowest: tuple[np.ndarray, np.ndarray]
-    flips: list[ImageFlips]
+    images: list[Disagreement]
     differences: dict[str, dict]

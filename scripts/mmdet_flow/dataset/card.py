@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.object_checks import is_below_a_pixel
 from mmdet_flow.figures import save_figure
 from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.images import read_image
@@ -15,10 +16,10 @@ from mmdet_flow.pages.render import render
 GRID = 16
 """Rows and columns of the heat map of positions."""
 
-QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 SAMPLES = 12
 COLUMNS = 4
-PICTURES = ("card", "samples")
+PICTURES = (layout.DATA_CARD_PLOTS, layout.SAMPLES)
 
 
 def make_card(
@@ -26,10 +27,12 @@ def make_card(
 ) -> None:
     """Write the card of a data set; ``images`` is the folder of all splits' images."""
     card = describe(splits, image_size)
-    write_json(output / "card.json", card)
-    _plot(card, output / "card.png")
-    _draw_samples(splits, images, output / "samples.png")
-    write_if_changed(output / "card.html", _page(card, output))
+    write_json(output / layout.DATA_CARD.name, card)
+    _plot(card, output / layout.DATA_CARD_PLOTS.name)
+    _draw_samples(splits, images, output / layout.SAMPLES.name)
+    write_if_changed(output / layout.DATA_CARD_PAGE.name, _page(card, output))
+    if card["too_small_to_learn"]:
+        cli.log.warning("%s", _warning(card))
     cli.log.info("described %d images in %s", card["images"], output)
 
 
@@ -37,7 +40,8 @@ def describe(splits: dict[str, CocoFile], image_size: int | None) -> dict:
     """Return counts, sizes and positions as plain values.
 
     Box sizes are the square roots of their areas in pixels: as annotated, and as the
-    network sees them when the longer side is resized to ``image_size``.
+    network sees them when the longer side is resized to ``image_size``. Objects with a
+    side below a pixel then are listed: training leaves them out.
     """
     sizes: Counter[str] = Counter()
     per_image: Counter[int] = Counter()
@@ -62,11 +66,47 @@ def describe(splits: dict[str, CocoFile], image_size: int | None) -> dict:
         "splits": {name: _counts(coco) for name, coco in splits.items()},
         "image_sizes": dict(sizes.most_common()),
         "objects_per_image": {str(n): per_image[n] for n in sorted(per_image)},
-        "box_sizes": _quantiles(annotated),
-        "box_sizes_seen": _quantiles(seen) if image_size else None,
+        "box_sizes": _percentiles(annotated),
+        "box_sizes_seen": _percentiles(seen) if image_size else None,
         "image_size": image_size,
+        "too_small_to_learn": _too_small(splits, image_size) if image_size else [],
         "positions": heat.tolist(),
     }
+
+
+def _too_small(splits: dict[str, CocoFile], image_size: int) -> list[dict]:
+    """Return each object of which training sees less than a pixel."""
+    found = []
+    for name, coco in splits.items():
+        classes = {item["id"]: item["name"] for item in coco.categories}
+        objects = coco.objects_by_image()
+        for image in coco.images:
+            size = image["width"], image["height"]
+            found += [
+                {
+                    "split": name,
+                    "image": image["file_name"],
+                    "class": classes[item["category_id"]],
+                    "box": item["bbox"],
+                }
+                for item in objects[image["id"]]
+                if is_below_a_pixel(item["bbox"], size, image_size)
+            ]
+    return found
+
+
+def _warning(card: dict) -> str:
+    """Return what follows from objects that are too small, and an example."""
+    found = card["too_small_to_learn"]
+    total = sum(split["objects"] for split in card["splits"].values())
+    first = found[0]
+    x, y, width, height = first["box"]
+    return (
+        f"{len(found)} of {total} objects have a side below a pixel at image_size "
+        f"{card['image_size']}, such as {first['class']}, {width:g}x{height:g} at "
+        f"{x:g},{y:g} of {first['image']}: training leaves them out; choose a larger "
+        "image_size"
+    )
 
 
 def _counts(coco: CocoFile) -> dict:
@@ -80,11 +120,11 @@ def _counts(coco: CocoFile) -> dict:
     }
 
 
-def _quantiles(values: list[float]) -> dict[str, float]:
-    found = np.percentile(values or [0.0], QUANTILES)
+def _percentiles(values: list[float]) -> dict[str, float]:
+    found = np.percentile(values or [0.0], PERCENTILES)
     return {
-        f"{share}%": round(float(value), 1)
-        for share, value in zip(QUANTILES, found, strict=True)
+        f"{percent}%": round(float(value), 1)
+        for percent, value in zip(PERCENTILES, found, strict=True)
     }
 
 
@@ -105,10 +145,12 @@ def _plot(card: dict, path: Path) -> None:
     per_image = {int(n): count for n, count in card["objects_per_image"].items()}
     numbers.bar(list(per_image), list(per_image.values()))
     numbers.set_title("images with so many objects")
-    for key, label in (("box_sizes", "as annotated"), ("box_sizes_seen", "as seen")):
+    small = len(card["too_small_to_learn"])
+    seen = f"as seen, {small} below a pixel" if small else "as seen"
+    for key, label in (("box_sizes", "as annotated"), ("box_sizes_seen", seen)):
         if card[key]:
             boxes.plot(list(card[key]), list(card[key].values()), "o-", label=label)
-    boxes.set_title("share of boxes up to a size, √area in pixels")
+    boxes.set_title("percentiles of the box sizes, √area in pixels")
     boxes.set_ylim(bottom=0)
     boxes.legend()
     positions.imshow(card["positions"], cmap="viridis", aspect="auto")
@@ -168,6 +210,7 @@ def _page(card: dict, folder: Path) -> str:
         title="Data set",
         header=("split", "images", "objects", *classes),
         rows=rows,
+        warning=_warning(card) if card["too_small_to_learn"] else "",
         sizes=", ".join(f"{size} ({count})" for size, count in sizes),
-        pictures=[(name, (folder / f"{name}.png").read_bytes()) for name in PICTURES],
+        pictures=[(one.stem, (folder / one.name).read_bytes()) for one in PICTURES],
     )

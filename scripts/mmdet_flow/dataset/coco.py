@@ -28,9 +28,6 @@ OPTIONAL = ("area", "iscrowd", "segmentation")
 MAX_ID = 2**53
 """Ids of annotations become floating-point numbers in pycocotools."""
 
-HASHES = "images.csv"
-"""The file of a data set that tells its pixels apart from others of the same names."""
-
 
 @dataclass(frozen=True)
 class CocoFile:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
@@ -25,7 +25,7 @@ from mmdet_flow.dataset.check import (
     check,
 )
 from mmdet_flow.dataset.classes import classes_sha256
-from mmdet_flow.dataset.coco import HASHES, CocoFile, only_polygon
+from mmdet_flow.dataset.coco import CocoFile, only_polygon
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
@@ -40,7 +40,13 @@ from mmdet_flow.files import (
     write_if_changed,
 )
 
-FILES = ("annotations.json", "classes.txt", HASHES, "report.json", "report.csv")
+FILES = tuple(
+    place.name
+    for place in (
+        *(layout.ANNOTATIONS, layout.CLASSES, layout.PIXELS),
+        *(layout.REPORT, layout.FINDINGS),
+    )
+)
 """What a converted data set has beside its images."""
 
 
@@ -71,10 +77,11 @@ def convert(
             coco = _convert(annotation_format, checked, files, staging, threads)
             link_images(files, output)
         write_hashes(sorted(files), output, threads)
-        coco.write(output / "annotations.json")
-        write_if_changed(output / "classes.txt", "\n".join(checked.classes) + "\n")
+        coco.write(output / layout.ANNOTATIONS.name)
+        classes = "\n".join(checked.classes) + "\n"
+        write_if_changed(output / layout.CLASSES.name, classes)
         report = report_of(checked)
-        write_report(report, output / "report.json")
+        write_report(report, output / layout.REPORT.name)
     counts = ", ".join(f"{name} {n}" for name, n in report["objects_by_class"].items())
     cli.log.info(
         "%d images, %d objects: %s", len(coco.images), len(coco.annotations), counts
@@ -154,7 +161,7 @@ def _assemble(checked: Checked, converted: Iterator[list[Converted]]) -> CocoFil
         for number, name in enumerate(checked.classes, 1)
     ]
     info = {"classes_sha256": classes_sha256(checked.classes)}
-    coco = CocoFile(Path("annotations.json"), [], [], categories, info)
+    coco = CocoFile(Path(layout.ANNOTATIONS.name), [], [], categories, info)
     for image_id, (one, found) in enumerate(
         zip(checked.images, converted, strict=True), 1
     ):
@@ -236,7 +243,7 @@ def link_images(files: Mapping[str, Path], output: Path) -> None:
 def _earlier_images(output: Path) -> set[str] | None:
     """Return the names of images that were converted into a folder before, if any."""
     try:
-        coco = CocoFile.read(output / "annotations.json")
+        coco = CocoFile.read(output / layout.ANNOTATIONS.name)
     except DataError:
         return None
     names = {image.get("file_name") for image in coco.images if isinstance(image, dict)}
@@ -259,4 +266,4 @@ def write_hashes(names: Sequence[str], folder: Path, threads: int) -> None:
         hashes = pool.map(lambda name: sha256_of(folder / "images" / name), names)
         writer.writerows(zip(names, hashes, strict=True))
     content = table.getvalue().encode("utf-8", "surrogateescape")
-    write_if_changed(folder / HASHES, content)
+    write_if_changed(folder / layout.PIXELS.name, content)

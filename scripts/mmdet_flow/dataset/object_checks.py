@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from mmdet_flow.dataset.coco import only_polygon, outlines
 from mmdet_flow.dataset.findings import Ledger
 from mmdet_flow.errors import did_you_mean
 from mmdet_flow.scrub import is_control
+
+if TYPE_CHECKING:
+    from shapely import Polygon
+    from shapely.geometry.base import BaseGeometry
 
 MAX_POINTS = 10_000
 """Of the outlines of one object: looking at them takes longer than their number."""
@@ -148,14 +153,48 @@ def _crosses_edge(item: AnnotatedObject, context: Context) -> Fault | None:
         return None
     # What does not overhang keeps its value to the last digit.
     cut = (x + left, y + top, width - left - right, height - top - bottom)
-    polygon = tuple(
-        min(max(value, 0.0), side - 1.0)
-        for value, side in zip(
-            item.polygon, [*context.size] * (len(item.polygon) // 2), strict=True
-        )
-    )
+    polygon = _inside(item.polygon, context.size)
     what = f"its box {_text(item)} crosses the edge of the {_size(context)} pixels"
+    if polygon is None:
+        what += ", and its polygon itself"
+        return Fault("crosses-edge", what)
     return Fault("crosses-edge", what, replace(item, bbox=cut, polygon=polygon))
+
+
+def _inside(
+    polygon: tuple[float, ...], size: tuple[int, int]
+) -> tuple[float, ...] | None:
+    """Return what of an outline is inside its image; None if it crosses itself."""
+    from shapely import clip_by_rect
+
+    if not polygon:
+        return ()
+    outline = _outline_of(polygon)
+    if not outline.is_valid:
+        return None
+    inside = _largest(clip_by_rect(outline, 0, 0, size[0] - 1, size[1] - 1))
+    whole = all(value == round(value) for value in polygon)
+    return _rounded(inside) if whole else inside
+
+
+def _outline_of(polygon: tuple[float, ...]) -> "Polygon":
+    from shapely import Polygon
+
+    return Polygon(list(zip(polygon[::2], polygon[1::2], strict=True)))
+
+
+def _largest(shape: "BaseGeometry") -> tuple[float, ...]:
+    """Return the outline of the largest part of a shape; none where it has no area."""
+    parts = getattr(shape, "geoms", [shape])
+    areas = [part for part in parts if part.geom_type == "Polygon" and part.area]
+    if not areas:
+        return ()
+    points = max(areas, key=lambda part: part.area).exterior.coords[:-1]
+    return tuple(value for point in points for value in point)
+
+
+def _rounded(polygon: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(float(round(value)) for value in polygon)
 
 
 def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -165,13 +204,21 @@ def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
 
 
 def _too_small_to_learn(item: AnnotatedObject, context: Context) -> Fault | None:
-    if context.image_size is None:
-        return None
-    scale = context.image_size / max(context.size)
-    if min(item.bbox[2:]) * scale >= 1:
+    size = context.image_size
+    if size is None or not is_below_a_pixel(item.bbox, context.size, size):
         return None
     what = f"its box {_text(item)} is below 1 pixel at image_size {context.image_size}"
     return Fault("too-small-to-learn", what)
+
+
+def is_below_a_pixel(
+    bbox: Sequence[float], size: tuple[int, int], image_size: int
+) -> bool:
+    """Whether a box has a side below a pixel once its image is resized for training.
+
+    ``size`` is that of the image; its longer side becomes ``image_size``.
+    """
+    return min(bbox[2:]) * image_size / max(size) < 1
 
 
 def _too_many_points(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -208,20 +255,17 @@ def _short_part(item: AnnotatedObject, context: Context) -> Fault | None:
 def _crossed_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
     if not item.polygon:
         return None
-    from shapely import Polygon, make_valid
+    from shapely import make_valid
 
-    outline = Polygon(list(zip(item.polygon[::2], item.polygon[1::2], strict=True)))
+    outline = _outline_of(item.polygon)
     if outline.is_valid:
         return None
     if _crosses_often(item.polygon):
         what = f"its polygon crosses itself over {MAX_CROSSINGS} times"
         return Fault("crossed-polygon", what)
-    parts = getattr(make_valid(outline), "geoms", [])
-    areas = [part for part in parts if part.geom_type == "Polygon"]
-    if not areas:
+    polygon = _rounded(_largest(make_valid(outline)))
+    if not polygon:
         return Fault("crossed-polygon", "its polygon encloses nothing")
-    points = max(areas, key=lambda part: part.area).exterior.coords[:-1]
-    polygon = tuple(float(round(value)) for point in points for value in point)
     repaired = replace(item, polygon=polygon)
     return Fault("crossed-polygon", "its polygon crosses itself", repaired)
 

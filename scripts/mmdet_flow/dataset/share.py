@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import FILES, link_images, require_own
 from mmdet_flow.errors import DataError
@@ -15,7 +15,7 @@ def share(source: Path, output: Path) -> None:
     Raises DataError when a file is not there, and UsageError where both overlap.
     """
     keep_apart(output, source)
-    coco = CocoFile.read(source / "annotations.json")
+    coco = CocoFile.read(source / layout.ANNOTATIONS.name)
     images = {
         image["file_name"]: source / "images" / image["file_name"]
         for image in coco.images

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.fields import (
     Malformed,
@@ -59,11 +59,14 @@ def split(
                 f"split {name}: is empty; {len(coco.images)} images are too few "
                 "for this share, or its list is empty"
             )
+    both = parts["train"] + parts["val"]
     with only_writer(output):
         for name, names in parts.items():
-            write_if_changed(output / f"{name}.txt", "\n".join(names) + "\n")
-            coco.subset(names).write(output / f"{name}.json")
-        coco.subset(parts["train"] + parts["val"]).write(output / "trainval.json")
+            listed = layout.fill(layout.SPLIT_LIST, split=name).name
+            write_if_changed(output / listed, "\n".join(names) + "\n")
+        for name, names in {**parts, "trainval": both}.items():
+            file = layout.fill(layout.SPLIT, split=name).name
+            coco.subset(names).write(output / file)
     cli.log.info(
         "%s", ", ".join(f"{name} {len(names)}" for name, names in parts.items())
     )

@@ -1,8 +1,8 @@
-"""What became of each detection and of each object: right, or which kind of error.
+"""What each detection and each object is: a true positive, or which type of error.
 
-Detections are matched to objects as COCO does it at an IoU of 0.5. The kinds of error
+Detections are matched to objects as COCO does it at an IoU of 0.5. The types of error
 are those of Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection
-Errors" (2020); the object that a wrong detection overlaps most decides which it is.
+Errors" (2020); the object that a false positive overlaps most decides which it is.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.metrics import MAX_DETECTIONS
 
 IOU = 0.5
-"""At least this much of a detection and its object is common, or it is wrong."""
+"""A detection with less in common with its object is a false positive."""
 
 BACKGROUND_IOU = 0.1
 """A detection that overlaps every object less is of the background."""
 
-CORRECT, IGNORED = "correct", "ignored"
+TRUE_POSITIVE, IGNORED = "true_positive", "ignored"
 CLASSIFICATION, LOCALISATION, BOTH = "classification", "localisation", "both"
 DUPLICATE, BACKGROUND, MISSED = "duplicate", "background", "missed"
 ERRORS = (CLASSIFICATION, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED)
@@ -56,11 +56,11 @@ class Assignment:
     Attributes:
         rows: the detections (COCO results); ``image`` and ``label`` (n,) their places
             among ``images`` and the classes, ``score`` (n,).
-        outcome: (n,) CORRECT, IGNORED (in a crowd) or an error.
+        outcome: (n,) TRUE_POSITIVE, IGNORED (in a crowd) or an error.
         target: (n,) the object that it matches or overlaps most, or -1; ``iou`` (n,)
             how much.
         objects: the annotations; ``object_image`` and ``object_label`` (m,).
-        state: (m,) CORRECT, IGNORED (a crowd), MISSED, or the error of the best
+        state: (m,) TRUE_POSITIVE, IGNORED (a crowd), MISSED, or the error of the best
             detection that shows this object: CLASSIFICATION or LOCALISATION.
     """
 
@@ -78,7 +78,7 @@ class Assignment:
     state: np.ndarray
 
 
-def overlap(truth: CocoFile, results: list[dict], kind: str) -> list[ImageOverlaps]:
+def overlap(truth: CocoFile, results: list[dict], iou_type: str) -> list[ImageOverlaps]:
     """Return the overlaps of each image, of its boxes ("bbox") or masks ("segm")."""
     labels = {item["id"]: index for index, item in enumerate(truth.categories)}
     by_image: dict[int, list[dict]] = {image["id"]: [] for image in truth.images}
@@ -86,13 +86,15 @@ def overlap(truth: CocoFile, results: list[dict], kind: str) -> list[ImageOverla
         by_image[row["image_id"]].append(row)
     objects = truth.objects_by_image()
     return [
-        _overlap_image(image, by_image[image["id"]], objects[image["id"]], labels, kind)
+        _overlap_image(
+            image, by_image[image["id"]], objects[image["id"]], labels, iou_type
+        )
         for image in truth.images
     ]
 
 
 def _overlap_image(
-    image: dict, rows: list[dict], objects: list[dict], labels: dict, kind: str
+    image: dict, rows: list[dict], objects: list[dict], labels: dict, iou_type: str
 ) -> ImageOverlaps:
     from pycocotools import mask as coco_mask
 
@@ -100,7 +102,7 @@ def _overlap_image(
     iou = np.zeros((len(rows), len(objects)))
     if rows and objects:
         crowd = [int(item.get("iscrowd", 0)) for item in objects]
-        if kind == "segm":
+        if iou_type == "segm":
             shapes = [item["segmentation"] for item in rows]
             areas = [to_rle(item["segmentation"], image) for item in objects]
         else:
@@ -140,18 +142,18 @@ def to_rle(segmentation: list | dict, image: dict) -> dict:
 
 
 def assign(
-    overlaps: Sequence[ImageOverlaps], lowest: np.ndarray | None = None
+    overlaps: Sequence[ImageOverlaps], thresholds: np.ndarray | None = None
 ) -> Assignment:
-    """Say what became of the detections that have at least the ``lowest`` score.
+    """Say what the detections are that reach the score threshold of their class.
 
-    ``lowest`` (classes,) has one for each class; None takes all detections.
+    ``thresholds`` (classes,) has one for each class; None takes all detections.
     """
-    parts = [_assign_image(one, lowest) for one in overlaps]
+    parts = [_assign_image(one, thresholds) for one in overlaps]
     first = np.cumsum([0, *(len(one.objects) for one in overlaps)])
     kept = [part[0] for part in parts]
 
-    def joined(position: int, kind: type) -> np.ndarray:
-        return np.concatenate([np.zeros(0, kind), *(part[position] for part in parts)])
+    def joined(position: int, dtype: type) -> np.ndarray:
+        return np.concatenate([np.zeros(0, dtype), *(part[position] for part in parts)])
 
     target = [
         np.where(part[2] < 0, -1, part[2] + start)
@@ -185,15 +187,15 @@ def _concatenate(parts) -> np.ndarray:
     return np.concatenate([np.zeros(0, int), *parts])
 
 
-def _assign_image(one: ImageOverlaps, lowest: np.ndarray | None) -> tuple:
+def _assign_image(one: ImageOverlaps, thresholds: np.ndarray | None) -> tuple:
     """Return positions of the rows kept, their outcome, target and IoU, and states."""
     scores = np.array([row["score"] for row in one.rows], float)
     kept = np.arange(len(scores))
-    if lowest is not None:
-        kept = np.flatnonzero(scores >= lowest[one.row_labels])
+    if thresholds is not None:
+        kept = np.flatnonzero(scores >= thresholds[one.row_labels])
     iou, labels = one.iou[kept], one.row_labels[kept]
     target, crowded = _match(iou, labels, one.object_labels, one.crowd)
-    outcome = np.where(target >= 0, CORRECT, "").astype("U14")
+    outcome = np.where(target >= 0, TRUE_POSITIVE, "").astype("U14")
     outcome[crowded] = IGNORED
     for row in np.flatnonzero(outcome == ""):
         outcome[row], target[row] = _name_error(
@@ -247,6 +249,6 @@ def _name_error(
 def _states(outcome: np.ndarray, target: np.ndarray, crowd: np.ndarray) -> np.ndarray:
     """Return what became of each object; its best detection comes first."""
     states = np.where(crowd, IGNORED, MISSED).astype("U14")
-    for name in (LOCALISATION, CLASSIFICATION, CORRECT):
+    for name in (LOCALISATION, CLASSIFICATION, TRUE_POSITIVE):
         states[target[outcome == name]] = name
     return states

@@ -23,20 +23,21 @@ class ClassMatches:
 
     Attributes:
         image: (n,) the image of each detection.
-        right, wrong: (T, n) whether it counts as such; neither, in a crowd.
+        matched, unmatched: (T, n) whether it is a true or a false positive; neither,
+            in a crowd.
         positives: (images,) how many objects of the class there are.
     """
 
     image: np.ndarray
-    right: np.ndarray
-    wrong: np.ndarray
+    matched: np.ndarray
+    unmatched: np.ndarray
     positives: np.ndarray
 
     def average_precision(self, weights: np.ndarray) -> np.ndarray:
         """Return the AP (T,) when each image counts as often as its weight says."""
         weight = weights[self.image]
         return average_precision(
-            self.right * weight, self.wrong * weight, self.positives @ weights
+            self.matched * weight, self.unmatched * weight, self.positives @ weights
         )
 
 
@@ -51,22 +52,25 @@ def matches_of(evaluation) -> list[ClassMatches]:
 def _join(images: Sequence[dict | None], overlaps: int) -> ClassMatches:
     positives = np.zeros(len(images))
     image, score = [np.zeros(0, int)], [np.zeros(0)]
-    right, wrong = [np.zeros((overlaps, 0), bool)], [np.zeros((overlaps, 0), bool)]
+    matched, unmatched = (
+        [np.zeros((overlaps, 0), bool)],
+        [np.zeros((overlaps, 0), bool)],
+    )
     for index, one in enumerate(images):
         if one is None:  # neither objects nor detections
             continue
         positives[index] = np.sum(np.asarray(one["gtIgnore"]) == 0)
         counts = ~one["dtIgnore"].astype(bool)
-        matched = one["dtMatches"] > 0
+        found = one["dtMatches"] > 0
         image.append(np.full(len(one["dtScores"]), index))
         score.append(np.asarray(one["dtScores"], float))
-        right.append(matched & counts)
-        wrong.append(~matched & counts)
+        matched.append(found & counts)
+        unmatched.append(~found & counts)
     order = np.argsort(-np.concatenate(score), kind="stable")
     return ClassMatches(
         np.concatenate(image)[order],
-        np.concatenate(right, 1)[:, order],
-        np.concatenate(wrong, 1)[:, order],
+        np.concatenate(matched, 1)[:, order],
+        np.concatenate(unmatched, 1)[:, order],
         positives,
     )
 

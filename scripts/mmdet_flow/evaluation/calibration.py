@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: of 100 detections of score 0.8, 80 are right."""
+"""Calibration: of 100 detections of score 0.8, 80 should be true positives."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,8 +11,8 @@ BINS = 10
 class Bin:
     """Detections whose score is from ``low`` to below ``high`` (1 is in the last).
 
-    ``score`` is their mean score and ``precision`` the share that is right; None where
-    there are none.
+    ``score`` is their mean score and ``precision`` the fraction of true
+    positives; None where there are none.
     """
 
     low: float
@@ -25,8 +25,11 @@ class Bin:
         return asdict(self)
 
 
-def reliability(score: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[Bin]:
-    """Return the reliability diagram of detections (n,) and whether each is right."""
+def reliability(score: np.ndarray, matched: np.ndarray, bins: int = BINS) -> list[Bin]:
+    """Return the reliability diagram of detections (n,).
+
+    ``matched`` (n,) says of each whether it is a true positive.
+    """
     place = _bin_of(score, bins)
     found = []
     for number in range(bins):
@@ -38,14 +41,14 @@ def reliability(score: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[
                 high=(number + 1) / bins,
                 count=count,
                 score=round(float(score[inside].mean()), 4) if count else None,
-                precision=round(float(right[inside].mean()), 4) if count else None,
+                precision=round(float(matched[inside].mean()), 4) if count else None,
             )
         )
     return found
 
 
 def expected_calibration_error(
-    score: np.ndarray, right: np.ndarray, bins: int = BINS
+    score: np.ndarray, matched: np.ndarray, bins: int = BINS
 ) -> float | None:
     """Return how far score and precision are apart, over the bins; None for nothing.
 
@@ -54,7 +57,7 @@ def expected_calibration_error(
     """
     if not len(score):
         return None
-    gaps = np.bincount(_bin_of(score, bins), weights=right - score, minlength=bins)
+    gaps = np.bincount(_bin_of(score, bins), weights=matched - score, minlength=bins)
     return round(float(np.abs(gaps).sum() / len(score)), 4)
 
 

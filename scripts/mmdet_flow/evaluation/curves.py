@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmdet_flow.evaluation.assignment import CORRECT, IGNORED, Assignment
+from mmdet_flow.evaluation.assignment import IGNORED, TRUE_POSITIVE, Assignment
 
 STEPS = 1000
 """Scores are told apart to 1 / STEPS: three digits, as thresholds are written."""
@@ -16,42 +16,46 @@ class Curve:
 
     Attributes:
         score: (n,) the scores that detections have, rounded down to three digits.
-        right, wrong: (n,) how many detections of at least this score are so.
+        true_positives, false_positives: (n,) of the detections of at least this score.
         positives: the number of objects.
     """
 
     score: np.ndarray
-    right: np.ndarray
-    wrong: np.ndarray
+    true_positives: np.ndarray
+    false_positives: np.ndarray
     positives: int
 
     @property
+    def detections(self) -> np.ndarray:
+        return self.true_positives + self.false_positives
+
+    @property
     def precision(self) -> np.ndarray:
-        return self.right / np.maximum(self.right + self.wrong, 1)
+        return self.true_positives / np.maximum(self.detections, 1)
 
     @property
     def recall(self) -> np.ndarray:
         """NaN where there is no object."""
         if not self.positives:
             return np.full(len(self.score), np.nan)
-        return self.right / self.positives
+        return self.true_positives / self.positives
 
     @property
     def f1(self) -> np.ndarray:
         """The harmonic mean of precision and recall."""
         if not self.positives:
             return np.full(len(self.score), np.nan)
-        return 2 * self.right / (self.right + self.wrong + self.positives)
+        return 2 * self.true_positives / (self.detections + self.positives)
 
 
-def curve(score: np.ndarray, right: np.ndarray, positives: int) -> Curve:
-    """Return the curve of detections (n,) and whether each is right (n,)."""
+def curve(score: np.ndarray, matched: np.ndarray, positives: int) -> Curve:
+    """Return the curve of detections (n,) and whether each is a true positive (n,)."""
     # What a double lacks of a decimal number must not cost a step.
     steps = np.floor(score * STEPS + 1e-9).astype(int)
     levels, place = np.unique(-steps, return_inverse=True)
     total = np.bincount(place, minlength=len(levels)).cumsum()
-    good = np.bincount(place[right], minlength=len(levels)).cumsum()
-    return Curve(-levels / STEPS, good, total - good, positives)
+    true = np.bincount(place[matched], minlength=len(levels)).cumsum()
+    return Curve(-levels / STEPS, true, total - true, positives)
 
 
 def curve_of(assignment: Assignment, label: int | None = None) -> Curve:
@@ -63,7 +67,7 @@ def curve_of(assignment: Assignment, label: int | None = None) -> Curve:
         wanted &= assignment.object_label == label
     return curve(
         assignment.score[counted],
-        assignment.outcome[counted] == CORRECT,
+        assignment.outcome[counted] == TRUE_POSITIVE,
         int(wanted.sum()),
     )
 
@@ -79,21 +83,21 @@ def point(curve: Curve, index: int) -> dict[str, float]:
 
 
 def best_f1(curve: Curve) -> dict[str, float] | None:
-    """Return the point of the highest F1; None where nothing right was found."""
-    if not curve.positives or not curve.right.any():
+    """Return the point of the highest F1; None without a true positive."""
+    if not curve.positives or not curve.true_positives.any():
         return None
     return point(curve, int(curve.f1.argmax()))
 
 
 def at_recall(curve: Curve, wanted: float) -> dict[str, float] | None:
-    """Return the point of the highest score that finds this share of the objects."""
+    """Return the point of the highest score that reaches this recall."""
     reached = np.flatnonzero(curve.recall >= wanted)
     return point(curve, int(reached[0])) if len(reached) else None
 
 
 def at_precision(curve: Curve, wanted: float) -> dict[str, float] | None:
-    """Return the point that finds most while this share of what it keeps is right."""
+    """Return the point of the highest recall with at least this precision."""
     if not curve.positives:
         return None
-    reached = np.flatnonzero((curve.precision >= wanted) & (curve.right > 0))
+    reached = np.flatnonzero((curve.precision >= wanted) & (curve.true_positives > 0))
     return point(curve, int(reached[-1])) if len(reached) else None

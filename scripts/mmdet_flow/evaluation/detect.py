@@ -29,7 +29,7 @@ class Found:
     rows: list[dict]
     model_sha256: str | None = None
 
-    def kinds(self, truth: CocoFile) -> list[str]:
+    def iou_types(self, truth: CocoFile) -> list[str]:
         """Return what can be measured: "bbox", and "segm" where both have masks."""
         masks = self.rows and all(
             isinstance(row.get("segmentation"), dict) for row in self.rows
@@ -61,8 +61,8 @@ def detect(
         batch = truth.images[start : start + BATCH]
         pixels = [read_image(images / image["file_name"])[1] for image in batch]
         for image, found in zip(batch, detector.predict(pixels), strict=True):
-            kinds = to_coco_results(image["id"], found, categories)
-            rows += kinds["segm"] or kinds["bbox"]
+            rows_of = to_coco_results(image["id"], found, categories)
+            rows += rows_of["segm"] or rows_of["bbox"]
     return Found(rows, detector.meta["model_sha256"])
 
 
@@ -87,7 +87,7 @@ def read_detections(path: Path, truth: CocoFile) -> Found:
         try:
             _require_values(row, sizes[row["image_id"]])
         except Malformed as error:
-            raise DataError(f"{path}, row {number}: {error}; mend it") from None
+            raise DataError(f"{path}, row {number}: {error}; correct it") from None
     return Found(rows)
 
 

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation import plots
 from mmdet_flow.evaluation.assignment import (
-    CORRECT,
     ERRORS,
     IGNORED,
     IOU,
+    TRUE_POSITIVE,
     Assignment,
     assign,
     overlap,
 )
 from mmdet_flow.evaluation.bootstrap import LEVEL, intervals
 from mmdet_flow.evaluation.calibration import expected_calibration_error, reliability
-from mmdet_flow.evaluation.confusion import NOTHING, confusion_matrix
+from mmdet_flow.evaluation.confusion import BACKGROUND, confusion_matrix
 from mmdet_flow.evaluation.curves import Curve, best_f1, curve_of
 from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.error_types import costs, count_errors
@@ -42,23 +42,23 @@ def evaluate(
 ) -> None:
     """Write all figures and pictures into the folder ``output``.
 
-    ``scores`` are the lowest ones for what depends on a choice: confusion matrix, kinds
-    of error, and images. All others look at every detection.
+    ``scores`` are the thresholds of what depends on them: confusion matrix, types of
+    error, and images. All others look at every detection.
     """
     classes = truth.classes
-    lowest = scores.of_each_class(classes, found.model_sha256)
+    thresholds = scores.of_each_class(classes, found.model_sha256)
     measured, ranges = _measure(truth, found, samples)
-    kind = found.kinds(truth)[-1]
-    overlaps = overlap(truth, found.rows, kind)
-    every, kept = assign(overlaps), assign(overlaps, lowest)
-    write_coco_results(output / "detections.json", found.rows)
+    iou_type = found.iou_types(truth)[-1]
+    overlaps = overlap(truth, found.rows, iou_type)
+    every, kept = assign(overlaps), assign(overlaps, thresholds)
+    write_coco_results(output / layout.DETECTIONS.name, found.rows)
     figures = {
         "images": len(truth.images),
         "metrics": measured,
         "intervals": {"level": LEVEL, "samples": samples, **ranges},
-        "kind": kind,
+        "iou_type": iou_type,
         "iou": IOU,
-        "scores": dict(zip(classes, lowest.tolist(), strict=True)),
+        "scores": dict(zip(classes, thresholds.tolist(), strict=True)),
         "at_scores": _at_scores(kept, classes),
         "curves": _write_curves(every, classes, output),
         "calibration": _write_calibration(every, classes, output),
@@ -67,38 +67,38 @@ def evaluate(
     _write_confusion(kept, classes, output)
     _write_images(kept, output)
     _write_label_errors(kept, classes, output)
-    write_if_changed(output / "metrics.csv", metrics_csv(measured, ranges))
-    write_json(output / "metrics.json", figures)
-    for kind, values in measured.items():
-        cli.log.info("%s mAP %s, mAP_50 %s", kind, values["mAP"], values["mAP_50"])
+    write_if_changed(output / layout.METRICS_TABLE.name, metrics_csv(measured, ranges))
+    write_json(output / layout.METRICS.name, figures)
+    for iou_type, values in measured.items():
+        cli.log.info("%s mAP %s, mAP_50 %s", iou_type, values["mAP"], values["mAP_50"])
 
 
 def _measure(truth: CocoFile, found: Found, samples: int) -> tuple[dict, dict]:
     """Return the metrics of boxes and masks, and their intervals."""
     measured, ranges = {}, {}
-    for kind in found.kinds(truth):
-        evaluation = evaluate_coco(truth, found.rows, kind)
-        measured[kind] = summary(evaluation, truth.classes)
+    for iou_type in found.iou_types(truth):
+        evaluation = evaluate_coco(truth, found.rows, iou_type)
+        measured[iou_type] = summary(evaluation, truth.classes)
         if samples:
-            ranges[kind] = intervals(evaluation, truth.classes, samples)
+            ranges[iou_type] = intervals(evaluation, truth.classes, samples)
     return measured, ranges
 
 
 def metrics_csv(measured: dict[str, dict], ranges: dict[str, dict]) -> str:
     """Return a row for each figure, with its interval where there is one."""
     rows = []
-    for kind, values in measured.items():
-        limits = ranges.get(kind, {})
+    for iou_type, values in measured.items():
+        limits = ranges.get(iou_type, {})
         for name in METRICS:
-            rows.append((kind, "", name, values[name], limits.get(name)))
+            rows.append((iou_type, "", name, values[name], limits.get(name)))
         for label, own in values["per_class_metrics"].items():
             for name in METRICS:
                 known = limits.get("per_class", {}).get(label)
                 rows.append(
-                    (kind, label, name, own[name], known if name == "mAP" else None)
+                    (iou_type, label, name, own[name], known if name == "mAP" else None)
                 )
     return to_csv(
-        ("kind", "class", "metric", "value", "low", "high"),
+        ("iou_type", "class", "metric", "value", "low", "high"),
         ((*row, *(limits or ("", ""))) for *row, limits in rows),
     )
 
@@ -110,43 +110,42 @@ def _at_scores(kept: Assignment, classes: Sequence[str]) -> dict:
 
 
 def _totals(curve: Curve) -> dict:
-    right = int(curve.right[-1]) if len(curve.right) else 0
-    wrong = int(curve.wrong[-1]) if len(curve.wrong) else 0
+    tp = int(curve.true_positives[-1]) if len(curve.score) else 0
+    fp = int(curve.false_positives[-1]) if len(curve.score) else 0
     return {
         "objects": curve.positives,
-        "right": right,
-        "wrong": wrong,
-        "precision": _share(right, right + wrong) if curve.positives else None,
-        "recall": _share(right, curve.positives),
-        "f1": _share(2 * right, right + wrong + curve.positives)
-        if curve.positives
-        else None,
+        "true_positives": tp,
+        "false_positives": fp,
+        "precision": _ratio(tp, tp + fp) if curve.positives else None,
+        "recall": _ratio(tp, curve.positives),
+        "f1": _ratio(2 * tp, tp + fp + curve.positives) if curve.positives else None,
     }
 
 
-def _share(part: int, whole: int) -> float | None:
+def _ratio(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
 def _write_curves(every: Assignment, classes: Sequence[str], output: Path) -> dict:
     """Write the curves; return the point of the best F1 of each class."""
     curves = {name: curve_of(every, label) for label, name in enumerate(classes)}
-    header = ("class", "score", "right", "wrong", "precision", "recall", "f1")
+    header = ("class", "score", "true_positives", "false_positives")
+    header += ("precision", "recall", "f1")
     rows = (
         (name, *values)
         for name, one in curves.items()
         for values in zip(
             one.score,
-            one.right,
-            one.wrong,
+            one.true_positives,
+            one.false_positives,
             _rounded(one.precision),
             _rounded(one.recall),
             _rounded(one.f1),
             strict=True,
         )
     )
-    write_if_changed(output / "curves.csv", to_csv(header, rows))
-    plots.plot_curves(curves, output / "curves.png")
+    write_if_changed(output / layout.SCORE_CURVES.name, to_csv(header, rows))
+    plots.plot_curves(curves, output / layout.SCORE_CURVES_PLOT.name)
     return {name: best_f1(one) for name, one in curves.items()}
 
 
@@ -160,14 +159,14 @@ def _write_calibration(every: Assignment, classes: Sequence[str], output: Path) 
     groups = {ALL: counted}
     for label, name in enumerate(classes):
         groups[name] = counted & (every.label == label)
-    right = every.outcome == CORRECT
-    bins = {name: reliability(every.score[g], right[g]) for name, g in groups.items()}
+    matched = every.outcome == TRUE_POSITIVE
+    bins = {name: reliability(every.score[g], matched[g]) for name, g in groups.items()}
     rows = [(name, *one.row().values()) for name, own in bins.items() for one in own]
     header = ("class", "low", "high", "count", "score", "precision")
-    write_if_changed(output / "calibration.csv", to_csv(header, rows))
-    plots.plot_calibration(bins[ALL], output / "calibration.png")
+    write_if_changed(output / layout.CALIBRATION.name, to_csv(header, rows))
+    plots.plot_calibration(bins[ALL], output / layout.CALIBRATION_PLOT.name)
     return {
-        name: expected_calibration_error(every.score[g], right[g])
+        name: expected_calibration_error(every.score[g], matched[g])
         for name, g in groups.items()
     }
 
@@ -175,13 +174,13 @@ def _write_calibration(every: Assignment, classes: Sequence[str], output: Path) 
 def _write_errors(
     every: Assignment, kept: Assignment, classes: Sequence[str], output: Path
 ) -> dict:
-    """Write the kinds of error; return how many there are and what they cost."""
+    """Write the types of error; return how many there are and what they cost."""
     counts = count_errors(kept, len(classes))
     cost = costs(every, len(classes))
     rows = [(name, *counts[name], counts[name].sum(), cost[name]) for name in ERRORS]
     header = ("error", *classes, ALL, "mAP_50_lost")
-    write_if_changed(output / "errors.csv", to_csv(header, rows))
-    plots.plot_errors(counts, cost, classes, output / "errors.png")
+    write_if_changed(output / layout.ERRORS.name, to_csv(header, rows))
+    plots.plot_errors(counts, cost, classes, output / layout.ERRORS_PLOT.name)
     return {
         name: {"count": int(counts[name].sum()), "mAP_50_lost": cost[name]}
         for name in ERRORS
@@ -190,25 +189,25 @@ def _write_errors(
 
 def _write_confusion(kept: Assignment, classes: Sequence[str], output: Path) -> None:
     matrix = confusion_matrix(kept, len(classes))
-    names = (*classes, NOTHING)
+    names = (*classes, BACKGROUND)
     rows = [(name, *row) for name, row in zip(names, matrix, strict=True)]
     write_if_changed(
-        output / "confusion.csv", to_csv(("annotated \\ found", *names), rows)
+        output / layout.CONFUSION.name, to_csv(("annotated \\ predicted", *names), rows)
     )
-    plots.plot_confusion(matrix, names, output / "confusion.png")
+    plots.plot_confusion(matrix, names, output / layout.CONFUSION_PLOT.name)
 
 
 def _write_images(kept: Assignment, output: Path) -> None:
     rows = [result.row() for result in image_results(kept)]
     header = list(rows[0]) if rows else ["file"]
     body = (row.values() for row in rows)
-    write_if_changed(output / "images.csv", to_csv(header, body))
+    write_if_changed(output / layout.IMAGE_RESULTS.name, to_csv(header, body))
 
 
 def _write_label_errors(kept: Assignment, classes: Sequence[str], output: Path) -> None:
-    header = ("file", "suspicion", "score", "found", "annotated", "iou", *"xywh")
+    header = ("file", "suspicion", "score", "predicted", "annotated", "iou", *"xywh")
     rows = [one.row_of(classes) for one in label_errors(kept)]
-    write_if_changed(output / "label_errors.csv", to_csv(header, rows))
+    write_if_changed(output / layout.LABEL_ERRORS.name, to_csv(header, rows))
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Iterable]) -> str:

@@ -49,8 +49,8 @@ def gallery(
     truth: CocoFile, found: Found, scores: Scores, images: Path, title: str
 ) -> Gallery:
     """Return the gallery of a data set, whose images are in the folder ``images``."""
-    lowest = scores.of_each_class(truth.classes, found.model_sha256)
-    kind = found.kinds(truth)[-1]
-    kept = assign(overlap(truth, found.rows, kind), lowest)
-    page = Page(title, Drawings(truth.classes, kind, kept), lowest, images)
+    thresholds = scores.of_each_class(truth.classes, found.model_sha256)
+    iou_type = found.iou_types(truth)[-1]
+    kept = assign(overlap(truth, found.rows, iou_type), thresholds)
+    page = Page(title, Drawings(truth.classes, iou_type, kept), thresholds, images)
     return Gallery(page, image_results(kept), label_errors(kept))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow.evaluation.assignment import CORRECT, IOU
+from mmdet_flow.evaluation.assignment import IOU, TRUE_POSITIVE
 from mmdet_flow.evaluation.label_errors import LabelError
 from mmdet_flow.evaluation.per_image import ImageResult
 from mmdet_flow.evaluation.shapes import DESCRIPTIONS, LEGEND, Drawings, jpeg_of
@@ -19,13 +19,13 @@ class Page:
     """What all parts of a page share.
 
     Attributes:
-        lowest: (classes,) the scores kept.
+        thresholds: (classes,) of the scores.
         images: the folder of the images.
     """
 
     title: str
     drawings: Drawings
-    lowest: np.ndarray
+    thresholds: np.ndarray
     images: Path
 
     def html(
@@ -36,7 +36,7 @@ class Page:
             "gallery.html",
             title=self.title,
             about=self._about(len(results)),
-            kinds=LEGEND,
+            colours=LEGEND,
             classes=self.drawings.classes,
             errors=_counted_errors(results),
             candidates=map(self._candidate, candidates),
@@ -50,19 +50,21 @@ class Page:
         which = f"all {total}" if shown == total else f"the worst {shown} of {total}"
         scores = ", ".join(
             f"{name} {value:g}"
-            for name, value in zip(drawn.classes, self.lowest, strict=True)
+            for name, value in zip(drawn.classes, self.thresholds, strict=True)
         )
-        what = {"bbox": "box", "segm": "mask"}[drawn.kind]
+        what = {"bbox": "box", "segm": "mask"}[drawn.iou_type]
         return (
-            f"Shown: {which} images, the worst first. A detection is right if its "
-            f"{what} and that of an object of its class have an IoU of {IOU} or more. "
-            f"Lowest scores kept: {scores}."
+            f"Shown: {which} images, the worst first. A detection is a true positive "
+            f"if its {what} and that of an object of its class have an IoU of {IOU} or "
+            f"more. "
+            f"Score thresholds: {scores}."
         )
 
     def _card(self, result: ImageResult) -> dict:
         told = (
-            f"{result.objects} annotated, {result.right} right, {result.wrong} wrong, "
-            f"{result.not_found} not found"
+            f"{result.objects} annotated, {result.true_positives} true positives, "
+            f"{result.false_positives} false positives, "
+            f"{result.false_negatives} false negatives"
         )
         picture = jpeg_of(self.images / result.file)
         return {
@@ -74,7 +76,7 @@ class Page:
 
     def _candidate(self, one: LabelError) -> dict:
         classes = self.drawings.classes
-        told = f"found {classes[one.found]} {one.score:.2f}"
+        told = f"predicted {classes[one.predicted]} {one.score:.2f}"
         if one.annotated is not None:
             told += f", annotated {classes[one.annotated]}"
         return {
@@ -89,5 +91,5 @@ def _counted_errors(results: Sequence[ImageResult]) -> list[tuple[str, str]]:
     """Return what the page can be filtered by: name and text."""
     counts = Counter()
     for result in results:
-        counts.update({CORRECT: result.right, **result.errors})
+        counts.update({TRUE_POSITIVE: result.true_positives, **result.errors})
     return [(name, f"{text} ({counts[name]})") for name, text in DESCRIPTIONS.items()]

@@ -1,4 +1,8 @@
-"""Candidates for errors in the annotations: the model is sure, and they disagree."""
+"""Candidates for errors in the annotations: the model is sure, and they disagree.
+
+Overlooked, swapped and badly located are the label errors of Tkachenko et al.,
+"ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection Data" (2023).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +12,8 @@ import numpy as np
 from mmdet_flow.evaluation.assignment import (
     BACKGROUND,
     CLASSIFICATION,
-    CORRECT,
     LOCALISATION,
+    TRUE_POSITIVE,
     Assignment,
 )
 
@@ -17,19 +21,19 @@ CONFIDENT = 0.5
 """The model is sure of a detection of at least this score."""
 
 SUSPICIONS = {
-    BACKGROUND: "not annotated?",
-    CLASSIFICATION: "wrong class?",
-    LOCALISATION: "wrong place?",
+    BACKGROUND: "overlooked?",
+    CLASSIFICATION: "swapped class?",
+    LOCALISATION: "badly located?",
 }
 
 
 @dataclass(frozen=True)
 class LabelError:
-    """A detection that may be right where the annotation is wrong.
+    """A detection that speaks against the annotation.
 
     Attributes:
         row: its position in the assignment; ``image`` that of its image.
-        found, annotated: positions in the class list; ``annotated`` may be None.
+        predicted, annotated: positions in the class list; ``annotated`` may be None.
         bbox: of the detection, x, y, width, height in pixels.
     """
 
@@ -38,7 +42,7 @@ class LabelError:
     file: str
     error: str
     score: float
-    found: int
+    predicted: int
     annotated: int | None
     iou: float
     bbox: list[float]
@@ -51,7 +55,7 @@ class LabelError:
         """Return the row of a table."""
         annotated = "" if self.annotated is None else classes[self.annotated]
         return (
-            *(self.file, self.suspicion, round(self.score, 4), classes[self.found]),
+            *(self.file, self.suspicion, round(self.score, 4), classes[self.predicted]),
             *(annotated, round(self.iou, 4), *(round(v, 1) for v in self.bbox)),
         )
 
@@ -62,7 +66,7 @@ def label_errors(kept: Assignment) -> list[LabelError]:
     An object that another detection confirms is none.
     """
     suspect = np.isin(kept.outcome, list(SUSPICIONS)) & (kept.score >= CONFIDENT)
-    confirmed = np.flatnonzero(kept.state == CORRECT)
+    confirmed = np.flatnonzero(kept.state == TRUE_POSITIVE)
     suspect &= ~np.isin(kept.target, confirmed)
     rows = np.flatnonzero(suspect)
     rows = rows[np.argsort(-kept.score[rows], kind="stable")]
@@ -77,7 +81,7 @@ def _label_error(kept: Assignment, row: int) -> LabelError:
         file=kept.images[image]["file_name"],
         error=str(kept.outcome[row]),
         score=float(kept.score[row]),
-        found=int(kept.label[row]),
+        predicted=int(kept.label[row]),
         annotated=int(kept.object_label[target]) if target >= 0 else None,
         iou=float(kept.iou[row]),
         bbox=kept.rows[row]["bbox"],

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmdet_flow.contents import Figures
 from mmdet_flow.dataset.coco import CocoFile
 
-METRICS = (
-    *("mAP", "mAP_50", "mAP_75", "mAP_small", "mAP_medium", "mAP_large"),
-    *("AR_1", "AR_10", "AR_100", "AR_small", "AR_medium", "AR_large"),
-)
-"""The twelve figures of COCO in their order; AR_n with n detections an image."""
+METRICS = tuple(Figures.__annotations__)
+"""The names of the twelve figures of COCO, in their order."""
 
 MAX_DETECTIONS = 100
 """Of one class in one image, as in COCO."""
@@ -21,24 +19,24 @@ SIZES = ("all", "small", "medium", "large")
 RECALLS = np.linspace(0, 1, 101)
 
 
-def measure(truth: CocoFile, results: list[dict], kind: str) -> dict:
+def measure(truth: CocoFile, results: list[dict], iou_type: str) -> dict:
     """Return the COCO metrics of results; None where there is no ground truth.
 
-    ``kind`` is "bbox" or "segm". Average precision is over IoU 0.50 to 0.95, of at
+    ``iou_type`` is "bbox" or "segm". Average precision is over IoU 0.50 to 0.95, of at
     most 100 detections of a class in an image (Lin et al., "Microsoft COCO", 2014).
     ``per_class`` has the mAP of each class and ``per_class_metrics`` all figures.
     """
-    return summary(evaluate_coco(truth, results, kind), truth.classes)
+    return summary(evaluate_coco(truth, results, iou_type), truth.classes)
 
 
-def evaluate_coco(truth: CocoFile, results: list[dict], kind: str):
+def evaluate_coco(truth: CocoFile, results: list[dict], iou_type: str):
     """Return pycocotools' evaluation, accumulated and summarized."""
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
         coco = _to_coco(truth)
-        found = _to_found(coco, results, kind)
-        evaluation = COCOeval(coco, found, kind)
+        found = _to_found(coco, results, iou_type)
+        evaluation = COCOeval(coco, found, iou_type)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -56,22 +54,22 @@ def summary(evaluation, classes: Sequence[str]) -> dict:
 
 
 def average_precision(
-    right: np.ndarray, wrong: np.ndarray, positives: float
+    matched: np.ndarray, unmatched: np.ndarray, positives: float
 ) -> np.ndarray:
     """Return the average precision (T,) of detections, highest score first.
 
-    ``right`` and ``wrong`` (T, n) say how often each detection counts as such at each
-    of T overlaps; ``positives`` is the number of objects. Interpolated at 101 recalls
-    as in COCO; NaN without objects.
+    ``matched`` and ``unmatched`` (T, n) say how often each detection counts as a true
+    or a false positive at each of T overlaps; ``positives`` is the number of objects.
+    Interpolated at 101 recalls as in COCO; NaN without objects.
     """
     if positives <= 0:
-        return np.full(len(right), np.nan)
-    right, wrong = right.cumsum(1), wrong.cumsum(1)
-    precision = right / np.maximum(right + wrong, np.spacing(1))
+        return np.full(len(matched), np.nan)
+    matched, unmatched = matched.cumsum(1), unmatched.cumsum(1)
+    precision = matched / np.maximum(matched + unmatched, np.spacing(1))
     # The best precision at this recall or a higher one.
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     precision = np.pad(precision, ((0, 0), (0, 1)))
-    reached = [np.searchsorted(row / positives, RECALLS) for row in right]
+    reached = [np.searchsorted(row / positives, RECALLS) for row in matched]
     return np.take_along_axis(precision, np.array(reached), axis=1).mean(1)
 
 
@@ -99,7 +97,7 @@ def _to_coco(truth: CocoFile):
     return coco
 
 
-def _to_found(coco, results: list[dict], kind: str):
+def _to_found(coco, results: list[dict], iou_type: str):
     if not results:
         from pycocotools.coco import COCO
 
@@ -109,7 +107,7 @@ def _to_found(coco, results: list[dict], kind: str):
         return found
     # Sizes are areas: of a mask not that of its box, which would be taken if it were
     # there; of a box not that of the mask.
-    left_out = "bbox" if kind == "segm" else "segmentation"
+    left_out = "bbox" if iou_type == "segm" else "segmentation"
     rows = [{k: v for k, v in row.items() if k != left_out} for row in results]
     return coco.loadRes(rows)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmdet_flow.evaluation.assignment import (
-    CORRECT,
     ERRORS,
     IGNORED,
     MISSED,
+    TRUE_POSITIVE,
     Assignment,
 )
 
@@ -20,7 +20,7 @@ class ImageResult:
 
     Attributes:
         index: place among the images of the assignment.
-        errors: errors by kind; missed are the objects that nothing shows.
+        errors: by type; missed are the objects that nothing shows.
         f1: None where there is neither object nor detection.
     """
 
@@ -28,21 +28,21 @@ class ImageResult:
     file: str
     objects: int
     detections: int
-    right: int
+    true_positives: int
     errors: dict[str, int]
 
     @property
-    def wrong(self) -> int:
-        return self.detections - self.right
+    def false_positives(self) -> int:
+        return self.detections - self.true_positives
 
     @property
-    def not_found(self) -> int:
-        return self.objects - self.right
+    def false_negatives(self) -> int:
+        return self.objects - self.true_positives
 
     @property
     def f1(self) -> float | None:
         total = self.objects + self.detections
-        return round(2 * self.right / total, 4) if total else None
+        return round(2 * self.true_positives / total, 4) if total else None
 
     def row(self) -> dict:
         """Return the row of a table."""
@@ -50,9 +50,9 @@ class ImageResult:
             "file": self.file,
             "objects": self.objects,
             "detections": self.detections,
-            "right": self.right,
-            "wrong": self.wrong,
-            "not_found": self.not_found,
+            "true_positives": self.true_positives,
+            "false_positives": self.false_positives,
+            "false_negatives": self.false_negatives,
             "f1": self.f1,
             **self.errors,
         }
@@ -69,7 +69,7 @@ def image_results(assignment: Assignment) -> list[ImageResult]:
 
     objects = count(assignment.object_image, wanted)
     detections = count(assignment.image, counted)
-    right = count(assignment.image, assignment.outcome == CORRECT)
+    matched = count(assignment.image, assignment.outcome == TRUE_POSITIVE)
     errors = [Counter() for _ in range(number)]
     for image, name in zip(assignment.image, assignment.outcome, strict=True):
         errors[image][str(name)] += 1
@@ -81,7 +81,7 @@ def image_results(assignment: Assignment) -> list[ImageResult]:
             file=image["file_name"],
             objects=int(objects[index]),
             detections=int(detections[index]),
-            right=int(right[index]),
+            true_positives=int(matched[index]),
             errors={name: errors[index][name] for name in ERRORS},
         )
         for index, image in enumerate(assignment.images)
@@ -91,4 +91,4 @@ def image_results(assignment: Assignment) -> list[ImageResult]:
 
 def _quality(result: ImageResult) -> tuple:
     f1 = 1.0 if result.f1 is None else result.f1
-    return f1, -result.wrong - result.not_found, result.file
+    return f1, -result.false_positives - result.false_negatives, result.file

@@ -26,7 +26,9 @@ def plot_curves(curves: Mapping[str, Curve], path: Path) -> None:
         if best := best_f1(curve):
             right.plot(best["score"], best["f1"], "o", color=style["color"])
     left.set(title="precision over recall", xlabel="recall", ylabel="precision")
-    right.set(title="F1 over the lowest score kept", xlabel="score", ylabel="F1")
+    right.set(
+        title="F1 over the score threshold", xlabel="score threshold", ylabel="F1"
+    )
     for axis in (left, right):
         axis.set(xlim=(0, 1), ylim=(0, 1.02))
         axis.grid(alpha=0.3)
@@ -36,19 +38,19 @@ def plot_curves(curves: Mapping[str, Curve], path: Path) -> None:
 
 
 def plot_calibration(bins: Sequence[Bin], path: Path) -> None:
-    """Draw the share of right detections, and how many there are, by score."""
+    """Draw the reliability diagram: the precision of detections by score."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     filled = [one for one in bins if one.count]
-    left.plot((0, 1), (0, 1), "--", color="grey", label="perfect")
+    left.plot((0, 1), (0, 1), "--", color="grey", label="perfectly calibrated")
     left.plot(
         [one.score for one in filled], [one.precision for one in filled], "o-",
         label="this model",
     )  # fmt: skip
     left.set(
-        title="do scores mean what they say?", xlabel="score", ylabel="share right",
+        title="reliability diagram", xlabel="score", ylabel="precision",
         xlim=(0, 1), ylim=(0, 1.02),
     )  # fmt: skip
     left.legend()
@@ -69,7 +71,7 @@ def plot_errors(
     classes: Sequence[str],
     path: Path,
 ) -> None:
-    """Draw how many errors of each kind there are, by class, and what they cost."""
+    """Draw how many errors of each type there are, by class, and what they cost."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.5), layout="constrained")
@@ -80,9 +82,9 @@ def plot_errors(
         values = np.array([counts[error][label] for error in names])
         left.barh(names, values, left=start, color=f"C{label % 10}", label=name)
         start = start + values
-    left.set(title="errors at the lowest score kept", xlabel="count")
+    left.set(title="errors at the score thresholds", xlabel="count")
     right.barh(names, [cost[error] or 0 for error in names], color="grey")
-    right.set(title="mAP at IoU 0.5 that each kind costs", xlabel="mAP_50")
+    right.set(title="mAP at IoU 0.5 that each type costs", xlabel="mAP_50")
     for axis in (left, right):
         axis.invert_yaxis()
         axis.grid(alpha=0.3, axis="x")
@@ -92,24 +94,24 @@ def plot_errors(
 
 
 def plot_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
-    """Draw the confusion matrix; the shade is the share of the row."""
+    """Draw the confusion matrix; the shade is the fraction of the row."""
     from matplotlib.figure import Figure
 
     side = min(11, 3 + 0.6 * len(names))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axis = figure.subplots()
-    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    picture = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    fraction = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    picture = axis.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
     places = range(len(names))
     axis.set_xticks(places, names, rotation=45, ha="right", parse_math=False)
     axis.set_yticks(places, names, parse_math=False)
-    axis.set(xlabel="found", ylabel="annotated", title="which is taken for which")
+    axis.set(xlabel="predicted", ylabel="annotated", title="confusion matrix")
     if len(names) <= MANY:
         for row, column in np.ndindex(matrix.shape):
-            shade = "white" if share[row, column] > 0.5 else "black"
+            shade = "white" if fraction[row, column] > 0.5 else "black"
             text = str(matrix[row, column])
             axis.text(column, row, text, ha="center", va="center", color=shade)
-    figure.colorbar(picture, label="share of the annotated", shrink=0.7)
+    figure.colorbar(picture, label="fraction of the annotated", shrink=0.7)
     save_figure(figure, path)
 
 

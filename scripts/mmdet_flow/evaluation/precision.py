@@ -26,7 +26,7 @@ TIMED, ROUNDS = 48, 5
 """Images that are timed, all in memory, and how often."""
 
 SCORE = 0.3
-"""The lowest score of the objects that images are timed with."""
+"""The score threshold that images are timed with."""
 
 GAIN = 1.05
 """Another precision must be faster than fp32 by this factor to be worth its loss."""
@@ -49,7 +49,7 @@ class Trial:
     Attributes:
         images: the folder of the images of ``truth`` and ``calibration``.
         calibration: images of COCO that set the ranges of int8.
-        score: the lowest of the objects that images are timed with.
+        score: the threshold that images are timed with.
     """
 
     checkpoint: Path
@@ -109,10 +109,11 @@ class Trial:
         results: dict[str, list[dict]] = {"bbox": [], "segm": []}
         detections = _detect(detector, self._read(self.truth.images))
         for image, found in zip(self.truth.images, detections, strict=True):
-            for kind, rows in to_coco_results(image["id"], found, categories).items():
-                results[kind] += rows
-        kind = "segm" if results["segm"] and self.truth.has_polygons else "bbox"
-        return measure(self.truth, results[kind], kind)["mAP"]
+            by_type = to_coco_results(image["id"], found, categories)
+            for iou_type, rows in by_type.items():
+                results[iou_type] += rows
+        iou_type = "segm" if results["segm"] and self.truth.has_polygons else "bbox"
+        return measure(self.truth, results[iou_type], iou_type)["mAP"]
 
     def _speed(self, detector) -> float:
         """Return images per second, the median of some rounds after a short one."""

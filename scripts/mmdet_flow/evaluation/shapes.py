@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mmdet_flow.evaluation.assignment import (
-    CORRECT,
     IGNORED,
     MISSED,
+    TRUE_POSITIVE,
     Assignment,
     to_rle,
 )
@@ -26,12 +26,12 @@ MARGIN = 0.5
 
 TRUTH, FOUND = "truth", "found"
 DESCRIPTIONS = {
-    CORRECT: "right",
-    "classification": "wrong class",
-    "localisation": "wrong place",
-    "both": "wrong class and place",
-    "duplicate": "found twice",
-    "background": "nothing there",
+    TRUE_POSITIVE: "true positive",
+    "classification": "classification error",
+    "localisation": "localisation error",
+    "both": "both errors",
+    "duplicate": "duplicate",
+    "background": "background",
     MISSED: "missed",
 }
 LEGEND = (
@@ -90,10 +90,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Drawings:
-    """The drawings of what one model found; ``kind`` is "bbox" or "segm"."""
+    """The drawings of what one model found; ``iou_type`` is "bbox" or "segm"."""
 
     classes: Sequence[str]
-    kind: str
+    iou_type: str
     kept: Assignment
 
     def whole(self, index: int, told: str, jpeg: bytes | None = None) -> Drawing:
@@ -129,7 +129,7 @@ class Drawings:
             TRUTH,
             MISSED if missed else "",
             str(label),
-            outline(item, kept.images[kept.object_image[row]], self.kind),
+            outline(item, kept.images[kept.object_image[row]], self.iou_type),
             f"{text}, missed" if missed else text,
             self.classes[label] if missed else "",
             *_corner(item["bbox"], below=False),
@@ -155,11 +155,11 @@ class Drawings:
             FOUND,
             outcome,
             labels,
-            outline(item, kept.images[kept.image[row]], self.kind),
+            outline(item, kept.images[kept.image[row]], self.iou_type),
             text,
             name,
-            # Names of errors leave those of what is right readable.
-            *_corner(item["bbox"], below=outcome != CORRECT),
+            # Names of errors leave those of true positives readable.
+            *_corner(item["bbox"], below=outcome != TRUE_POSITIVE),
         )
 
 
@@ -169,10 +169,10 @@ def _corner(bbox: Sequence[float], below: bool) -> tuple[int, int, bool]:
     return round(max(x, 0)), round(max(y, 0) + below * height), below
 
 
-def outline(item: dict, image: dict, kind: str) -> str:
+def outline(item: dict, image: dict, iou_type: str) -> str:
     """Return the outline of an annotation or a result as an SVG path, in pixels."""
     segmentation = item.get("segmentation")
-    if kind == "bbox" or not segmentation:
+    if iou_type == "bbox" or not segmentation:
         x, y, width, height = (round(value, 1) for value in item["bbox"])
         return f"M{x:g} {y:g}h{width:g}v{height:g}h{-width:g}z"
     if isinstance(segmentation, list):

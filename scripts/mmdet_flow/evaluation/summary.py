@@ -1,26 +1,26 @@
 """What an experiment made, how good it is, and where to look, in a few lines."""
 
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from mmdet_flow import cli
-from mmdet_flow.files import read_json, write_if_changed
-from mmdet_flow.formats.tables import column
+from mmdet_flow import cli, layout
+from mmdet_flow.files import write_if_changed
+from mmdet_flow.results import ResultsFolder
 
 PLACES = (
-    ("predictions/overview.png", "predictions drawn on their images"),
-    ("evaluation/gallery.html", "predictions over annotations"),
-    ("model/card.md", "what the model is for, and how good it is"),
-    ("model/{name}.zip", "the model in one file, to hand over"),
-    ("card/card.html", "what is in the data set"),
-    ("predictions/objects.csv", "a row per predicted object"),
-    ("predictions/images.csv", "a row per image"),
-    ("predictions/shard-0/opex/", "the objects of each image"),
-    ("evaluation/metrics.csv", "all metrics, per class too"),
-    ("evaluation/errors.csv", "kinds of error, and their cost"),
-    ("model/checkpoint.pth", "the model, for mmdet-flow predict"),
-    ("model/config.py", "its config, as it was trained"),
-    ("dataset/annotations.json", "the annotations as COCO"),
+    (layout.OVERVIEW, "predictions drawn on their images"),
+    (layout.GALLERY, "predictions over annotations"),
+    (layout.MODEL_CARD, "what the model is for, and how good it is"),
+    (layout.PACKAGE, "the model in one file, to hand over"),
+    (layout.DATA_CARD_PAGE, "what is in the data set"),
+    (layout.OBJECTS, "a row per predicted object"),
+    (layout.PREDICTED_IMAGES, "a row per image"),
+    (layout.fill(layout.SHARD_OPEX, shard=0), "the objects of each image"),
+    (layout.METRICS_TABLE, "all metrics, per class too"),
+    (layout.ERRORS, "types of error, and their cost"),
+    (layout.CHECKPOINT, "the model, for mmdet-flow predict"),
+    (layout.CONFIG, "its config, as it was trained"),
+    (layout.ANNOTATIONS, "the annotations as COCO"),
 )
 """Files of a results folder, and what is in them."""
 
@@ -30,30 +30,33 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
 
     ``place`` is where a reader finds that folder, if that is elsewhere.
     """
-    dataset = read_json(folder / "dataset" / "report.json")
-    measured = read_json(folder / "evaluation" / "metrics.json")
-    status = Counter(column(folder / "predictions" / "images.csv", "status"))
-    classes = ", ".join(
-        f"{n} {name}" for name, n in dataset["objects_by_class"].items()
-    )
+    run = ResultsFolder(folder)
     lines = [
-        f"Experiment {folder.name}",
-        f"  data         {dataset['images']['written']} images, "
-        f"{dataset['objects']['written']} objects ({classes})",
-    ]
-    for kind, values in measured["metrics"].items():
-        name = {"bbox": "boxes", "segm": "masks"}[kind]
-        lines.append(
-            f"  {name}        mAP {values['mAP']}, at IoU 0.5 {values['mAP_50']}, on "
-            f"{measured['images']} test images"
-        )
-    lines += [
-        "  predictions  " + ", ".join(f"{n} {name}" for name, n in status.items()),
+        f"Experiment {run.name}",
+        *_counts(run),
         "Where to look",
         *(
-            f"  {place or folder}/{path.format(name=folder.name):<34} {what}"
-            for path, what in PLACES
+            f"  {place or folder}/{layout.fill(file, experiment=run.name)!s:<34} {what}"
+            for file, what in PLACES
         ),
     ]
     write_if_changed(output, "\n".join(lines) + "\n")
     cli.log.info("summarized %s", folder)
+
+
+def _counts(run: ResultsFolder) -> Iterator[str]:
+    """Yield what the data, the test and the predictions are in figures."""
+    data, metrics = run.check_report, run.metrics
+    classes = ", ".join(f"{n} {name}" for name, n in data["objects_by_class"].items())
+    yield (
+        f"  data         {data['images']['written']} images, "
+        f"{data['objects']['written']} objects ({classes})"
+    )
+    for iou_type, values in metrics["metrics"].items():
+        name = {"bbox": "boxes", "segm": "masks"}[iou_type]
+        yield (
+            f"  {name}        mAP {values['mAP']}, at IoU 0.5 {values['mAP_50']}, on "
+            f"{metrics['images']} test images"
+        )
+    status = ", ".join(f"{n} {name}" for name, n in run.predicted.items())
+    yield f"  predictions  {status}"

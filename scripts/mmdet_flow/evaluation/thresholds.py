@@ -1,4 +1,4 @@
-"""The lowest score to keep of each class, from a validation split."""
+"""The score threshold of each class, from a validation split."""
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256
@@ -22,10 +22,10 @@ def thresholds(
 ) -> dict:
     """Return the content of the thresholds file.
 
-    Where nothing right was found, no score is better than another: there are none.
+    Without a true positive, no score is better than another: there are none.
     """
-    kind = found.kinds(truth)[-1]
-    assignment = assign(overlap(truth, found.rows, kind))
+    iou_type = found.iou_types(truth)[-1]
+    assignment = assign(overlap(truth, found.rows, iou_type))
     points = choose(assignment, truth.classes, recall, precision)
     common = _points(curve_of(assignment), recall, precision)
     scores = {}
@@ -39,7 +39,7 @@ def thresholds(
         "wanted": {"recall": recall, "precision": precision},
         "classes": points,
         "all": common,
-        "kind": kind,
+        "iou_type": iou_type,
         "iou": IOU,
         "images": len(truth.images),
         "classes_sha256": classes_sha256(truth.classes),

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import keep_inputs
 from mmdet_flow.formats import tables
@@ -15,7 +15,7 @@ TABLES = ("objects", "images", "manifest")
 def shards_of(folder: Path, lists: Path) -> list[Path]:
     """Return the folders of the shards that were predicted from lists, in order."""
     numbers = sorted(int(path.stem) for path in lists.glob("*.txt"))
-    return [folder / f"shard-{number}" for number in numbers]
+    return [folder / layout.fill(layout.SHARD, shard=number).name for number in numbers]
 
 
 def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
@@ -39,7 +39,7 @@ def judge(folders: list[Path], most: float) -> None:
 
     Below 1 that is a share of all images.
     """
-    manifests = [folder / "manifest.csv" for folder in folders]
+    manifests = [folder / layout.MANIFEST.name for folder in folders]
     status = Counter()
     for manifest in manifests:
         if not manifest.is_file():

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import ModelError
-from mmdet_flow.handover.facts import Facts
+from mmdet_flow.files import sha256_of
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
+from mmdet_flow.results import ResultsFolder
 
 SOURCE = (
     "The order of this card is that of Mitchell et al., *Model Cards for Model "
@@ -20,10 +21,11 @@ FEW = 20
 """A figure of fewer objects says little."""
 
 WORST = 5
-KINDS = {"bbox": "boxes", "segm": "masks"}
+WORST_COLUMNS = ("f1", "false_positives", "false_negatives")
+SHAPES = {"bbox": "boxes", "segm": "masks"}
 
 
-def model_card(facts: Facts) -> str:
+def model_card(run: ResultsFolder) -> str:
     """Return the card as Markdown."""
     sections = (
         ("Model details", details),
@@ -39,25 +41,25 @@ def model_card(facts: Facts) -> str:
         ("Caveats and recommendations", caveats),
         ("How to use it", usage),
     )
-    parts = [f"# Model card: {plain(facts.name)}\n\n{SOURCE}\n"]
-    parts += [f"## {title}\n\n{section(facts)}" for title, section in sections]
+    parts = [f"# Model card: {plain(run.name)}\n\n{SOURCE}\n"]
+    parts += [f"## {title}\n\n{section(run)}" for title, section in sections]
     return "\n".join(parts)
 
 
-def details(facts: Facts) -> str:
+def details(run: ResultsFolder) -> str:
     """Return what the model is, and the recipe that it was made by."""
-    cfg, recipe = facts.config, facts.recipe or {}
+    cfg, recipe = run.config, run.recipe or {}
     optimizer = cfg.optim_wrapper.optimizer
     rate = optimizer.get("lr", UNKNOWN)
     rows = [
-        ("Task", task(facts)),
-        ("Classes", ", ".join(facts.checkpoint.classes)),
-        ("Base config", facts.base and Code(facts.base)),
+        ("Task", task(run)),
+        ("Classes", ", ".join(run.checkpoint.classes)),
+        ("Base config", run.base and Code(run.base)),
         ("Architecture", cfg.model.type),
-        ("First weights", _first_weights(facts)),
+        ("First weights", _first_weights(run)),
         ("Image size", _image_size(cfg)),
         ("Epochs", cfg.train_cfg.max_epochs),
-        ("Published", _published(facts)),
+        ("Published", _published(run)),
         ("Batch", f"{cfg.train_dataloader.batch_size} images"),
         (
             "Optimizer",
@@ -65,19 +67,19 @@ def details(facts: Facts) -> str:
         ),
         ("Seed", cfg.randomness.seed),
         ("Precision of the training", recipe.get("precision")),
-        ("Threads, kind of CPU", _machine(recipe)),
-        ("Versions", _versions(facts.checkpoint.versions)),
-        ("SHA-256 of the weights", Code(facts.checkpoint.sha256)),
+        ("Threads, CPU capability", _machine(recipe)),
+        ("Versions", _versions(run.checkpoint.versions)),
+        ("SHA-256 of the weights", Code(run.checkpoint.sha256)),
         ("SHA-256 of the recipe", recipe.get("sha256") and Code(recipe["sha256"])),
     ]
     return table(("", ""), rows)
 
 
-def task(facts: Facts) -> str:
+def task(run: ResultsFolder) -> str:
     """Return what the model does."""
     from mmdet_flow.model.fit.tree import predicts_masks
 
-    masks = predicts_masks(facts.config)
+    masks = predicts_masks(run.config)
     return "instance segmentation (boxes and masks)" if masks else "object detection"
 
 
@@ -91,26 +93,36 @@ def _image_size(cfg) -> str | None:
     return f"fitted into {width} x {height} pixels"
 
 
-def _first_weights(facts: Facts) -> str:
+def _first_weights(run: ResultsFolder) -> str:
     """Return what the training began with, by name."""
     from mmdet_flow.model.fit.tree import walk
 
-    if facts.recipe is None:
+    if run.recipe is None:
         return UNKNOWN
-    if given := facts.recipe["load_from"]:
+    if given := run.recipe["load_from"]:
         return Path(given).name
     found = {
         node["checkpoint"].rpartition("/")[2]
-        for node in walk(facts.config.model)
+        for node in walk(run.config.model)
         if node.get("type") == "Pretrained" and "checkpoint" in node
     }
     return ", ".join(sorted(found)) or "random"
 
 
-def _published(facts: Facts) -> str:
-    if facts.best_epoch is None:
+def _published(run: ResultsFolder) -> str:
+    epoch = best_epoch(run)
+    if epoch is None:
         return "the last weights"
-    return f"the weights of epoch {facts.best_epoch}, the best on validation"
+    return f"the weights of epoch {epoch}, the best on validation"
+
+
+def best_epoch(run: ResultsFolder) -> int | None:
+    """Return the epoch of the published weights; None if no validation chose them."""
+    key = run.config.default_hooks.checkpoint.get("save_best") or ""
+    key = key.removeprefix("coco/")
+    rows = [row for row in run.validations if row.get(key)] if key else []
+    best = max(rows, key=lambda row: float(row[key]), default=None)
+    return int(best["epoch"]) if best else None
 
 
 def _machine(recipe: dict) -> str | None:
@@ -121,12 +133,12 @@ def _versions(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
-def intended_use(facts: Facts) -> str:
+def intended_use(run: ResultsFolder) -> str:
     """Return which images the model is for, as far as its data say it."""
-    seen = facts.data["box_sizes_seen"] or facts.data["box_sizes"]
-    sizes = list(facts.data["image_sizes"])
+    seen = run.data_card["box_sizes_seen"] or run.data_card["box_sizes"]
+    sizes = list(run.data_card["image_sizes"])
     more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
-    classes = ", ".join(map(plain, facts.checkpoint.classes))
+    classes = ", ".join(map(plain, run.checkpoint.classes))
     return (
         f"To find {classes} in single colour images like those it was trained on: "
         f"{', '.join(sizes[:3])} pixels{more}, read as mmdet reads them (8 bits, EXIF "
@@ -136,7 +148,7 @@ def intended_use(facts: Facts) -> str:
     )
 
 
-def factors(facts: Facts) -> str:
+def factors(run: ResultsFolder) -> str:
     """Return the groups of objects that the figures are told apart by."""
     text = (
         "Results may depend on class and size of the objects, and both are reported. "
@@ -145,15 +157,15 @@ def factors(facts: Facts) -> str:
     )
     header = ("mAP", "small", "medium", "large")
     rows = [
-        (KINDS[kind], *(values[f"mAP_{size}"] for size in header[1:]))
-        for kind, values in facts.measured["metrics"].items()
+        (SHAPES[iou_type], *(values[f"mAP_{size}"] for size in header[1:]))
+        for iou_type, values in run.metrics["metrics"].items()
     ]
     return f"{text}{table(header, rows)}\nBelow 32², below 96², and more pixels.\n"
 
 
-def metrics(facts: Facts) -> str:
-    """Return how the model was measured, and by which scores its objects are kept."""
-    intervals = facts.measured["intervals"]
+def metrics(run: ResultsFolder) -> str:
+    """Return how the model was measured, and the score thresholds."""
+    intervals = run.metrics["intervals"]
     text = (
         "COCO metrics by pycocotools: mAP over IoU 0.50 to 0.95, of at most 100 "
         "detections of a class in an image. "
@@ -163,18 +175,18 @@ def metrics(facts: Facts) -> str:
             f"Intervals of {100 * intervals['level']:g} % come from "
             f"{intervals['samples']} resamplings of the test images. "
         )
-    text += f"All else looks at an IoU of {facts.measured['iou']:g}.\n"
-    if facts.thresholds is None or not facts.thresholds["scores"]:
+    text += f"All else looks at an IoU of {run.metrics['iou']:g}.\n"
+    if run.thresholds is None or not run.thresholds["scores"]:
         return f"{text}\nThresholds by class: {UNKNOWN}.\n"
-    use = facts.thresholds["use"]
+    use = run.thresholds["use"]
     rows = []
-    for name, score in facts.thresholds["scores"].items():
-        own = facts.thresholds["classes"][name]
+    for name, score in run.thresholds["scores"].items():
+        own = run.thresholds["classes"][name]
         point = own[use] or own["f1"] or {}
         rows.append((name, score, point.get("precision"), point.get("recall")))
     return (
-        f"{text}\nLowest scores to keep (`--score auto`), chosen on the validation "
-        f"split for {_wanted(facts.thresholds)}:\n\n"
+        f"{text}\nScore thresholds (`--score auto`), chosen on the validation split "
+        f"for {_wanted(run.thresholds)}:\n\n"
         + table(("class", "score", "precision", "recall"), rows)
     )
 
@@ -184,29 +196,29 @@ def _wanted(thresholds: dict) -> str:
     return "the best F1" if use == "f1" else f"a {use} of {thresholds['wanted'][use]:g}"
 
 
-def evaluation_data(facts: Facts) -> str:
+def evaluation_data(run: ResultsFolder) -> str:
     """Return what the model was measured on."""
-    count = facts.measured["images"]
+    count = run.metrics["images"]
     return (
         f"The test split: {count} images, neither trained on nor used to choose "
         "weights or scores.\n"
     )
 
 
-def training_data(facts: Facts) -> str:
+def training_data(run: ResultsFolder) -> str:
     """Return counts and hashes of all splits."""
-    splits, classes = facts.data["splits"], facts.checkpoint.classes
+    splits, classes = run.data_card["splits"], run.checkpoint.classes
     rows = [
         (
             *(name, splits[name]["images"], splits[name]["objects"]),
             *(splits[name]["objects_by_class"][label] for label in classes),
-            Code(facts.hashes[name]),
+            Code(sha256_of(run.split_file(name))),
         )
         for name in SPLITS
     ]
     header = ("split", "images", "objects", *map(plain, classes))
-    used = Path(_annotations(facts.config)).stem
-    images, objects = facts.check["images"], facts.check["objects"]
+    used = Path(_annotations(run.config)).stem
+    images, objects = run.check_report["images"], run.check_report["objects"]
     return (
         f"Trained on the split {used}. The check of the annotations left out "
         f"{len(images['left_out'])} of {images['read']} images and "
@@ -222,71 +234,75 @@ def _annotations(cfg) -> str:
     return next(node["ann_file"] for node in nodes if "ann_file" in node)
 
 
-def analyses(facts: Facts) -> str:
+def analyses(run: ResultsFolder) -> str:
     """Return the metrics on the test split, by class."""
     lines = []
-    ranges = facts.measured["intervals"]
-    for kind, values in facts.measured["metrics"].items():
-        limits = ranges.get(kind, {})
+    ranges = run.metrics["intervals"]
+    for iou_type, values in run.metrics["metrics"].items():
+        limits = ranges.get(iou_type, {})
         rows = [("all", values, limits.get("mAP"))]
         for name, own in values["per_class_metrics"].items():
             rows.append((name, own, limits.get("per_class", {}).get(name)))
-        header = (f"class ({KINDS[kind]})", "mAP", "interval", "mAP_50", "mAP_75")
+        header = (f"class ({SHAPES[iou_type]})", "mAP", "interval", "mAP_50", "mAP_75")
         body = [
             (name, own["mAP"], _interval(limit), own["mAP_50"], own["mAP_75"])
             for name, own, limit in rows
         ]
         lines.append(table(header, body))
-    kept = facts.measured["at_scores"]
-    header = ("class", "lowest score", "objects", "precision", "recall", "F1")
+    kept = run.metrics["at_scores"]
+    header = ("class", "score threshold", "objects", "precision", "recall", "F1")
     body = [
         (
-            *(name, facts.measured["scores"].get(name, "") if name != "all" else "-"),
+            *(name, run.metrics["scores"].get(name, "") if name != "all" else "-"),
             *(own["objects"], own["precision"], own["recall"], own["f1"]),
         )
         for name, own in kept.items()
     ]
-    lines.append(f"Detections that are kept:\n\n{table(header, body)}")
+    lines.append(
+        f"Detections that reach the score thresholds:\n\n{table(header, body)}"
+    )
     return "\n".join(lines)
 
 
-def speed(facts: Facts) -> str:
+def speed(run: ResultsFolder) -> str:
     """Return what mmdet-flow evaluate precision measured of this model."""
-    if facts.precisions is None:
+    if run.precisions is None:
         return f"{UNKNOWN}: mmdet-flow evaluate precision was not run.\n"
     rows = [
         (one["precision"], one["mAP"], one["images_per_second"], one["reason"] or "-")
-        for one in facts.precisions["candidates"]
+        for one in run.precisions["candidates"]
     ]
     header = ("precision", "mAP on validation", "images/s", "why not")
-    where = facts.precisions["processor"] or UNKNOWN
+    where = run.precisions["processor"] or UNKNOWN
     return (
-        f"Prediction on {plain(where)}, where {facts.precisions['winner']} is used:\n\n"
+        f"Prediction on {plain(where)}, where {run.precisions['winner']} is used:\n\n"
         f"{table(header, rows)}"
     )
 
 
-def failures(facts: Facts) -> str:
-    """Return the kinds of error by their cost, and the worst images."""
+def failures(run: ResultsFolder) -> str:
+    """Return the types of error by their cost, and the worst images."""
     errors = sorted(
-        facts.measured["errors"].items(),
+        run.metrics["errors"].items(),
         key=lambda one: (-(one[1]["mAP_50_lost"] or 0), -one[1]["count"]),
     )
     rows = [(name, own["count"], own["mAP_50_lost"]) for name, own in errors]
-    kinds = table(("kind of error", "count", "mAP_50 lost"), rows)
+    types = table(("type of error", "count", "mAP_50 lost"), rows)
     worst = [
-        (Code(row["file"]), *(row[key] for key in ("f1", "wrong", "not_found")))
-        for row in facts.images[:WORST]
+        (Code(row["file"]), *(row[key] for key in WORST_COLUMNS))
+        for row in run.image_results[:WORST]
     ]
-    images = table(("worst test images", "F1", "wrong", "not found"), worst)
-    error = facts.measured["calibration"]["all"]
+    images = table(
+        ("worst test images", "F1", "false positives", "false negatives"), worst
+    )
+    error = run.metrics["calibration"]["all"]
     return (
-        f"{kinds}\n{images}\nScores are off by {cell(error)} on average (expected "
+        f"{types}\n{images}\nScores are off by {cell(error)} on average (expected "
         "calibration error). The gallery of the evaluation shows all of it.\n"
     )
 
 
-def ethics(facts: Facts) -> str:
+def ethics(run: ResultsFolder) -> str:
     """Say that the files know nothing of people and of harm."""
     return (
         f"{UNKNOWN}: neither images nor annotations say whom a use may touch. Whoever "
@@ -294,36 +310,36 @@ def ethics(facts: Facts) -> str:
     )
 
 
-def caveats(facts: Facts) -> str:
+def caveats(run: ResultsFolder) -> str:
     """Return what the figures do not cover."""
-    return "".join(f"* {line}\n" for line in _caveats(facts))
+    return "".join(f"* {line}\n" for line in _caveats(run))
 
 
-def _caveats(facts: Facts) -> Iterator[str]:
+def _caveats(run: ResultsFolder) -> Iterator[str]:
     yield (
         "Test and training images are of one data set. On images of another origin "
         "the model can be worse: measure it there first (`mmdet-flow evaluate "
         "metrics`)."
     )
-    kept = facts.measured["at_scores"]
+    kept = run.metrics["at_scores"]
     classes = {name: own for name, own in kept.items() if name != "all"}
     few = [plain(name) for name, own in classes.items() if own["objects"] < FEW]
     if few:
         yield f"Fewer than {FEW} test objects of {', '.join(few)}: little is known."
-    missed = [plain(name) for name, own in classes.items() if not own["right"]]
+    missed = [plain(name) for name, own in classes.items() if not own["true_positives"]]
     if missed:
         yield f"At the scores above, no object is found of {', '.join(missed)}."
-    if facts.best_epoch is None:
+    if best_epoch(run) is None:
         yield "No validation chose the weights."
-    if not (facts.thresholds and facts.thresholds["scores"]):
+    if not (run.thresholds and run.thresholds["scores"]):
         yield "Scores by class were not chosen; take a number for `--score`."
 
 
-def usage(facts: Facts) -> str:
+def usage(run: ResultsFolder) -> str:
     """Return the commands that predict with the model."""
-    scores = facts.thresholds and facts.thresholds["scores"]
-    score = "auto" if scores else f"{max(facts.measured['scores'].values()):g}"
-    package = f"{facts.name}.zip"
+    scores = run.thresholds and run.thresholds["scores"]
+    score = "auto" if scores else f"{max(run.metrics['scores'].values()):g}"
+    package = f"{run.name}.zip"
     return (
         "With the package of this model, for a folder and over Redis:\n\n"
         f"    mmdet-flow predict --package {package} --score {score} \\\n"

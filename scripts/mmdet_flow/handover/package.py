@@ -2,23 +2,24 @@
 
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import DataError, ModelError
 from mmdet_flow.files import read_json, read_whole, sha256_of
 from mmdet_flow.inference import package_file as names
 from mmdet_flow.inference.int8_file import int8_file
 from mmdet_flow.inference.precision import precision_file
-from mmdet_flow.model.checkpoint import Checkpoint, load_checkpoint
+from mmdet_flow.model.checkpoint import Checkpoint
+from mmdet_flow.results import ResultsFolder
 
 
-def package(run: Path, output: Path | None, license: Path | None) -> Path:
+def package(run: ResultsFolder, output: Path | None, license: Path | None) -> Path:
     """Write the package of a results folder, and return its path.
 
     Raises DataError where a part is missing, or belongs to another model.
     """
-    output = output or run / "model" / f"{run.resolve().name}.zip"
-    checkpoint = load_checkpoint(run / "model" / "checkpoint.pth")
+    output = output or run.file(layout.PACKAGE)
+    checkpoint = run.checkpoint
     if not checkpoint.config:
         raise ModelError(
             f"{checkpoint.path}: carries no config; publish it with mmdet-flow model "
@@ -28,13 +29,13 @@ def package(run: Path, output: Path | None, license: Path | None) -> Path:
         names.CHECKPOINT: checkpoint.path.read_bytes(),
         names.CONFIG: checkpoint.config.encode(),
         names.CLASSES: "".join(f"{name}\n" for name in checkpoint.classes).encode(),
-        names.CARD: read_whole(run / "model" / "card.md"),
+        names.CARD: read_whole(run.file(layout.MODEL_CARD)),
     }
     if license:
         members[names.LICENSE] = read_whole(license)
     chosen = precision_file(checkpoint.path)
     for name, path in (
-        (names.THRESHOLDS, run / "evaluation" / "thresholds.json"),
+        (names.THRESHOLDS, run.file(layout.THRESHOLDS)),
         (precision_file(Path(names.CHECKPOINT)).name, chosen),
     ):
         if path.is_file():
@@ -45,7 +46,7 @@ def package(run: Path, output: Path | None, license: Path | None) -> Path:
             int8_file(checkpoint.path)
         )
     about = {
-        "name": run.resolve().name,
+        "name": run.name,
         "classes": list(checkpoint.classes),
         "classes_sha256": classes_sha256(checkpoint.classes),
         "versions": checkpoint.versions,

@@ -1,13 +1,13 @@
 """The page that says what a run was made from, and how, from its record."""
 
 from mmdet_flow.dataset.split import SPLITS
-from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.markdown import UNKNOWN, Code, table
+from mmdet_flow.results import ResultsFolder
 
 
-def provenance(facts: Facts) -> str:
+def provenance(run: ResultsFolder) -> str:
     """Return versions, data, outputs and jobs of a run."""
-    if facts.record is None:
+    if run.record is None:
         return f"{UNKNOWN}: mmdet-flow step record was not run.\n"
     sections = (
         ("", sources),
@@ -17,15 +17,15 @@ def provenance(facts: Facts) -> str:
         ("Packages", packages),
     )
     parts = [
-        f"## {title}\n\n{section(facts)}" if title else section(facts)
+        f"## {title}\n\n{section(run)}" if title else section(run)
         for title, section in sections
     ]
     return "\n".join(parts)
 
 
-def sources(facts: Facts) -> str:
+def sources(run: ResultsFolder) -> str:
     """Return what ran, and where."""
-    record, machine = facts.record, facts.times.get("machine", {})
+    record, machine = run.record, run.jobs["machine"]
     git, training = record["workflow"]["git"], record["training"] or {}
     seeds = (f"{name} {seed}" for name, seed in record["seeds"].items())
     rows = [
@@ -51,21 +51,21 @@ def _both(left, right) -> str | None:
     return f"{left}, {right}" if left else None
 
 
-def data(facts: Facts) -> str:
+def data(run: ResultsFolder) -> str:
     """Return the hashes of the splits and of the class list."""
-    splits = facts.record["data"]
+    splits = run.record["data"]
     rows = [
         (name, own["images"], own["objects"], *map(Code, _hashes(own)))
         for name, own in ((name, splits[name]) for name in SPLITS)
     ]
     header = ("split", "images", "objects", "SHA-256 of annotations", "of images")
-    classes = facts.record["classes"]["sha256"]
+    classes = run.record["classes"]["sha256"]
     parts = [f"{table(header, rows)}\nClasses: SHA-256 {Code(classes)}.\n"]
-    if predicted := facts.record.get("predictions"):
-        parts.append(
-            f"Predicted: {predicted['images']} images, of which {predicted['failed']} "
-            "failed.\n"
-        )
+    predicted = run.record["predictions"]
+    parts.append(
+        f"Predicted: {predicted['images']} images, of which {predicted['failed']} "
+        "failed.\n"
+    )
     return "\n".join(parts)
 
 
@@ -73,18 +73,18 @@ def _hashes(split: dict) -> tuple[str, str]:
     return split["annotations_sha256"], split["images_sha256"]
 
 
-def outputs(facts: Facts) -> str:
+def outputs(run: ResultsFolder) -> str:
     """Return size and hash of each file."""
     rows = [
         (Code(name), own["bytes"], Code(own["sha256"]))
-        for name, own in facts.record["outputs"].items()
+        for name, own in run.record["outputs"].items()
     ]
     return table(("file", "bytes", "SHA-256"), rows)
 
 
-def jobs(facts: Facts) -> str:
+def jobs(run: ResultsFolder) -> str:
     """Return time and command of each job, the first one first."""
-    steps, times = facts.record["steps"], facts.times.get("jobs", {})
+    steps, times = run.record["steps"], run.jobs["jobs"]
     if not steps:
         return f"{UNKNOWN}: Snakemake's notes of the jobs were not there.\n"
     known = {name: times.get(name, {}) for name in steps}
@@ -99,7 +99,7 @@ def jobs(facts: Facts) -> str:
     return table(("job", "started (UTC)", "seconds", "command"), rows)
 
 
-def packages(facts: Facts) -> str:
+def packages(run: ResultsFolder) -> str:
     """Return the versions of all packages."""
-    found = facts.record["packages"]["main"]
+    found = run.record["packages"]["main"]
     return ", ".join(f"{name} {version}" for name, version in found.items()) + "\n"

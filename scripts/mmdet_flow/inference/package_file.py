@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmdet_flow import layout
 from mmdet_flow.archives import UnsafeArchive, open_archive, require_plain_files
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import ModelError
@@ -19,10 +20,10 @@ from mmdet_flow.files import new_file
 
 FORMAT = "mmdet-flow package 1"
 MANIFEST = "manifest.json"
-CHECKPOINT = "checkpoint.pth"
-CONFIG = "config.py"
-THRESHOLDS = "thresholds.json"
-CLASSES = "classes.txt"
+CHECKPOINT = layout.CHECKPOINT.name
+CONFIG = layout.CONFIG.name
+THRESHOLDS = layout.THRESHOLDS.name
+CLASSES = layout.CLASSES.name
 CARD = "model_card.md"
 LICENSE = "LICENSE.txt"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_if_changed
+from mmdet_flow.model.changes import EXPORTED_FROM, changes
 from mmdet_flow.model.zoo import find_config
 
 if TYPE_CHECKING:
@@ -16,18 +17,17 @@ if TYPE_CHECKING:
 def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
     """Write a config with everything that it inherits into one file.
 
-    Its first line has the name of the config.
+    Its first key has the name of the config, of the first one if that was exported.
     """
     expanded = load_config(config, cfg_options)
-    name = find_config(config).stem
-    write_if_changed(save_path, f"# Exported from {name}\n{expanded.pretty_text}")
+    name = expanded.pop(EXPORTED_FROM, find_config(config).stem)
+    text = f"{EXPORTED_FROM} = {name!r}\n{expanded.pretty_text}"
+    write_if_changed(save_path, text)
     cli.log.info("exported %s to %s", config, save_path)
 
 
 def print_diff(config: str, other: str) -> None:
     """Print how another config differs from one, a line a key."""
-    from mmdet_flow.model.changes import changes
-
     before, after = load_config(config), load_config(other)
     for line in changes(before.to_dict(), after.to_dict()):
         print(line)

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import read_json, write_if_changed
 
@@ -49,7 +48,6 @@ FAMILIES = {
 IMAGES = 24
 BATCH = 2
 EPOCHS = 4
-SPEED = re.compile(r"([\d.]+) images/s with (\w+)")
 
 
 @dataclass(frozen=True)
@@ -98,50 +96,53 @@ def _make_data(folder: Path) -> None:
         *("--images", source, "--output", data),
     )
     _run(
-        *("data split", data / "annotations.json", "--output", folder / "splits"),
+        *("data split", data / layout.ANNOTATIONS.name, "--output", folder / "splits"),
         *("--train", 0.5, "--val", 0.25, "--test", 0.25),
     )
 
 
 def _try(family: str, config: str, folder: Path, image_size: int, threads: int) -> Row:
     work = folder / config
+    fitted, checkpoint = work / layout.CONFIG, work / layout.CHECKPOINT
     splits, images = folder / "splits", folder / "data" / "images"
-    checkpoint = work / "checkpoint.pth"
+    speed, opex = (
+        work / layout.fill(place, shard=0)
+        for place in (layout.PREDICTION_SPEED, layout.SHARD_OPEX)
+    )
     try:
         _run(
-            *("model patch", config, "--output", work / "config.py"),
+            *("model patch", config, "--output", fitted),
             *(f"--{name}={splits / name}.json" for name in ("train", "val", "test")),
             *("--images", images, "--epochs", EPOCHS, "--batch-size", BATCH),
             *("--image-size", image_size, "--val-interval", EPOCHS),
         )
-        _, train_mb = _run(
-            *("model train", work / "config.py", "--work-dir", work / "training"),
+        train_mb = _run(
+            *("model train", fitted, "--work-dir", work / layout.TRAINING),
             *("--publish", checkpoint, "--threads", threads),
         )
-        said, predict_mb = _run(
+        predict_mb = _run(
             *("predict", "--checkpoint", checkpoint, "--keep_input"),
-            *("--prediction_in", images, "--prediction_out", work / "out"),
-            *("--threads", threads, "--score", 0.3),
+            *("--prediction_in", images, "--prediction_out", opex),
+            *("--threads", threads, "--score", 0.3, "--speed", speed),
         )
-        _require_opex(work / "out")
+        _require_opex(opex)
     except ModelError as error:
         return Row(family, config, str(error))
-    estimate = read_json(work / "training" / "estimate.json")
-    speed = SPEED.search(said)
+    estimate, predicted = read_json(work / layout.ESTIMATE), read_json(speed)
     return Row(
         family,
         config,
         "works",
         train_seconds=round(estimate["seconds_per_iteration"] / BATCH, 3),
         train_mb=train_mb,
-        predict_seconds=round(1 / float(speed[1]), 3),
+        predict_seconds=round(predicted["seconds"] / predicted["images"], 3),
         predict_mb=predict_mb,
-        engine=speed[2],
+        engine=predicted["engine"].split()[0],
     )
 
 
-def _run(command: str, *args) -> tuple[str, int]:
-    """Run one of our commands; return what it logs, and its most memory in MB.
+def _run(command: str, *args) -> int:
+    """Run one of our commands; return the most memory that it had, in MB.
 
     ModelError has what it ends with, if that is an error.
     """
@@ -159,7 +160,7 @@ def _run(command: str, *args) -> tuple[str, int]:
     if code:
         last = (said.strip().splitlines() or [f"exit code {code}"])[-1]
         raise ModelError(last.removeprefix("error: "))
-    return said, usage.ru_maxrss // 1024
+    return usage.ru_maxrss // 1024
 
 
 def _require_opex(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_json
 
@@ -59,4 +59,4 @@ class EstimateTime(Hook):
             timedelta(seconds=round(each * left)),
         )
         estimate = {"seconds_per_iteration": round(each, 4), "iterations": left}
-        write_json(Path(runner.work_dir) / "estimate.json", estimate)
+        write_json(Path(runner.work_dir) / layout.ESTIMATE.name, estimate)

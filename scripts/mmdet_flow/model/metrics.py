@@ -14,12 +14,13 @@ import numpy as np
 from mmengine.dist import all_reduce_dict, is_main_process, master_only
 from mmengine.hooks import Hook
 
+from mmdet_flow import layout
 from mmdet_flow.figures import save_figure
-from mmdet_flow.files import read_text, write_if_changed
+from mmdet_flow.files import read_json_lines, write_if_changed
 
-LINES = "metrics.jsonl"
-TABLES = {"train": "training.csv", "val": "validation.csv"}
-CURVES = "curves.png"
+LINES = layout.TRAINING_LINES.name
+TABLES = {"train": layout.ITERATIONS.name, "val": layout.VALIDATIONS.name}
+CURVES = layout.CURVES.name
 
 SMOOTH = 20
 """Iterations whose mean is drawn beside the loss of each."""
@@ -37,7 +38,7 @@ class RecordMetrics(Hook):
     def before_train(self, runner) -> None:
         self._folder = Path(runner.work_dir)
         path = self._folder / LINES
-        kept = [line for line in read_metrics(path) if line["iter"] <= runner.iter]
+        kept = [line for line in read_json_lines(path) if line["iter"] <= runner.iter]
         write_if_changed(path, "".join(map(_to_line, kept)))
         self._lines = open(path, "a", encoding="utf-8")  # noqa: SIM115 after_train ends
         self._tables = {}
@@ -87,21 +88,11 @@ class RecordMetrics(Hook):
         stream.flush()
 
 
-def read_metrics(path: Path) -> list[dict]:
-    """Return the whole lines of a metrics file; none if it is not there."""
-    if not path.is_file():
-        return []
-    text = read_text(path)
-    return [
-        json.loads(line) for line in text.splitlines(keepends=True) if line[-1:] == "\n"
-    ]
-
-
 def draw_curves(lines: Path, output: Path) -> None:
     """Draw loss, learning rate and validation metrics over the epochs."""
     from matplotlib.figure import Figure
 
-    metrics = read_metrics(lines)
+    metrics = read_json_lines(lines)
     train = [line for line in metrics if line["kind"] == "train"]
     val = [line for line in metrics if line["kind"] == "val"]
     if not train:

@@ -13,7 +13,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.files import write_if_changed
-from mmdet_flow.model.changes import changes
+from mmdet_flow.model.changes import EXPORTED_FROM, RUNNER_KEYS, changes_of_base
 from mmdet_flow.model.config import apply_cfg_options, load_config
 from mmdet_flow.model.fit.data import require_masks, require_objects, set_data
 from mmdet_flow.model.fit.images import (
@@ -29,35 +29,9 @@ from mmdet_flow.model.fit.network import (
 )
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.schedule import set_optimizer, set_runtime, set_schedule
-from mmdet_flow.model.fit.tree import LOADERS
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-RUNNER_KEYS = (
-    "default_scope",
-    "custom_imports",
-    "model",
-    *LOADERS,
-    "val_evaluator",
-    "test_evaluator",
-    "train_cfg",
-    "val_cfg",
-    "test_cfg",
-    "optim_wrapper",
-    "param_scheduler",
-    "default_hooks",
-    "custom_hooks",
-    "randomness",
-    "env_cfg",
-    "visualizer",
-    "log_processor",
-    "log_level",
-    "load_from",
-    "resume",
-    "work_dir",
-)
-"""The keys that the runner reads; what else a config holds are its helpers."""
 
 
 def patch_config(
@@ -68,9 +42,9 @@ def patch_config(
     cfg = copy.deepcopy(base)
     patch(cfg, recipe)
     apply_cfg_options(cfg, cfg_options)
-    pair = ({key: one.get(key) for key in RUNNER_KEYS} for one in (base, cfg))
-    notes = "".join(f"#   {line}\n" for line in changes(*pair))
-    header = f"# Changed from {Path(config).stem}:\n{notes}\n"
+    notes = "".join(f"#   {change}\n" for change in changes_of_base(base, cfg))
+    name = base.get(EXPORTED_FROM, Path(config).stem)
+    header = f"# Changed from {name}:\n{notes}\n"
     write_if_changed(output, header + cfg.pretty_text)
     cli.log.info("patched %s into %s", config, output)
 

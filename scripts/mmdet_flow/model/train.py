@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_flow import cli, processor
+from mmdet_flow import cli, layout, processor
 from mmdet_flow.dataset.classes import require_same_classes
-from mmdet_flow.dataset.coco import HASHES, CocoFile
+from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import read_table, sha256_of, write_if_changed
 from mmdet_flow.imports import import_mmdet
@@ -119,7 +119,7 @@ def _deliver(cfg: "Config", options: Options) -> None:
     if options.publish:
         publish_run(cfg, options.publish)
     if options.curves:
-        picture = WorkDir(cfg.work_dir).path / "curves.png"
+        picture = WorkDir(cfg.work_dir).path / layout.CURVES.name
         write_if_changed(options.curves, picture.read_bytes())
 
 
@@ -246,7 +246,8 @@ def _data_sha256(dataset: dict) -> str:
     root = dataset.get("data_root") or ""
     annotations = os.path.join(root, dataset["ann_file"])
     images = Path(root, (dataset.get("data_prefix") or {}).get("img", ""))
-    known = {row["file"]: row["sha256"] for row in read_table(images.parent / HASHES)}
+    hashes = read_table(images.parent / layout.PIXELS.name)
+    known = {row["file"]: row["sha256"] for row in hashes}
     files = CocoFile.read(annotations).images if known else []
     words = [
         sha256_of(annotations),

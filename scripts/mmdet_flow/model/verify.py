@@ -4,7 +4,9 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+from mmdet_flow import layout
 from mmdet_flow.errors import Interrupted, ModelError
+from mmdet_flow.files import read_json_lines
 
 REPORTED = ("versions", "threads", "precision", "cpu", "features")
 """What of a training's record explains a difference."""
@@ -12,22 +14,19 @@ REPORTED = ("versions", "threads", "precision", "cpu", "features")
 
 def verify(folder: Path, iterations: int) -> None:
     """Train again for so many iterations; raises ModelError where the losses depart."""
-    from mmdet_flow.model.metrics import LINES, read_metrics
     from mmdet_flow.model.train import Options, train
     from mmdet_flow.model.work_dir import WorkDir
 
-    run = WorkDir(folder)
+    run, name = WorkDir(folder), layout.TRAINING_LINES.name
     recipe = run.recipe()
     if recipe.get("processes", 1) > 1:
         raise ModelError(
             f"{folder}: was trained by {recipe['processes']} processes; only trainings "
             "of one process can be repeated"
         )
-    wanted = _losses(read_metrics(folder / LINES))[:iterations]
+    wanted = _losses(read_json_lines(folder / name))[:iterations]
     if not wanted:
-        raise ModelError(
-            f"{folder}: has no {LINES}; name the work folder of a training"
-        )
+        raise ModelError(f"{folder}: has no {name}; name the work folder of a training")
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch) / "work"
         options = Options(
@@ -40,7 +39,7 @@ def verify(folder: Path, iterations: int) -> None:
         )
         with contextlib.suppress(Interrupted):
             train(options)
-        found = _losses(read_metrics(work / LINES))[:iterations]
+        found = _losses(read_json_lines(work / name))[:iterations]
         again = WorkDir(work).recipe()
     for number, (want, have) in enumerate(zip(wanted, found, strict=True), 1):
         if want != have:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import locked, read_json, write_if_changed, write_json
 
@@ -24,9 +24,9 @@ class WorkDir:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.best = self.path / "best.pth"
-        self.config = self.path / "recipe.py"
-        self._recipe = self.path / "recipe.json"
+        self.best = self.path / layout.BEST_WEIGHTS.name
+        self.config = self.path / layout.RECIPE_CONFIG.name
+        self._recipe = self.path / layout.RECIPE.name
         self._locks: contextlib.ExitStack | None = None
 
     @contextlib.contextmanager

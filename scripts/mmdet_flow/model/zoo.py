@@ -42,6 +42,7 @@ def zoo_configs() -> dict[str, Path]:
 def count_weights(cfg) -> int:
     """Return how many numbers a model has that can be learned; builds it to count."""
     import contextlib
+    import copy
     import os
     import warnings
 
@@ -52,14 +53,15 @@ def count_weights(cfg) -> int:
     from mmdet_flow.model.fit.network import drop_pretrained, use_single_process_norm
 
     init_default_scope("mmdet")
-    drop_pretrained(cfg.model)
-    use_single_process_norm(cfg.model)
+    model_cfg = copy.deepcopy(cfg.model)
+    drop_pretrained(model_cfg)
+    use_single_process_norm(model_cfg)
     with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(nowhere):
             try:
                 with torch.device("meta"):
-                    model = MODELS.build(cfg.model)
+                    model = MODELS.build(model_cfg)
             except (RuntimeError, NotImplementedError):
-                model = MODELS.build(cfg.model)
+                model = MODELS.build(model_cfg)
     return sum(weight.numel() for weight in model.parameters())

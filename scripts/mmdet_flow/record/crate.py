@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mmdet_flow import ROOT
+from mmdet_flow import ROOT, layout
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.record.crate_actions import (
@@ -22,9 +22,9 @@ from mmdet_flow.record.crate_actions import (
     steps_and_tools,
     whole_run,
 )
+from mmdet_flow.results import ResultsFolder
 
-SOURCES = "source"
-WORKFLOW = f"{SOURCES}/Snakefile"
+WORKFLOW = str(layout.SOURCES / "Snakefile")
 
 CRATE = "https://w3id.org/ro/crate/1.1"
 CONTEXT = [
@@ -58,14 +58,14 @@ FORMATS = {
 BINARY = "application/octet-stream"
 
 
-def write_sources(run: Path) -> None:
+def write_sources(run: ResultsFolder) -> None:
     """Put a copy of the Snakefile and its rules into the folder of a run."""
     for path in (ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))):
-        target = run / SOURCES / path.relative_to(ROOT)
+        target = run.file(layout.SOURCES) / path.relative_to(ROOT)
         write_if_changed(target, path.read_bytes())
 
 
-def make_crate(run: Path, record: dict, times: dict[str, dict]) -> dict:
+def make_crate(run: ResultsFolder, record: dict, times: dict[str, dict]) -> dict:
     """Return the crate of a run, from its record and the times of its jobs.
 
     With SOURCE_DATE_EPOCH it has no other time than that.
@@ -95,14 +95,14 @@ def make_crate(run: Path, record: dict, times: dict[str, dict]) -> dict:
     return {"@context": CONTEXT, "@graph": graph}
 
 
-def _ids(entities: Iterable[dict], kind: str | None = None) -> Iterator[str]:
-    """Yield the names of entities, or of those of one kind."""
-    return (one["@id"] for one in entities if kind in (None, one["@type"]))
+def _ids(entities: Iterable[dict], only: str | None = None) -> Iterator[str]:
+    """Yield the names of entities, or of those of one type."""
+    return (one["@id"] for one in entities if only in (None, one["@type"]))
 
 
 def _descriptor() -> dict:
     return {
-        **{"@id": "ro-crate-metadata.json", "@type": "CreativeWork"},
+        **{"@id": str(layout.CRATE), "@type": "CreativeWork"},
         "about": ref("./"),
         "conformsTo": refs([CRATE, WORKFLOW_CRATE]),
     }
@@ -168,19 +168,20 @@ def _named(record: dict) -> Iterator[dict]:
     }
 
 
-def _made(run: Path, record: dict) -> Iterator[dict]:
+def _made(run: ResultsFolder, record: dict) -> Iterator[dict]:
     """Yield the files that the run made, and folders of many files."""
     for name, about in record["outputs"].items():
         yield _file(name, about["bytes"]) | {"sha256": about["sha256"]}
     made = {name for step in record["steps"].values() for name in step["outputs"]}
     for name in sorted(made):
-        if (run / name).is_dir():
+        if (run.path / name).is_dir():
             yield {"@id": f"{name}/", "@type": "Dataset", "name": name}
 
 
-def _sources(run: Path) -> Iterator[dict]:
-    for path in (run / "run.json", *sorted((run / SOURCES).rglob("*.smk"))):
-        yield _file(path.relative_to(run).as_posix(), path.stat().st_size)
+def _sources(run: ResultsFolder) -> Iterator[dict]:
+    rules = sorted(run.file(layout.SOURCES).rglob("*.smk"))
+    for path in (run.file(layout.RECORD), *rules):
+        yield _file(path.relative_to(run.path).as_posix(), path.stat().st_size)
 
 
 def _file(name: str, size: int) -> dict:
@@ -190,8 +191,10 @@ def _file(name: str, size: int) -> dict:
     }
 
 
-def _published(run: Path, record: dict, epoch: int | None) -> str:
+def _published(run: ResultsFolder, record: dict, epoch: int | None) -> str:
     """Return SOURCE_DATE_EPOCH, or when the last file was made."""
     if epoch is None:
-        epoch = int(max((run / name).stat().st_mtime for name in record["outputs"]))
+        epoch = int(
+            max((run.path / name).stat().st_mtime for name in record["outputs"])
+        )
     return datetime.fromtimestamp(epoch, UTC).isoformat()

@@ -7,12 +7,10 @@ base64. Of what was made by hand, or before that folder was removed, nothing is 
 import json
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from mmdet_flow.files import read_table
 
 COPIES, STORED = ".snakemake/storage/s3/", "s3://"
 """Where Snakemake keeps local copies of what is stored elsewhere, under its URL."""
@@ -82,10 +80,12 @@ def _read(folder: Path, output: str) -> dict | None:
         return None
 
 
-def times(jobs: Iterable[Job], run: Path) -> dict[str, dict]:
+def times(
+    jobs: Iterable[Job], benchmarks: Mapping[str, dict[str, str]]
+) -> dict[str, dict]:
     """Return start, duration and largest memory of each job, as far as known."""
     known = {job.name: _times(job) for job in jobs}
-    for name, row in _benchmarks(run):
+    for name, row in benchmarks.items():
         own = known.setdefault(name, {"started": None, "seconds": float(row["s"])})
         memory = row["max_rss"]
         own["max_rss_mb"] = None if memory in ("-", "NA") else float(memory)
@@ -98,8 +98,3 @@ def _times(job: Job) -> dict:
         "started": started.isoformat(timespec="milliseconds"),
         "seconds": round(job.ended - job.started, 2),
     }
-
-
-def _benchmarks(run: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    for path in sorted((run / "benchmarks").glob("*.tsv")):
-        yield path.stem, read_table(path, delimiter="\t")[-1]

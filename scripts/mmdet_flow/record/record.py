@@ -4,41 +4,31 @@ Secrets, and names of machine and user, are in none of its three files.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.dataset.classes import classes_sha256
-from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import sha256_of, write_json
-from mmdet_flow.formats import tables
-from mmdet_flow.handover.facts import Facts
 from mmdet_flow.record.crate import make_crate, write_sources
 from mmdet_flow.record.jobs import Job, find_jobs, times
 from mmdet_flow.record.machine import machine, packages, workflow
+from mmdet_flow.results import ResultsFolder
 from mmdet_flow.scrub import Scrubber
 
-RECORD = "run.json"
-TIMES = "benchmarks/jobs.json"
-CRATE = "ro-crate-metadata.json"
-
 FOLDERS = ("dataset", "splits", "card", "model", "evaluation", "predictions")
-OTHERS = ("summary.txt", "training/metrics.jsonl", "training/recipe.json")
+OTHERS = (layout.SUMMARY, layout.TRAINING_LINES, layout.RECIPE)
 """What is recorded with its hash: the files of these folders, and these files."""
 
-PARTS = (
-    *("dataset/images", "predictions/lists", "predictions/shard-*/opex"),
-    "predictions/shard-*/images.csv",
-)
+PARTS = (layout.IMAGES, layout.LISTS, layout.SHARD_OPEX, layout.SHARD_IMAGES)
 """Folders of many files, which jobs make as a whole; and what tells of each shard."""
 
 
 def write_record(
-    run: Path,
+    run: ResultsFolder,
     config: dict | None = None,
     campaign: str | None = None,
     snakemake: Path = Path(".snakemake"),
@@ -49,65 +39,67 @@ def write_record(
     Raises DataError when the run is not finished.
     """
     outputs = output_files(run)
-    parts = [path for pattern in PARTS for path in sorted(run.glob(pattern))]
+    parts = [path for place in PARTS for path in run.files(place)]
     jobs = find_jobs([*outputs, *parts], snakemake)
     scrub = Scrubber(snakemake.resolve().parent)
     content = {
-        "name": run.resolve().name,
+        "name": run.name,
         "campaign": campaign,
         "workflow": workflow(),
         "config": config,
         "seeds": seeds(config),
-        **made_from(Facts(run)),
-        "predictions": predicted(run),
+        **made_from(run),
+        "predictions": {
+            "images": run.predicted.total(),
+            "failed": run.predicted["failed"],
+        },
         "outputs": {
-            path.relative_to(run).as_posix(): {
+            path.relative_to(run.path).as_posix(): {
                 "sha256": sha256_of(path),
                 "bytes": path.stat().st_size,
             }
             for path in outputs
         },
-        "steps": {job.name: _step(job, run, snakemake) for job in jobs},
+        "steps": {job.name: _step(job, run.path, snakemake) for job in jobs},
         "packages": packages(),
     }
     content = scrub(content)
-    measured = {"machine": machine(), "jobs": times(jobs, run)}
-    write_json(run / RECORD, content)
-    write_json(run / TIMES, measured)
+    measured = {"machine": machine(), "jobs": times(jobs, run.benchmarks)}
+    file = run.file(layout.RECORD)
+    write_json(file, content)
+    write_json(run.file(layout.JOBS), measured)
     write_sources(run)
-    write_json(run / CRATE, make_crate(run, content, measured["jobs"]))
-    cli.log.info("wrote %s, SHA-256 %s", run / RECORD, sha256_of(run / RECORD))
+    write_json(run.file(layout.CRATE), make_crate(run, content, measured["jobs"]))
+    cli.log.info("wrote %s, SHA-256 %s", file, sha256_of(file))
 
 
-def output_files(run: Path) -> list[Path]:
+def output_files(run: ResultsFolder) -> list[Path]:
     """Return the files that the run made, those of other records aside."""
-    found = [path for name in FOLDERS for path in (run / name).glob("*")]
-    found += [run / name for name in OTHERS]
+    found = [path for name in FOLDERS for path in (run.path / name).glob("*")]
+    found += map(run.file, OTHERS)
     return sorted(
         path for path in found if path.is_file() and not path.name.startswith(".")
     )
 
 
-def made_from(facts: Facts) -> dict:
+def made_from(run: ResultsFolder) -> dict:
     """Return what is known of classes, data and training."""
-    classes = CocoFile.read(facts.run / "splits" / "test.json").classes
+    classes = run.split("test").classes
     return {
         "classes": {"names": list(classes), "sha256": classes_sha256(classes)},
-        "data": {name: _split(facts, name) for name in SPLITS},
-        "training": _training(facts.recipe),
+        "data": {name: _split(run, name) for name in SPLITS},
+        "training": _training(run.recipe),
     }
 
 
-def _split(facts: Facts, name: str) -> dict:
-    path = facts.run / "splits" / f"{name}.json"
-    coco = CocoFile.read(path)
-    folder = facts.run / "dataset" / "images"
+def _split(run: ResultsFolder, name: str) -> dict:
+    coco = run.split(name)
     return {
         "images": len(coco.images),
         "objects": len(coco.annotations),
-        "annotations_sha256": sha256_of(path),
+        "annotations_sha256": sha256_of(coco.path),
         "images_sha256": images_sha256(
-            folder, (image["file_name"] for image in coco.images)
+            run.file(layout.IMAGES), (image["file_name"] for image in coco.images)
         ),
     }
 
@@ -126,13 +118,6 @@ def images_sha256(folder: Path, names: Iterable[str]) -> str:
     except DataError as error:
         raise DataError(f"{error}, or make the data set again") from None
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def predicted(run: Path) -> dict[str, int]:
-    """Return how many images were predicted, and how many of them failed."""
-    path = run / "predictions" / "images.csv"
-    status = Counter(tables.column(path, "status") if path.is_file() else ())
-    return {"images": status.total(), "failed": status["failed"]}
 
 
 def _training(recipe: dict | None) -> dict | None:

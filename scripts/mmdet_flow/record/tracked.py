@@ -9,10 +9,13 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from mmdet_flow import layout
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import read_json, read_text, sha256_of
+from mmdet_flow.evaluation.metrics import METRICS
+from mmdet_flow.files import read_text, sha256_of
 from mmdet_flow.record.crate_actions import end_of
 from mmdet_flow.record.params import flat
+from mmdet_flow.results import ResultsFolder
 
 POINTS = 1000
 """A curve of the training that is longer is thinned."""
@@ -26,10 +29,11 @@ LONGEST_NAME = 120
 HASHED = re.compile(r"(^| )[0-9a-f]{12}$")
 
 FILES = (
-    *("run.json", "ro-crate-metadata.json", "benchmarks/jobs.json", "summary.txt"),
-    *("model/card.md", "model/config.py", "model/curves.png", "model/*.zip"),
-    *("evaluation/metrics.*", "evaluation/*.png", "evaluation/gallery.html"),
-    *("predictions/overview.png", "card/card.png", "card/samples.png"),
+    *(layout.RECORD, layout.CRATE, layout.JOBS, layout.SUMMARY),
+    *(layout.MODEL_CARD, layout.CONFIG, layout.CURVES, layout.PACKAGE),
+    *(layout.METRICS, layout.METRICS_TABLE, layout.GALLERY, layout.CALIBRATION_PLOT),
+    *(layout.CONFUSION_PLOT, layout.ERRORS_PLOT, layout.SCORE_CURVES_PLOT),
+    *(layout.OVERVIEW, layout.DATA_CARD_PLOTS, layout.SAMPLES),
 )
 PLACES = {"iter", "epoch", "kind"}
 """Say where a line of the training is, and are no metrics."""
@@ -45,19 +49,20 @@ class Point:
 
 
 class TrackedRun:
-    """The results folder ``path`` of a run with a record.
-
-    Raises DataError when there is no record.
-    """
+    """What a tracker is told of a run with a record; DataError when there is none."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = path / "run.json"
-        if not self._file.is_file():
+        self._run = ResultsFolder(path)
+        self._file = self._run.file(layout.RECORD)
+        if self._run.record is None:
             raise DataError(
-                f"{path}: has no run.json; make it with mmdet-flow step record"
+                f"{path}: has no {self._file.name}; make it with mmdet-flow step record"
             )
-        self._record = read_json(self._file)
+        self._record = self._run.record
+
+    @property
+    def path(self) -> Path:
+        return self._run.path
 
     @property
     def name(self) -> str:
@@ -75,9 +80,7 @@ class TrackedRun:
     @cached_property
     def times(self) -> tuple[int, int]:
         """Begin and end in milliseconds since 1970; of the record, if not known."""
-        path = self.path / "benchmarks" / "jobs.json"
-        jobs = read_json(path)["jobs"].values() if path.is_file() else ()
-        known = [job for job in jobs if job["started"]]
+        known = [job for job in self._run.jobs["jobs"].values() if job["started"]]
         if not known:
             return (int(1000 * self._file.stat().st_mtime),) * 2
         return min(_milliseconds(job["started"]) for job in known), max(
@@ -95,7 +98,7 @@ class TrackedRun:
         """Hashes, versions and the machine."""
         record, workflow = self._record, self._record["workflow"]
         git = workflow["git"] or {}
-        checkpoint = record["outputs"].get("model/checkpoint.pth", {})
+        checkpoint = record["outputs"].get(str(layout.CHECKPOINT), {})
         tags = {
             "sha256.record": self.sha256,
             "sha256.checkpoint": checkpoint.get("sha256"),
@@ -116,19 +119,17 @@ class TrackedRun:
     @property
     def description(self) -> str:
         """The summary of the run, as Markdown."""
-        path = self.path / "summary.txt"
+        path = self._run.file(layout.SUMMARY)
         text = read_text(path) if path.is_file() else ""
         return "".join(f"    {line}\n" for line in text.splitlines())[:LONGEST]
 
     def files(self) -> list[Path]:
         """Return what is kept beside the figures, by its path."""
-        return sorted(path for one in FILES for path in self.path.glob(one))
+        return sorted(path for path in map(self._run.file, FILES) if path.is_file())
 
     def points(self) -> list[Point]:
         """Return all metrics: of training, validation and test, and of speed."""
-        from mmdet_flow.model.metrics import LINES, read_metrics
-
-        lines = read_metrics(self.path / "training" / LINES)
+        lines = self._run.training_lines
         train = [line for line in lines if line["kind"] == "train"]
         val = [_without_unknown(line) for line in lines if line["kind"] == "val"]
         every = [
@@ -141,16 +142,12 @@ class TrackedRun:
 
     def _final(self) -> dict[str, float | None]:
         """Return the figures of the finished run."""
-        from mmdet_flow.comparison.experiment import Experiment
-        from mmdet_flow.evaluation.metrics import METRICS
-
-        run = Experiment(self.path)
-        figures = {}
-        for kind in run.metrics["metrics"]:
+        run, figures = self._run, {}
+        for iou_type in run.metrics["metrics"]:
             for name in METRICS:
-                figures[f"test/{kind}_{name}"] = run.figure(kind, name)
-            for name, value in run.per_class(kind).items():
-                figures[f"test {kind} by class/{tracked_name(name)}"] = value
+                figures[f"test/{iou_type}_{name}"] = run.figure(iou_type, name)
+            for name, value in run.per_class(iou_type).items():
+                figures[f"test {iou_type} by class/{tracked_name(name)}"] = value
         kept = run.metrics["at_scores"]["all"]
         for name in ("precision", "recall", "f1"):
             figures[f"test/{name}"] = kept[name]

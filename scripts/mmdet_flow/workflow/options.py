@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmdet_flow.errors import UsageError
+from mmdet_flow.workflow import schema
 
 OF_THE_RULE = frozenset(
     (
@@ -21,29 +22,44 @@ OF_THE_RULE = frozenset(
 """Options of mmdet_predict that decide where the workflow finds what was made."""
 
 
-def given(section: dict, keys: Iterable[str], dash: str = "-") -> list[str]:
-    """Return an option for each key that has a value; no is a value, nothing is not."""
+def option(key: str, value: object, dash: str = "-") -> list[str]:
+    """Return a key of the config as an option of a command.
+
+    Nothing for null and false; ``--key`` for true; one option for each item of a list,
+    and for each of a mapping, as ``--key=name=value``.
+    """
+    name = f"--{key.replace('_', dash)}"
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [name]
+    if isinstance(value, dict):
+        return [f"{name}={item}={one}" for item, one in value.items()]
+    if isinstance(value, list):
+        return [f"{name}={item}" for item in value]
+    return [f"{name}={value}"]
+
+
+def of_rule(rule: str, sections: dict, dash: str = "-") -> list[str]:
+    """Return the options that the command of a rule has of these sections.
+
+    The schema says of each key which rules those are, as ``option_of``. ``dash`` stands
+    for the underscores of a key; commands of the reference image keep them.
+    """
     return [
-        f"--{key.replace('_', dash)}={section[key]}"
-        for key in keys
-        if section[key] is not None
+        word
+        for section, key in schema.options_of(rule)
+        if section in sections
+        for word in option(key, sections[section][key], dash)
     ]
 
 
 def conversion(experiment: dict) -> list[str]:
-    """Return the options of mmdet_convert."""
+    """Return the options of convert_annotations: list files show it the splits."""
     data = experiment["data"]
-    words = given(data, ("format", "min_objects", "glob", "labels"))
-    if data["classes"] != "all":
-        words += [f"--classes={name}" for name in data["classes"]]
-    words += [f"--policy={kind}={action}" for kind, action in data["policy"].items()]
-    words += image_size(experiment)
-    return [*words, *(f"--lists={path}" for path in split_lists(experiment))]
-
-
-def image_size(experiment: dict) -> list[str]:
-    """Return --image-size, or nothing if the config leaves it out."""
-    return given(experiment["model"], ("image_size",))
+    classes = None if data["classes"] == "all" else data["classes"]
+    words = of_rule("convert_annotations", {"data": data | {"classes": classes}})
+    return words + option("lists", split_lists(experiment))
 
 
 def split_lists(experiment: dict) -> list[str]:
@@ -53,49 +69,32 @@ def split_lists(experiment: dict) -> list[str]:
 
 
 def division(experiment: dict) -> list[str]:
-    """Return the options of mmdet_split."""
-    splits = experiment["splits"]
-    words = given(splits, ("train", "val", "test", "seed"))
-    words += given(splits, ("group_pattern", "group_file"))
-    if splits["group_file"] is not None:
-        words += given(splits, ("group_column",))
-    if splits["folds"] is not None:
-        words += given(splits, ("folds", "fold"))
-    return words
+    """Return the options of split_dataset, without those that nothing asks for."""
+    splits = dict(experiment["splits"])
+    if splits["group_file"] is None:
+        splits["group_column"] = None
+    if splits["folds"] is None:
+        splits["fold"] = None
+    return of_rule("split_dataset", {"splits": splits})
 
 
 def patch(experiment: dict) -> list[str]:
-    """Return the options of mmdet_patch."""
-    model = experiment["model"]
-    words = given(
-        model,
-        ("epochs", "batch_size", "augment", "val_interval", "keep_checkpoints", "seed"),
-    )
-    words.append(f"--processes={model['nodes']}")
-    words += ["--pretrained"] if model["pretrained"] else []
-    words += given(model, ("image_size", "learning_rate", "frozen_stages"))
-    return words + [f"--cfg-options={option}" for option in model["options"]]
+    """Return the options of patch_config; one process trains on each node."""
+    nodes = option("processes", experiment["model"]["nodes"])
+    return of_rule("patch_config", experiment) + nodes
 
 
 def training(experiment: dict) -> list[str]:
-    """Return the options of mmdet_train."""
-    model = experiment["model"]
-    keys = ("precision", "patience", "save_minutes", "max_hours", "load_from")
-    return given(model, keys) + (["--launcher=slurm"] if model["nodes"] > 1 else [])
-
-
-def thresholds(experiment: dict) -> list[str]:
-    """Return the options of mmdet_thresholds."""
-    section = experiment["evaluate"]
-    words = given(section, ("recall", "precision"))
-    return [f"--use={section['threshold']}", *words]
+    """Return the options of train_model; on several nodes Slurm starts processes."""
+    several = experiment["model"]["nodes"] > 1
+    launcher = option("launcher", "slurm" if several else None)
+    return of_rule("train_model", experiment) + launcher
 
 
 def prediction(experiment: dict) -> list[str]:
-    """Return the options of mmdet_predict, those of the user last."""
-    predict = experiment["predict"]
-    words = [f"--score={predict['score']}", f"--prediction_format={predict['format']}"]
-    return words + words_of(predict["options"])
+    """Return the options of predict_images, those that the user writes last."""
+    words = of_rule("predict_images", experiment, dash="_")
+    return words + words_of(experiment["predict"]["options"])
 
 
 def words_of(options: str | list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from mmdet_flow.start.doctor import config as configs
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("a:\n  b: [\n", "line 3: "), ("", "holds no keys"), ("- a\n", "holds no keys")],
+    [("a:\n  b: [\n", "line 3: "), ("", "is empty"), ("- a\n", "there are no keys")],
 )
 def test_a_file_that_is_no_config(tmp_path, text, reason):
     (tmp_path / "config.yaml").write_text(text)

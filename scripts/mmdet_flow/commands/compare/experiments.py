@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.comparison.compare import PICTURES, compare
-from mmdet_flow.comparison.experiment import Experiment
+from mmdet_flow.comparison.identity import finished
 from mmdet_flow.evaluation.bootstrap import SAMPLES
 from mmdet_flow.results import as_written
 
@@ -37,7 +37,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         type=cli.positive_int,
         default=PICTURES,
         metavar="N",
-        help=f"show the N images with most flips (default: {PICTURES})",
+        help=f"show the N images with the most disagreements (default: {PICTURES})",
     )
     parser.add_argument(
         "--output",
@@ -50,6 +50,6 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    a, b = Experiment(options.a), Experiment(options.b)
+    a, b = finished(options.a), finished(options.b)
     with as_written(options.a, options.b):
         compare(a, b, options.bootstrap, options.output, options.pictures)

@@ -36,7 +36,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         default=12,
         help="of how many images (default: 12)",
     )
-    parser.add_argument("--score", type=float, default=0.3, help="lowest score to draw")
+    parser.add_argument("--score", type=float, default=0.3, help="score threshold")
     return parser
 
 

@@ -1,7 +1,7 @@
 """Show predictions against the truth on one page, the worst images first.
 
 The page is one HTML file with all pictures in it: it needs no network and no server.
-It filters by class and by kind of error, and it begins with the candidates for errors
+It filters by class and by type of error, and it begins with the candidates for errors
 in the annotations.
 """
 
@@ -28,7 +28,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add_detection_options(parser, images=True)
     add_score_options(parser, default=SCORE)
     parser.add_argument(
-        "--limit",
+        "--gallery-images",
         type=cli.positive_int,
         default=LIMIT,
         metavar="N",
@@ -56,8 +56,8 @@ def run(options: argparse.Namespace) -> None:
     scores = read_scores(options.score, options.thresholds)
     found = find_objects(options, truth)
     worst = gallery(truth, found, scores, options.images, options.title)
-    write_if_changed(options.output, worst.html(options.limit))
+    write_if_changed(options.output, worst.html(options.gallery_images))
     if options.excerpt:
         write_if_changed(options.excerpt, worst.excerpt())
-    shown = min(options.limit, len(truth.images))
+    shown = min(options.gallery_images, len(truth.images))
     cli.log.info("%d of %d images are in %s", shown, len(truth.images), options.output)

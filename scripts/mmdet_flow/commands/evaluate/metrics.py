@@ -1,7 +1,7 @@
 """Measure a model on annotated images: COCO metrics, and where it fails.
 
 COCO metrics by pycocotools, with intervals from resampled images; curves of precision,
-recall and F1; calibration; the confusion matrix; kinds of error; and each image. All
+recall and F1; calibration; the confusion matrix; types of error; and each image. All
 of them as files and as pictures. --detections takes COCO results instead of a model.
 """
 

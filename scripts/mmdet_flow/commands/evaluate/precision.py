@@ -84,8 +84,7 @@ def _add_choice_options(parser) -> None:
         type=float,
         default=SCORE,
         metavar="SCORE",
-        help="lowest score of the objects that the speed is measured with (default: "
-        f"{SCORE})",
+        help=f"score threshold that the speed is measured with (default: {SCORE})",
     )
 
 

@@ -1,8 +1,9 @@
-"""Choose for each class the lowest score to keep, for mmdet-flow predict --score auto.
+"""Choose a score threshold for each class, for mmdet-flow predict --score auto.
 
 Give a split that the model was not trained on and is not tested on: validation. For
 each class FILE says at which score F1 is best, at which the wanted --recall is reached,
-and from which the wanted --precision is kept; --use chooses what --score auto takes.
+and from which the wanted --precision is kept; --threshold chooses what --score auto
+takes.
 """
 
 import argparse
@@ -25,7 +26,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     add_detection_options(parser)
     parser.add_argument(
-        "--use",
+        "--threshold",
         choices=USES,
         default="f1",
         help="what --score auto takes (default: f1)",
@@ -35,7 +36,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
             f"--{name}",
             type=float,
             default=WANTED,
-            metavar="SHARE",
+            metavar="FRACTION",
             help=f"the {name} that is wanted (default: {WANTED})",
         )
     parser.add_argument(
@@ -51,7 +52,9 @@ def run(options: argparse.Namespace) -> None:
     keep_inputs([options.output], [options.annotations, options.checkpoint])
     truth = CocoFile.read(options.annotations)
     found = find_objects(options, truth)
-    content = thresholds(truth, found, options.use, options.recall, options.precision)
+    content = thresholds(
+        truth, found, options.threshold, options.recall, options.precision
+    )
     write_json(options.output, content)
     for name, score in content["scores"].items():
         cli.log.info("%s: %g", name, score)

@@ -8,11 +8,10 @@ say is n/a. The same files give the same card.
 import argparse
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.files import sha256_of, write_if_changed
-from mmdet_flow.handover.facts import Facts
 from mmdet_flow.handover.model_card import model_card
-from mmdet_flow.results import as_written
+from mmdet_flow.results import ResultsFolder, as_written
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -29,8 +28,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    output = options.output or options.run / "model" / "card.md"
+    folder = ResultsFolder(options.run)
+    output = options.output or folder.file(layout.MODEL_CARD)
     with as_written(options.run):
-        text = model_card(Facts(options.run))
+        text = model_card(folder)
     write_if_changed(output, text)
     cli.log.info("wrote %s, SHA-256 %s", output, sha256_of(output))

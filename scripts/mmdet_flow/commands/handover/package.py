@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.handover.package import package
-from mmdet_flow.results import as_written
+from mmdet_flow.results import ResultsFolder, as_written
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -34,4 +34,4 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     with as_written(options.run):
-        package(options.run, options.output, options.license)
+        package(ResultsFolder(options.run), options.output, options.license)

@@ -8,10 +8,9 @@ experiment.
 import argparse
 from pathlib import Path
 
-from mmdet_flow import cli
-from mmdet_flow.handover.facts import Facts
+from mmdet_flow import cli, layout
 from mmdet_flow.handover.pages import write_pages
-from mmdet_flow.results import as_written
+from mmdet_flow.results import ResultsFolder, as_written
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -28,5 +27,6 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    folder = ResultsFolder(options.run)
     with as_written(options.run):
-        write_pages(Facts(options.run), options.output or options.run / "pages")
+        write_pages(folder, options.output or options.run / layout.PAGE.parent)

@@ -13,7 +13,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.errors import UsageError
 from mmdet_flow.record.record import write_record
-from mmdet_flow.results import as_written
+from mmdet_flow.results import ResultsFolder, as_written
 
 
 def parse_config(text: str) -> dict:
@@ -55,4 +55,5 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     config = parse_config(options.config) if options.config else None
     with as_written(options.run):
-        write_record(options.run, config, options.campaign, options.snakemake)
+        folder = ResultsFolder(options.run)
+        write_record(folder, config, options.campaign, options.snakemake)

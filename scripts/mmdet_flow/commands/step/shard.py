@@ -15,16 +15,17 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser = cli.new_parser(
         prog,
         __doc__,
-        "photos --size 5000 --output lists",
+        "photos --images-per-shard 5000 --output lists",
     )
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="folder of the images"
     )
     parser.add_argument("--image-list", type=Path, metavar="FILE", help="only these")
     parser.add_argument(
-        "--size",
+        "--images-per-shard",
         type=cli.positive_int,
         default=2000,
+        metavar="N",
         help="images in a list (default: 2000)",
     )
     parser.add_argument(
@@ -38,4 +39,4 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    shard(options.folder, options.image_list, options.size, options.output)
+    shard(options.folder, options.image_list, options.images_per_shard, options.output)

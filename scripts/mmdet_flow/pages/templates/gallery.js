@@ -5,7 +5,7 @@ const candidates = [...document.querySelectorAll(".candidate")];
 
 function matches(shape, label, error) {
   const own = shape.dataset.error;
-  const wanted = !error || (error === "any" ? own && own !== "correct" : own === error);
+  const wanted = !error || (error === "any" ? own && own !== "true_positive" : own === error);
   return wanted && (!label || shape.dataset.classes.split(" ").includes(label));
 }
 

@@ -4,26 +4,20 @@ from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
-from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.errors import UsageError
 from mmdet_flow.files import read_yaml
+from mmdet_flow.workflow.config_files import require_readable
 
 
 def read_config(path: Path) -> dict:
-    """Read a config; UsageError with the line where it is no YAML."""
+    """Read a config; UsageError with the line where it is none."""
     if not path.exists():
         raise UsageError(
             f"{path}: is not there; mmdet-flow start init FOLDER writes one for your "
             "data"
         )
-    try:
-        content = read_yaml(path)
-    except DataError as error:
-        raise UsageError(str(error)) from None
-    if not isinstance(content, dict):
-        raise UsageError(
-            f"{path}: holds no keys; mmdet-flow start init FOLDER writes a config"
-        )
-    return content
+    require_readable([path])
+    return read_yaml(path)
 
 
 def what_it_holds(config: dict) -> str:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mmdet_flow.errors import UsageError
+from mmdet_flow.files import read_yaml
 from mmdet_flow.start.doctor.check import Check, last_line
 from mmdet_flow.start.doctor.config import read_config, what_it_holds
 
@@ -100,7 +101,8 @@ def profile(
             raise UsageError(
                 f"SNAKEMAKE_PROFILE={name}: no such profile; correct or unset it"
             )
-        executor = read_config(file).get("executor")
+        content = read_yaml(file)
+        executor = content.get("executor") if isinstance(content, dict) else None
         if executor == "slurm" and shutil.which("sbatch", path=search) is None:
             raise UsageError(
                 f"SNAKEMAKE_PROFILE={name}: sends jobs to Slurm, and there is no "

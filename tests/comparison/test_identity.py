@@ -2,12 +2,18 @@ import json
 
 import pytest
 
-from mmdet_flow.comparison.experiment import Experiment, annotations_sha256
+from mmdet_flow.comparison.identity import (
+    annotations_sha256,
+    config_of,
+    finished,
+    recipe_sha256,
+    seed_of,
+)
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import write_json
 from mmdet_flow.model.config import load_config
-from tests.comparison.results import write_experiment, write_times
+from mmdet_flow.model.zoo import count_weights
+from tests.comparison.results import write_experiment
 from tests.evaluation.scenes import random_scene
 
 
@@ -49,47 +55,19 @@ def test_parameters_are_those_of_the_framework(trained, tmp_path):
     model = MODELS.build(load_config(str(trained.config)).model)
     wanted = sum(value.numel() for value in model.parameters())
     folder = write_experiment(tmp_path / "real", *random_scene(1, images=2))
-    (folder / "model/config.py").write_bytes(trained.config.read_bytes())
-    assert Experiment(folder).parameters == wanted
+    (folder / "model/checkpoint.pth").write_bytes(trained.checkpoint.read_bytes())
+    assert count_weights(finished(folder).config) == wanted
 
 
 def test_the_seed_and_the_place_are_no_part_of_the_recipe(tmp_path):
     scene = random_scene(1, images=4)
-    one = Experiment(write_experiment(tmp_path / "a", *scene, seed=0))
-    other = Experiment(write_experiment(tmp_path / "b", *scene, seed=7))
-    third = Experiment(write_experiment(tmp_path / "c", *scene, lr=0.1))
-    assert (one.seed, other.seed) == (0, 7)
-    assert one.recipe_sha256 == other.recipe_sha256 != third.recipe_sha256
-    text = json.dumps(one.config)
+    one = finished(write_experiment(tmp_path / "a", *scene, seed=0))
+    other = finished(write_experiment(tmp_path / "b", *scene, seed=7))
+    third = finished(write_experiment(tmp_path / "c", *scene, lr=0.1))
+    assert (seed_of(one), seed_of(other)) == (0, 7)
+    assert recipe_sha256(one) == recipe_sha256(other) != recipe_sha256(third)
+    text = json.dumps(config_of(one))
     assert "results/" not in text and "train.json" in text
-
-
-def test_times_are_those_of_the_jobs(folder):
-    one = Experiment(folder)
-    assert one.train_minutes is None and one.images_per_second is None
-    write_times(folder, seconds=90, images=10, predicting=0.8)
-    assert one.train_minutes == 1.5
-    assert one.images_per_second == 12.5
-
-
-@pytest.mark.parametrize(
-    ("job", "left", "minutes"),
-    [
-        (1300, 580, 21.67),  # in one job, a little slower than it was thought
-        (1000, 580, 16.67),  # a little faster
-        (90, 580, 20),  # resumed shortly before the end
-        (900, 430, 20),  # resumed after 150 iterations
-    ],
-)
-def test_a_resumed_training_counts_all_its_iterations(folder, job, left, minutes):
-    """Of 600 iterations that take 2 s each."""
-    write_times(folder, seconds=job, images=10, predicting=0.8)
-    (folder / "training/metrics.jsonl").write_text(
-        "".join(json.dumps({"kind": "train", "iter": n}) + "\n" for n in (1, 2, 600))
-    )
-    estimate = {"seconds_per_iteration": 2.0, "iterations": left}
-    write_json(folder / "training/estimate.json", estimate)
-    assert Experiment(folder).train_minutes == minutes
 
 
 def test_an_unfinished_experiment_is_refused(folder):
@@ -97,4 +75,4 @@ def test_an_unfinished_experiment_is_refused(folder):
     with pytest.raises(
         DataError, match=r"cells: has no evaluation/metrics\.json; give"
     ):
-        Experiment(folder)
+        finished(folder)

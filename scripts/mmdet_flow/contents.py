@@ -1,0 +1,244 @@
+"""What stands in the JSON files of a results folder, as types that reading checks.
+
+A file may hold more than is named here: that is for others.
+"""
+
+from typing import NotRequired
+
+from typing_extensions import TypedDict
+
+Range = list[float]
+"""The low and the high end of an interval."""
+
+
+class Figures(TypedDict):
+    """The twelve figures of COCO in their order; AR_n with n detections an image."""
+
+    mAP: float | None
+    mAP_50: float | None
+    mAP_75: float | None
+    mAP_small: float | None
+    mAP_medium: float | None
+    mAP_large: float | None
+    AR_1: float | None
+    AR_10: float | None
+    AR_100: float | None
+    AR_small: float | None
+    AR_medium: float | None
+    AR_large: float | None
+
+
+class Measured(Figures):
+    per_class: dict[str, float | None]
+    per_class_metrics: dict[str, Figures]
+
+
+class Intervals(TypedDict):
+    mAP: Range | None
+    mAP_50: Range | None
+    mAP_75: Range | None
+    per_class: dict[str, Range | None]
+
+
+class AllIntervals(TypedDict):
+    level: float
+    samples: int
+    bbox: NotRequired[Intervals]
+    segm: NotRequired[Intervals]
+
+
+class Kept(TypedDict):
+    """What the detections of a class are that reach its score threshold."""
+
+    objects: int
+    true_positives: int
+    false_positives: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class ErrorType(TypedDict):
+    count: int
+    mAP_50_lost: float | None
+
+
+class Metrics(TypedDict):
+    images: int
+    metrics: dict[str, Measured]
+    intervals: AllIntervals
+    iou_type: str
+    iou: float
+    scores: dict[str, float]
+    at_scores: dict[str, Kept]
+    calibration: dict[str, float | None]
+    errors: dict[str, ErrorType]
+
+
+class Point(TypedDict):
+    """A point of the curves of precision, recall and F1."""
+
+    score: float
+    precision: float
+    recall: float
+    f1: float
+
+
+class ClassPoints(TypedDict):
+    objects: int
+    f1: Point | None
+    recall: Point | None
+    precision: Point | None
+
+
+class Wanted(TypedDict):
+    recall: float
+    precision: float
+
+
+class Thresholds(TypedDict):
+    scores: dict[str, float]
+    use: str
+    wanted: Wanted
+    classes: dict[str, ClassPoints]
+    model_sha256: str | None
+
+
+class Candidate(TypedDict):
+    precision: str
+    mAP: float | None
+    images_per_second: float | None
+    reason: str
+
+
+class Precisions(TypedDict):
+    model_sha256: str
+    processor: str | None
+    candidates: list[Candidate]
+    winner: str
+
+
+class Recipe(TypedDict):
+    """What a training was begun with; ``resumed`` is what changed later."""
+
+    load_from: str | None
+    sha256: NotRequired[str]
+    precision: NotRequired[str]
+    threads: NotRequired[int]
+    cpu: NotRequired[str]
+
+
+class Estimate(TypedDict):
+    """How fast a training goes, and how many iterations were left then."""
+
+    seconds_per_iteration: float
+    iterations: int
+
+
+class Speed(TypedDict):
+    """How long a prediction took, loading aside."""
+
+    images: int
+    seconds: float
+    engine: str | None
+
+
+class SplitCounts(TypedDict):
+    images: int
+    objects: int
+    objects_by_class: dict[str, int]
+
+
+class DataCard(TypedDict):
+    splits: dict[str, SplitCounts]
+    image_sizes: dict[str, int]
+    box_sizes: dict[str, float]
+    box_sizes_seen: dict[str, float] | None
+
+
+class Counted(TypedDict):
+    read: int
+    written: int
+    left_out: list
+
+
+class Finding(TypedDict):
+    kind: str
+    action: str
+
+
+class CheckReport(TypedDict):
+    images: Counted
+    objects: Counted
+    objects_by_class: dict[str, int]
+    findings: list[Finding]
+
+
+class Git(TypedDict):
+    commit: str
+    dirty: bool
+
+
+class Workflow(TypedDict):
+    name: str
+    version: str
+    git: Git | None
+
+
+class ClassList(TypedDict):
+    names: list[str]
+    sha256: str
+
+
+class SplitHashes(TypedDict):
+    images: int
+    objects: int
+    annotations_sha256: str
+    images_sha256: str
+
+
+class Output(TypedDict):
+    bytes: int
+    sha256: str
+
+
+class Step(TypedDict):
+    rule: str
+    command: str
+    inputs: list[str]
+    outputs: list[str]
+
+
+class Predicted(TypedDict):
+    images: int
+    failed: int
+
+
+class Packages(TypedDict):
+    python: str
+    main: dict[str, str]
+
+
+class Record(TypedDict):
+    name: str
+    campaign: str | None
+    workflow: Workflow
+    config: dict | None
+    seeds: dict[str, int | None]
+    classes: ClassList
+    data: dict[str, SplitHashes]
+    training: dict | None
+    predictions: Predicted
+    outputs: dict[str, Output]
+    steps: dict[str, Step]
+    packages: Packages
+
+
+class Job(TypedDict):
+    started: str | None
+    seconds: float
+
+
+class Jobs(TypedDict):
+    machine: dict
+    jobs: dict[str, Job]

@@ -1,0 +1,127 @@
+"""The config: checked, with its campaigns as experiments, and with defaults."""
+
+from collections.abc import Callable, Mapping
+
+import jsonschema
+
+from mmdet_flow.errors import UsageError
+from mmdet_flow.workflow import options, schema
+from mmdet_flow.workflow.campaigns import expand_campaigns, hint
+from mmdet_flow.workflow.names import require_names, require_paths
+from mmdet_flow.workflow.places import Places
+from mmdet_flow.workflow.presets import apply_presets
+
+EXAMPLE = "data/example"
+"""The folder of the embedded example, which the workflow itself makes."""
+
+FIRST_PORT = 16380
+"""Of the Redis servers that the round trips of experiments start."""
+
+DATA_FOLDERS = ("annotations", "images")
+
+
+def prepare(config: dict) -> dict[str, str]:
+    """Make a config what the rules ask, in place: experiments with all their keys.
+
+    Returns the campaign of each experiment that was made by one. Raises UsageError for
+    the first thing that is wrong.
+    """
+    require_schema(config)
+    campaign_of = expand_campaigns(config, schema.experiment_keys())
+    require_names(config["experiments"])
+    if campaign_of:
+        require_schema(config, campaign_of)
+    for experiment in config["experiments"].values():
+        apply_presets(experiment)
+    add_defaults(config)
+    require_paths(config["experiments"])
+    options.require_options(config)
+    require_validation(config["experiments"])
+    served_experiment(config)
+    return campaign_of
+
+
+def require_schema(config: dict, campaign_of: Mapping[str, str] | None = None) -> None:
+    """Raise UsageError for what fits the schema least.
+
+    ``campaign_of`` names the campaign of each experiment that was made by one.
+    """
+    validator = jsonschema.Draft202012Validator(schema.schema())
+    problem = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if problem is None:
+        return
+    path = [str(part) for part in problem.absolute_path]
+    place = ".".join(path) or "the top level"
+    if path[:1] == ["experiments"] and campaign_of:
+        made_by = campaign_of.get("".join(path[1:2]))
+        place = f"campaigns.{made_by}, as {place}" if made_by else place
+    raise UsageError(f"config, at {place}: {_explained(problem)}")
+
+
+def _explained(problem: jsonschema.ValidationError) -> str:
+    """Return what does not fit, in the words of a config."""
+    if problem.validator == "additionalProperties":
+        known = list(problem.schema.get("properties", ()))
+        key = next(key for key in problem.instance if key not in known)
+        return f"unknown key {key}; {hint(str(key), known)}"
+    if problem.validator == "anyOf":
+        keys = (key for one in problem.validator_value for key in one["required"])
+        return f"{' or '.join(map(repr, keys))} is a required property"
+    return problem.message
+
+
+def add_defaults(config: dict) -> None:
+    """Put the defaults of the schema where the config leaves something out."""
+    schema.fill_in(schema.schema(), config)
+    for experiment in config["experiments"].values():
+        schema.fill_in({"properties": schema.sections()}, experiment)
+
+
+def has_validation(experiment: dict) -> bool:
+    """Whether there are images that neither training nor test see."""
+    return experiment["model"]["train_on"] == "train"
+
+
+def require_validation(experiments: dict) -> None:
+    """Raise UsageError where scores are to be chosen on images of the training."""
+    for name, experiment in experiments.items():
+        if experiment["predict"]["score"] == "auto" and not has_validation(experiment):
+            raise UsageError(
+                f"config, at experiments.{name}.predict.score: auto needs a validation "
+                "split, and model.train_on: trainval has none; give a number"
+            )
+
+
+def require_folders(config: dict, places: Places, storage: Callable) -> None:
+    """Raise UsageError for the first folder of data that is not there.
+
+    Snakemake itself would take what was made from it for finished. ``storage`` is what
+    Snakemake has of that name.
+    """
+    for name, experiment in config["experiments"].items():
+        folders = {f"data.{key}": experiment["data"][key] for key in DATA_FOLDERS}
+        folders["predict.images"] = experiment["predict"]["images"]
+        for key, folder in folders.items():
+            if folder in (None, "", EXAMPLE):
+                continue
+            if not places.exists(folder, storage):
+                raise UsageError(
+                    f"config, at experiments.{name}.{key}: there is no folder "
+                    f"{folder}; correct the path"
+                )
+
+
+def served_experiment(config: dict) -> str:
+    """Return the name of the experiment whose model `snakemake serve` takes."""
+    name = config["serve"]["experiment"]
+    if name and name not in config["experiments"]:
+        known = hint(name, list(config["experiments"]))
+        raise UsageError(
+            f"config, at serve.experiment: there is no experiment {name}; {known}"
+        )
+    return name or next(iter(config["experiments"]))
+
+
+def round_trip_port(config: dict, name: str) -> int:
+    """Return a port for the experiment's own Redis server."""
+    return FIRST_PORT + list(config["experiments"]).index(name)

@@ -1,0 +1,139 @@
+"""The files of an experiment, by stage, as inputs of rules.
+
+Functions take the config and the name of an experiment. Paths begin with ``<results>``,
+which Snakemake replaces. An empty list is an input that is none.
+"""
+
+from collections.abc import Iterable
+
+from mmdet_flow import layout
+from mmdet_flow.workflow.config import has_validation
+
+SPLITS = ("train", "val", "test")
+VALIDATION = layout.fill(layout.SPLIT, split="val")
+TEST_LIST = layout.fill(layout.SPLIT_LIST, split="test")
+
+MADE = (
+    *(layout.ANNOTATIONS, layout.fill(layout.SPLIT, split="test")),
+    *(layout.DATA_CARD_PAGE, layout.BASE_CONFIG, layout.CONFIG, layout.CHECKPOINT),
+    *(layout.MODEL_CARD, layout.PACKAGE, layout.METRICS, layout.GALLERY),
+    *(layout.PREDICTED_IMAGES, layout.OBJECTS, layout.MANIFEST, layout.OVERVIEW),
+    layout.SUMMARY,
+)
+"""What shows that a stage was done; nothing of it is of a shard."""
+
+READ = (
+    *(layout.CLASSES, layout.REPORT, layout.FINDINGS, layout.PIXELS),
+    *(layout.fill(layout.SPLIT, split=name) for name in ("train", "val", "trainval")),
+    *(layout.fill(layout.SPLIT_LIST, split=name) for name in SPLITS),
+    *(layout.DATA_CARD, layout.DATA_CARD_PLOTS, layout.SAMPLES, layout.CURVES),
+    *(layout.SCORE_CURVES, layout.SCORE_CURVES_PLOT),
+    *(layout.CONFUSION, layout.CONFUSION_PLOT),
+    *(layout.ERRORS, layout.ERRORS_PLOT),
+    *(layout.CALIBRATION, layout.CALIBRATION_PLOT),
+    *(layout.METRICS_TABLE, layout.IMAGE_RESULTS, layout.GALLERY_EXCERPT),
+    *(layout.LABEL_ERRORS, layout.DETECTIONS),
+    *(layout.LISTS, layout.TRAINING_BENCHMARK),
+)
+"""What record, pages and tracker read beside."""
+
+READ_OF_SHARD = (
+    layout.SHARD_IMAGES,
+    layout.PREDICTION_SPEED,
+    layout.PREDICTION_BENCHMARK,
+)
+"""What they read of a shard; its OPEX would be too much to fetch."""
+
+LAST = (layout.SUMMARY, layout.RECORD, layout.fill(layout.PAGE, page="model_card"))
+"""What is made last of an experiment, before its failures are judged."""
+
+COMPARED = (
+    *(layout.METRICS, layout.DETECTIONS, layout.CHECKPOINT),
+    *(layout.fill(layout.SPLIT, split=name) for name in SPLITS),
+)
+"""What a comparison reads of an experiment, beside its images."""
+
+
+def of_experiment(name: str, places: Iterable[layout.Place]) -> list[str]:
+    """Return the paths of files of an experiment."""
+    files = (layout.fill(place, experiment=name) for place in places)
+    return [f"<results>/{name}/{file}" for file in files]
+
+
+def of_shards(
+    name: str, places: Iterable[str | layout.Place], shards: Iterable[int]
+) -> list[str]:
+    """Return the paths of files of the shards of an experiment."""
+    return [
+        f"<results>/{name}/{layout.fill(place, shard=shard)}"
+        for shard in shards
+        for place in places
+    ]
+
+
+def made(config: dict, name: str) -> list[str]:
+    """Return what the stages of an experiment make, shards aside."""
+    return [*of_experiment(name, MADE), *thresholds_if_any(config, name)]
+
+
+def recorded(config: dict, name: str, shards: Iterable[int]) -> list[str]:
+    """Return all that the record, the pages and the tracker read of an experiment.
+
+    Files of folders: on remote storage nothing is in a folder but what is an input.
+    """
+    read = of_experiment(name, READ)
+    return [*made(config, name), *read, *of_shards(name, READ_OF_SHARD, shards)]
+
+
+def last(config: dict) -> list[str]:
+    """Return what is made last, before failures are judged.
+
+    Of all experiments: a job that fails would keep those of the others waiting.
+    """
+    names = list(config["experiments"])
+    files = [file for name in names for file in of_experiment(name, LAST)]
+    if config["track"]["enabled"]:
+        files += [f"<results>/tracking/{name}.json" for name in names]
+    return [*files, "<results>/leaderboard.csv"] if len(names) > 1 else files
+
+
+def of_stages(config: dict) -> list[str]:
+    """Return what each stage of each experiment makes, shards aside.
+
+    The last files alone would not do: when an earlier stage fails, the results of the
+    run before are still there, and Snakemake would take them for finished.
+    """
+    names = config["experiments"]
+    stages = [file for name in names for file in made(config, name)]
+    judged = [f"<results>/{name}/{layout.FAILURES}" for name in names]
+    return [*stages, *last(config), *judged]
+
+
+def trained_on(config: dict, name: str) -> list[str]:
+    """Return the annotations that an experiment trains on."""
+    split = config["experiments"][name]["model"]["train_on"]
+    return of_experiment(name, (layout.fill(layout.SPLIT, split=split),))
+
+
+def validated_on(config: dict, name: str) -> list[str]:
+    """Return the annotations that an experiment is validated on, or nothing."""
+    there = has_validation(config["experiments"][name])
+    return of_experiment(name, (VALIDATION,) if there else ())
+
+
+def thresholds_if_any(config: dict, name: str) -> list[str]:
+    """Return the thresholds file of a training with validation, or nothing."""
+    there = has_validation(config["experiments"][name])
+    return of_experiment(name, (layout.THRESHOLDS,) if there else ())
+
+
+def thresholds_to_use(config: dict, name: str) -> list[str]:
+    """Return the thresholds file where the score is auto, or nothing."""
+    used = config["experiments"][name]["predict"]["score"] == "auto"
+    return of_experiment(name, (layout.THRESHOLDS,) if used else ())
+
+
+def list_to_predict(config: dict, name: str) -> list[str]:
+    """Return the list of the test split, or nothing for the user's own folder."""
+    own = config["experiments"][name]["predict"]["images"]
+    return of_experiment(name, () if own else (TEST_LIST,))

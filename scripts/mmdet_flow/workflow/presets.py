@@ -1,0 +1,21 @@
+"""Presets: what a model is where its section of the config leaves things out."""
+
+import copy
+from functools import cache
+
+from mmdet_flow.workflow import schema
+
+FOLDER = schema.ROOT / "presets"
+DEFAULT = "small-boxes"
+
+
+def apply_presets(experiment: dict) -> None:
+    """Fill in what an experiment leaves out of its model with what its preset says."""
+    model = experiment.setdefault("model", {})
+    for key, value in _preset(model.get("preset", DEFAULT)).items():
+        model.setdefault(key, copy.deepcopy(value))
+
+
+@cache
+def _preset(name: str) -> dict:
+    return schema.read(FOLDER / f"{name}.yaml")

@@ -1,0 +1,57 @@
+"""The schema of the config: what its keys are, and which rules they are options of."""
+
+import copy
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+FILE = ROOT / "schemas" / "config.schema.yaml"
+
+# The one in C is there unless PyYAML was built without it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read(path: Path) -> dict:
+    """Return the content of a YAML file of ours."""
+    return yaml.load(path.read_text(), _Loader)
+
+
+@cache
+def schema() -> dict:
+    """Return the schema of the whole config."""
+    return read(FILE)
+
+
+def sections() -> dict[str, dict]:
+    """Return the schema of each section of an experiment."""
+    return schema()["$defs"]["sections"]["properties"]
+
+
+def experiment_keys() -> list[str]:
+    """Return the keys of an experiment with their sections, such as model.seed."""
+    return [
+        f"{name}.{key}" for name in sections() for key in sections()[name]["properties"]
+    ]
+
+
+@cache
+def options_of(rule: str) -> tuple[tuple[str, str], ...]:
+    """Return section and key of each option that the command of a rule has."""
+    everywhere = sections() | schema()["properties"]
+    return tuple(
+        (section, key)
+        for section, node in everywhere.items()
+        for key, part in node.get("properties", {}).items()
+        if rule in part.get("option_of", ())
+    )
+
+
+def fill_in(node: dict, content: dict) -> None:
+    """Put the defaults of a schema where a content has no value, in place."""
+    for key, part in node["properties"].items():
+        if "default" in part:
+            content.setdefault(key, copy.deepcopy(part["default"]))
+        if "properties" in part and key in content:
+            fill_in(part, content[key])

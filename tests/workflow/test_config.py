@@ -1,0 +1,154 @@
+"""What a config becomes before any rule asks it, and what is refused in it."""
+
+import copy
+import json
+
+import pytest
+
+from mmdet_flow.errors import UsageError
+from mmdet_flow.workflow import config as configs
+from mmdet_flow.workflow import schema
+from mmdet_flow.workflow.places import Places
+from tests.workflow.test_workflow import SMALL, snakemake, write_config
+
+HERE = Places("results", "logs")
+
+
+def small(**sections) -> dict:
+    """Return a config with one experiment, and these sections of it changed."""
+    config = copy.deepcopy(SMALL)
+    for section, content in sections.items():
+        config["experiments"]["example"].setdefault(section, {}).update(content)
+    return config
+
+
+def refused(config: dict) -> str:
+    with pytest.raises(UsageError) as caught:
+        configs.prepare(config)
+    return str(caught.value)
+
+
+def test_an_experiment_gets_every_key_of_the_schema():
+    config = small()
+    assert configs.prepare(config) == {}
+    experiment = config["experiments"]["example"]
+    for section, node in schema.sections().items():
+        missing = node["properties"].keys() - experiment[section].keys()
+        assert not missing, section
+    assert experiment["model"]["epochs"] == 1  # as it was written
+    assert experiment["model"]["batch_size"] == 4  # of the preset
+    assert experiment["evaluate"]["bootstrap"] == 1000  # of the schema
+    assert config["serve"]["options"] and config["track"]["enabled"] is True
+
+
+def test_preparing_changes_nothing_that_is_prepared():
+    config = small()
+    configs.prepare(config)
+    again = copy.deepcopy(config)
+    configs.prepare(again)
+    assert again == config
+
+
+def test_defaults_are_nobody_elses():
+    """What is done to one experiment is not done to the next one."""
+    config = small()
+    config["experiments"]["b"] = copy.deepcopy(SMALL["experiments"]["example"])
+    configs.prepare(config)
+    config["experiments"]["example"]["data"]["policy"]["tiny-box"] = "drop"
+    assert config["experiments"]["b"]["data"]["policy"] == {}
+    other = small()
+    configs.prepare(other)
+    assert other["experiments"]["example"]["data"]["policy"] == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            small(model={"epoch": 3}),
+            "config, at experiments.example.model: unknown key epoch; did you mean "
+            "epochs?",
+        ),
+        (
+            small(model={"x" * 5000: 3}),
+            f"config, at experiments.example.model: unknown key {'x' * 5000}; known: ",
+        ),
+        (
+            small(data={"format": "vco"}),
+            "config, at experiments.example.data.format: 'vco' is not one of",
+        ),
+        (
+            small(data={"policy": {"too-small-to-learn": "drop"}}),
+            "config, at experiments.example.data.policy: 'too-small-to-learn' is not",
+        ),
+        ({}, "config, at the top level: 'experiments' or 'campaigns' is a required"),
+        ({"experiments": None}, "config, at experiments: None is not of type 'object'"),
+        (
+            {"experiments": {"tracking": SMALL["experiments"]["example"]}},
+            "config, at experiments: 'tracking': results/ has files of that name",
+        ),
+        (
+            small(predict={"score": "auto"}, model={"train_on": "trainval"}),
+            "config, at experiments.example.predict.score: auto needs a validation",
+        ),
+        (
+            small() | {"serve": {"experiment": "exampel"}},
+            "config, at serve.experiment: there is no experiment exampel; did you mean "
+            "example?",
+        ),
+        (
+            small(predict={"options": "--score '0.3"}),
+            "config, at experiments.example.predict.options: No closing quotation",
+        ),
+        (
+            small(data={"images": "a/{b}"}),
+            "config, at experiments.example.data.images: Snakemake would replace {",
+        ),
+    ],
+)
+def test_a_wrong_config_is_refused_with_its_place(config, expected):
+    assert refused(copy.deepcopy(config)).startswith(expected)
+
+
+def test_an_experiment_of_a_campaign_is_refused_with_both_places():
+    grid = {"model.seed": [0, -1]}
+    config = small() | {"campaigns": {"cells": {"base": "example", "grid": grid}}}
+    assert refused(config).startswith(
+        "config, at campaigns.cells, as experiments.cells-seed-1.model.seed: -1 is less"
+    )
+
+
+def test_folders_that_are_not_there_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    config = small(data={"images": "there"}, predict={"images": "nowhere"})
+    configs.prepare(config)
+    with pytest.raises(UsageError) as caught:
+        configs.require_folders(config, HERE, None)
+    assert str(caught.value) == (
+        "config, at experiments.example.predict.images: there is no folder nowhere; "
+        "correct the path"
+    )
+    (tmp_path / "nowhere").mkdir()
+    configs.require_folders(config, HERE, None)
+
+
+def test_each_round_trip_has_a_server_of_its_own():
+    config = {"experiments": dict.fromkeys(("a", "b", "c"))}
+    ports = {configs.round_trip_port(config, name) for name in config["experiments"]}
+    assert len(ports) == 3
+
+
+def test_a_wrong_config_stops_snakemake_with_one_line(tmp_path):
+    write_config(tmp_path, small(model={"epoch": 3}))
+    run = snakemake(tmp_path, "-n")
+    said = run.stdout + run.stderr
+    assert run.returncode == 1 and "Traceback" not in said
+    place = "config, at experiments.example.model: "
+    assert f"{place}unknown key epoch; did you mean epochs?\n" in said
+
+
+def test_the_record_of_a_config_is_plain_json():
+    config = small()
+    configs.prepare(config)
+    assert json.loads(json.dumps(config)) == config

@@ -1,0 +1,236 @@
+"""Words of command lines: which key goes where, and how it is written."""
+
+import copy
+import re
+import shlex
+from itertools import takewhile
+
+import pytest
+
+from mmdet_flow.errors import UsageError
+from mmdet_flow.workflow import options, schema
+from mmdet_flow.workflow.config import prepare
+from tests.conftest import run_command
+from tests.workflow.test_workflow import SMALL, snakemake, write_config
+
+NOT_OPTIONS = {
+    # Inputs of rules, or what Snakemake itself looks at.
+    *("data.annotations", "data.images", "data.license", "predict.images"),
+    *("model.train_on", "model.base", "model.preset", "track.enabled"),
+    # Several words, and what is computed of a key.
+    *("predict.options", "serve.options", "serve.experiment", "model.nodes"),
+}
+"""Keys that are no option of a command; all others are."""
+
+UNASKED = ("classes", "group_column")
+"""Keys whose default is nothing to tell a command."""
+
+
+def example(**sections) -> dict:
+    """Return the example with all keys, and these sections changed."""
+    config = copy.deepcopy(SMALL)
+    for section, content in sections.items():
+        config["experiments"]["example"].setdefault(section, {}).update(content)
+    prepare(config)
+    return config["experiments"]["example"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, []),
+        (False, []),
+        (True, ["--a-key"]),
+        (0, ["--a-key=0"]),  # no is a value
+        (0.5, ["--a-key=0.5"]),
+        ("", ["--a-key="]),
+        ("two words", ["--a-key=two words"]),
+        ("-x", ["--a-key=-x"]),
+        ([], []),
+        (["b", "a"], ["--a-key=b", "--a-key=a"]),
+        ({"b": "drop", "a": 1}, ["--a-key=b=drop", "--a-key=a=1"]),
+    ],
+)
+def test_a_value_is_words(value, words):
+    assert options.option("a_key", value) == words
+    assert options.option("a_key", value, dash="_") == [
+        word.replace("--a-key", "--a_key", 1) for word in words
+    ]
+
+
+def test_each_key_is_an_option_or_known_to_be_none():
+    named = {
+        f"{section}.{key}": part.get("option_of", ())
+        for section, node in (schema.sections() | schema.schema()["properties"]).items()
+        for key, part in node.get("properties", {}).items()
+    }
+    assert {key for key, rules in named.items() if not rules} == NOT_OPTIONS
+
+
+def test_each_rule_that_the_schema_names_takes_the_options(tmp_path):
+    """Its command lists them in its help, and a dry run has them on its line."""
+    write_config(tmp_path, SMALL)
+    targets = ("all", "serve", "results/example/serving/round_trip.txt")
+    shown = snakemake(tmp_path, "-n", "-p", "--", *targets)
+    jobs = re.findall(
+        r"^ *(?:local)?(?:rule|checkpoint) (\w+):$.*?^Shell command: (.*?)$",
+        shown.stdout,
+        re.M | re.S,
+    )
+    assert shown.returncode == 0, shown.stdout
+    lines = dict(jobs)
+    every = schema.sections() | schema.schema()["properties"]
+    rules = {
+        rule
+        for node in every.values()
+        for part in node.get("properties", {}).values()
+        for rule in part.get("option_of", ())
+    }
+    assert rules <= lines.keys()
+    for rule in sorted(rules):
+        dash = "_" if rule == "predict_images" else "-"
+        line = re.search(r"\bmmdet.*?(?= 2?>| &&|$)", lines[rule])[0]
+        command, *words = takewhile(lambda word: word[0] != "-", shlex.split(line))
+        text = run_command(command, *words, "--help").stdout
+        for section, key in schema.options_of(rule):
+            option = f"--{key.replace('_', dash)}"
+            assert re.search(rf"{option}\b", text), f"{rule}: {option}"
+            node = every[section]["properties"][key]
+            if node.get("default") and key not in UNASKED:
+                assert re.search(rf"{option}=", line), f"{rule}: {option}"
+
+
+def test_the_words_of_the_commands_are_those_of_the_config():
+    experiment = example(
+        data={"classes": ["b", "a"], "policy": {"tiny-box": "drop"}},
+        splits={"train": "t.txt", "val": "v.txt", "test": "e.txt"},
+        model={"pretrained": True, "nodes": 2, "patience": 3},
+        predict={"score": 0.5, "options": "--x 'a b'"},
+    )
+    words = options.conversion(experiment)
+    assert {"--classes=b", "--classes=a", "--policy=tiny-box=drop"} <= set(words)
+    assert [word for word in words if word.startswith("--lists")] == [
+        *("--lists=t.txt", "--lists=v.txt", "--lists=e.txt")
+    ]
+    assert {"--pretrained", "--processes=2"} <= set(options.patch(experiment))
+    assert {"--patience=3", "--launcher=slurm"} <= set(options.training(experiment))
+    assert options.prediction(experiment) == [
+        *("--score=0.5", "--prediction_format=both", "--x", "a b")
+    ]
+
+
+def test_what_is_left_out_is_no_word():
+    words = options.conversion(example())
+    assert not [word for word in words if "classes" in word or "lists" in word]
+    assert "--pretrained" not in options.patch(example())
+    assert "--launcher=slurm" not in options.training(example())
+
+
+def test_keys_that_nothing_asks_for_are_no_change():
+    """A fold without folds, and a column without a file, divide nothing anew."""
+    plain = options.division(example())
+    assert options.division(example(splits={"fold": 1, "group_column": "x"})) == plain
+    folds = options.division(example(splits={"folds": 3, "fold": 1}))
+    assert {"--folds=3", "--fold=1"} <= set(folds)
+    grouped = options.division(example(splits={"group_file": "g.csv"}))
+    assert {"--group-file=g.csv", "--group-column=group"} <= set(grouped)
+
+
+def functions() -> dict:
+    """Return, for each rule of an experiment, the function of its words."""
+    special = {
+        "convert_annotations": options.conversion,
+        "split_dataset": options.division,
+        "patch_config": options.patch,
+        "train_model": options.training,
+        "predict_images": options.prediction,
+    }
+    rules = {
+        rule
+        for node in schema.sections().values()
+        for part in node["properties"].values()
+        for rule in part.get("option_of", ())
+    }
+    return {
+        rule: special.get(rule, lambda one, rule=rule: options.of_rule(rule, one))
+        for rule in rules
+    }
+
+
+CHANGES = {
+    "model.image_size": 64,
+    "model.seed": 5,
+    "model.patience": 9,
+    "data.min_objects": 3,
+    "splits.seed": 4,
+    "evaluate.recall": 0.5,
+    "evaluate.bootstrap": 7,
+    "predict.score": 0.7,
+    "predict.max_failures": 3,
+    "predict.images_per_shard": 99,
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_a_changed_value_changes_the_words_of_its_rules_alone(changed):
+    section, key = changed.split(".")
+    after = example(**{section: {key: CHANGES[changed]}})
+    others = {
+        rule for rule, words in functions().items() if words(example()) != words(after)
+    }
+    assert others == set(schema.sections()[section]["properties"][key]["option_of"]) & (
+        functions().keys()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "section", "left", "right"),
+    [
+        (options.patch, "model", {"seed": 1, "nodes": 2}, {"seed": 2, "nodes": 1}),
+        (
+            *(lambda one: options.of_rule("choose_thresholds", one), "evaluate"),
+            *({"recall": 0.8, "precision": 0.9}, {"recall": 0.9, "precision": 0.8}),
+        ),
+        (
+            *(options.division, "splits"),
+            *({"val": "a.txt", "test": "b.txt"}, {"val": "b.txt", "test": "a.txt"}),
+        ),
+    ],
+)
+def test_values_that_are_exchanged_are_a_change(words, section, left, right):
+    """Snakemake compares params as a set: each list of words is one of them."""
+    one, other = (words(example(**{section: change})) for change in (left, right))
+    assert one != other
+
+
+def test_a_text_of_options_is_divided_as_by_a_shell():
+    text = "--output_overlay --prediction_suffix '-my file.json' \"$(touch marker)\""
+    words = ["--output_overlay", "--prediction_suffix", "-my file.json"]
+    assert options.words_of(text) == [*words, "$(touch marker)"]
+    assert options.words_of(["a b", "-x"]) == ["a b", "-x"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--max_failures 3", "--max_failures has a key, predict.max_failures"),
+        (["--max_failures=3"], "--max_failures has a key, predict.max_failures"),
+        ("--prediction_out x", "--prediction_out is set by the workflow"),
+        ("--score '0.3", "No closing quotation; close the quotes"),
+    ],
+)
+def test_options_that_are_not_the_users_are_refused(words, expected):
+    config = {
+        "experiments": {"a": {"predict": {"options": words}}},
+        "serve": {"options": ""},
+    }
+    with pytest.raises(UsageError, match=expected):
+        options.require_options(config)
+
+
+def test_files_among_options_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").touch()
+    (tmp_path / "b c").touch()
+    words = ["--x=a.json", "b c", "--y", "a" * 5000, "--z=\0", "none.json"]
+    assert [path.name for path in options.files_among(words)] == ["a.json", "b c"]
