@@ -1,5 +1,6 @@
-"""Training hooks: stop when the loss is lost, and say how long it will take."""
+"""Training hooks: they watch the loss, estimate the time, and keep states plain."""
 
+import itertools
 import math
 import statistics
 import time
@@ -28,6 +29,21 @@ class StopOnNonFiniteLoss(Hook):
                 f"{loss} for {images}; lower the learning rate, or check the "
                 "annotations of these images"
             )
+
+
+class DropMethods(Hook):
+    """Keeps the methods that a scheduler holds out of states.
+
+    Pickled, they bring along the scheduler and its optimizer, which reads as code. A
+    scheduler made of the same config has them, so a resumed training misses nothing.
+    """
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        schedulers = checkpoint.get("param_schedulers", [])
+        of_each = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
+        for state in itertools.chain.from_iterable(of_each):
+            for name in [name for name, value in state.items() if callable(value)]:
+                del state[name]
 
 
 class EstimateTime(Hook):

@@ -10,7 +10,7 @@ check it, and are replaced by the real objects once all is read.
 
 import re
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -27,7 +27,7 @@ METHODS = ("min", "max", "current", "mean")
 
 DEEPEST = 100
 LEAVES = (str, bytes, bytearray, int, float, complex, type(None), torch.Size)
-CONTAINERS = (dict, OrderedDict, list, tuple, set)
+CONTAINERS = (dict, OrderedDict, Counter, list, tuple, set)
 
 
 class NotPlain(ValueError):
@@ -143,9 +143,12 @@ def _plain(value, seen: dict[int, object], depth: int):
     elif kind not in CONTAINERS:
         raise NotPlain(kind.__name__.lstrip("_"))
     elif issubclass(kind, dict):
+        # From a mapping, since a Counter would count pairs.
         made = kind(
-            (_plain(key, seen, depth - 1), _plain(item, seen, depth - 1))
-            for key, item in dict.items(value)
+            {
+                _plain(key, seen, depth - 1): _plain(item, seen, depth - 1)
+                for key, item in dict.items(value)
+            }
         )
         if metadata := getattr(value, "_metadata", None):  # of a module's weights
             made._metadata = _plain(metadata, seen, depth - 1)

@@ -14,7 +14,7 @@ from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.copies import use_copies
-from mmdet_flow.model.hooks import EstimateTime, StopOnNonFiniteLoss
+from mmdet_flow.model.hooks import DropMethods, EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
 from mmdet_flow.model.precision import Note, faster_precision, use_bf16
@@ -173,8 +173,8 @@ def build_runner(
     except (KeyError, TypeError, FileNotFoundError, ValueError) as error:
         raise ModelError(f"the config cannot be built: {error}") from error
     runner.first_weights = first_weights
-    for hook in (StopOnNonFiniteLoss(), RecordMetrics(), EstimateTime()):
-        runner.register_hook(hook)
+    for hook in (StopOnNonFiniteLoss, RecordMetrics, EstimateTime, DropMethods):
+        runner.register_hook(hook())
     return runner
 
 
