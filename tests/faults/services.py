@@ -14,6 +14,7 @@ from pathlib import Path
 
 import redis
 
+from mmdet_flow.serving.connection import next_message
 from tests.conftest import unused_port
 from tests.faults.core import (
     Bug,
@@ -345,7 +346,7 @@ class _Talk:
                 channel = client.pubsub(ignore_subscribe_messages=True)
                 channel.subscribe("predictions")
                 while not self._over.is_set():
-                    if message := channel.get_message(timeout=0.5):
+                    if message := next_message(channel, 0.5):
                         key = json.loads(message["data"])["id"]
                         self.heard[key] += 1
                         self.times.setdefault(key, time.monotonic())

@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from mmdet_flow.commands.serve import service_of
+from mmdet_flow.serving.connection import next_message
 from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, parser_of
 
 
@@ -208,12 +209,12 @@ class Channel:
     def receive(self, seconds: float = 30) -> dict:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if message := self._answers.get_message(timeout=0.5):
+            if message := next_message(self._answers, 0.5):
                 return assert_valid_opex(message["data"])
         raise AssertionError("no answer")
 
     def hears_nothing(self, seconds: float = 0.5) -> bool:
-        return self._answers.get_message(timeout=seconds) is None
+        return next_message(self._answers, seconds) is None
 
 
 class Stream:
@@ -258,7 +259,7 @@ class Stream:
 
 
 class Proxy:
-    """A way to the server that can be cut in the middle of a message."""
+    """A way to the server on which messages can be cut, or pause, in their middle."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -266,6 +267,8 @@ class Proxy:
         self.port = self._listener.getsockname()[1]
         self.cut_after: int | None = None
         self.cuts = 0
+        self.pause = 0.0
+        self.pauses = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -287,6 +290,11 @@ class Proxy:
                 if not data:
                     break
                 burst = burst + len(data) if len(data) > 1000 else 0
+                if self.pause and len(data) > 1000:
+                    self.pauses += 1
+                    target.sendall(data[:500])
+                    data = data[500:]
+                    time.sleep(self.pause)
                 target.sendall(data)
             except OSError:
                 break

@@ -7,6 +7,8 @@ import zlib
 import pytest
 import redis
 
+from mmdet_flow.serving.clients import PubSubClient
+from mmdet_flow.serving.connection import Connection
 from tests.conftest import run_command
 from tests.serving.conftest import Channel, Running, wait_until
 
@@ -155,6 +157,30 @@ def test_a_connection_cut_in_a_message_is_made_again(
         assert channel.receive()["objects"]
         channel.send(large_image)
         assert "error" not in channel.receive()["meta"]
+
+
+@pytest.mark.parametrize("slow", ["service", "client"])
+def test_a_message_that_pauses_in_its_middle_is_heard(
+    predictor, server, proxy, images, slow
+):
+    """Longer than the service and the client wait for one to begin."""
+    proxy.pause = 0.3
+    ports = {"service": server.port, "client": server.port, slow: proxy.port}
+    with Running(predictor, ports["service"]) as running:
+        connection = Connection(f"redis://localhost:{ports['client']}")
+        client = PubSubClient(connection, "images", "predictions")
+        sent = [client.send(image, "") for image in images[:4]]
+        heard: list[str] = []
+
+        def hear() -> bool:
+            heard.extend(name for name, _ in client.receive(0.05))
+            return len(heard) == len(sent)
+
+        wait_until(hear)
+        assert sorted(heard) == sorted(sent)
+        assert proxy.pauses >= len(sent)
+        assert running.metric("reconnects_total") == 0
+        client.close()
 
 
 def test_a_client_cut_in_a_message_does_no_harm(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import orjson
 
 from mmdet_flow.errors import ServiceError
-from mmdet_flow.serving.connection import Connection
+from mmdet_flow.serving.connection import Connection, next_message
 
 SUBSCRIBE_TIMEOUT = 10.0
 
@@ -45,9 +45,7 @@ class PubSubClient:
 
     def receive(self, seconds: float) -> Iterator[tuple[str, dict]]:
         """Yield the answers that come within so many seconds, each with its id."""
-        message = self._connection.persist(
-            lambda: self._answers.get_message(timeout=seconds)
-        )
+        message = self._connection.persist(lambda: next_message(self._answers, seconds))
         if message and message["type"] == "message":
             answer = orjson.loads(message["data"])
             yield answer["id"], answer

@@ -13,10 +13,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mmdet_flow import cli
 from mmdet_flow.errors import ServiceError, UsageError
+
+if TYPE_CHECKING:
+    import redis
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Seconds between attempts to reconnect: doubled each time, with jitter."""
@@ -194,6 +197,25 @@ class Connection:
                 cli.log.warning("Redis is back")
                 self._on_reconnect()
             return result
+
+
+def next_message(subscription: "redis.client.PubSub", seconds: float) -> dict | None:
+    """Return a message; None if none begins to arrive within so many seconds.
+
+    To redis-py, the timeout of ``get_message`` is also the longest pause within a
+    message: after it the connection is dropped, and with it what is published until
+    there is another. So it is called once a message has begun, and given the time of an
+    answer for the rest. It raises as it does, and subscribes again after an outage.
+    """
+    import redis
+
+    try:
+        if not subscription.connection.can_read(timeout=seconds):
+            subscription.check_health()
+            return None
+    except (redis.RedisError, OSError):
+        return subscription.get_message(timeout=seconds)
+    return subscription.get_message(timeout=ANSWER_TIMEOUT)
 
 
 @contextmanager

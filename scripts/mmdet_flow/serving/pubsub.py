@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from mmdet_flow.serving.connection import Connection
+from mmdet_flow.serving.connection import Connection, next_message
 from mmdet_flow.serving.inbox import Inbox, Request
 
 LEAVE_SECONDS = 5.0
@@ -68,9 +68,8 @@ class PubSubFront:
 
     def _next_message(self, subscription, stop: threading.Event) -> tuple:
         """Return kind and data of a message; two times None if there is none."""
-        # get_message subscribes again by itself once the server is back.
         message = self._connection.persist(
-            lambda: subscription.get_message(timeout=self._timeout), stop
+            lambda: next_message(subscription, self._timeout), stop
         )
         return (message["type"], message["data"]) if message else (None, None)
 
