@@ -67,8 +67,11 @@ def train_command(config, work, *options):
 
 def stop_training(command, work, number, signal_number) -> int:
     """Send a signal once ``number`` states were saved; return the exit code."""
-    program, *arguments = command
-    process = subprocess.Popen([BIN / program, *arguments], stderr=subprocess.DEVNULL)
+    words, *arguments = command
+    program, *group = words.split()
+    process = subprocess.Popen(
+        [BIN / program, *group, *arguments], stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         if any(state_number(path) >= number for path in work.glob("iter_*.pth")):

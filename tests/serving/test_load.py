@@ -61,7 +61,7 @@ def test_a_rate_is_kept_and_a_higher_one_found(predictor, redis_port, dataset):
 
 
 def test_what_is_not_answered_is_lost(redis_port, dataset):
-    options = ("--redis_front", "streams", "--timeout", 0.5)
+    options = ("--redis-front", "streams", "--timeout", 0.5)
     run = load(redis_port, "--images", dataset.images, *options)
     assert run.returncode == 5
     assert "lost 16" in run.stdout and "not every image" in the_error(run)

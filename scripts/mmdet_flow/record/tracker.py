@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -175,6 +176,8 @@ class Tracker:
 
         if self._file and not self._file.exists():
             self._make_database()
+        elif self._file:
+            _require_database(self._file)
         self._client = MlflowClient(self._uri)
         found = self._client.get_experiment_by_name(self._name)
         self._experiment = (
@@ -224,6 +227,7 @@ class Tracker:
         except (
             *(MlflowException, SQLAlchemyError, requests.RequestException),
             *(ImportError, OSError),  # no driver of a database; no folder for the file
+            sqlite3.Error,
         ) as error:
             scrub = Scrubber()
             lines = str(error).splitlines() or [type(error).__name__]
@@ -232,6 +236,15 @@ class Tracker:
                 f"{scrub(self._uri)}: {scrub(reason)}; the results stay as they are, "
                 f"{self._advice()}"
             ) from error
+
+
+def _require_database(path: Path) -> None:
+    """Raise sqlite3.Error for what SQLite does not open.
+
+    MLflow tries for 100 seconds to open it, since it takes it for a server.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA schema_version")
 
 
 def prepare() -> None:
