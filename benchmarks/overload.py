@@ -44,7 +44,7 @@ SECONDS_THAT_WAIT = 2
 """How much may wait: what the service does in so many seconds."""
 
 NORMAL, OVER = 0.5, 3.0
-"""Shares of what the service can do."""
+"""Fractions of what the service can do."""
 
 RECOVERY = 10
 """Seconds after the overload in which the latency must be what it was."""
@@ -243,7 +243,7 @@ def memory_row(phases: list[Phase], samples: list[Sample], which: str) -> str:
     """Return megabytes before, at four times of the overload, and at the end."""
     _, over, after = phases
     length = after.begun - over.begun
-    times = [over.begun + share * length for share in (0, 0.25, 0.5, 0.75, 1)]
+    times = [over.begun + fraction * length for fraction in (0, 0.25, 0.5, 0.75, 1)]
     chosen = [min(samples, key=lambda one, at=at: abs(one.time - at)) for at in times]
     return ", ".join(f"{getattr(one, which):.0f}" for one in [*chosen, samples[-1]])
 

@@ -34,7 +34,7 @@ from mmdet_flow.serving.load import Load, Report, find_rate
 from prediction import ROOT, write_config
 
 FRONTS = ("pubsub", "streams")
-SHARES = (0.25, 0.5, 0.75, 0.9)
+FRACTIONS = (0.25, 0.5, 0.75, 0.9)
 WARM = 16
 """Images before the figures of a batch prediction and of a service begin."""
 
@@ -77,7 +77,7 @@ class Bench:
     ) -> float:
         """Return images per second of the reference's way of serving."""
         script = Path(__file__).parent / "reference_service.py"
-        score = options.scores.lowest
+        score = options.scores.minimum
         arguments = (self._port, config, options.checkpoint, score)
         threads = str(options.threads)
         service = subprocess.Popen(
@@ -167,7 +167,7 @@ def compare(
     rounds: int,
     reference: tuple[Path, Path] | None,
 ) -> None:
-    """Print throughput and latency as shares of batch prediction and a single call.
+    """Print throughput and latency as fractions of batch prediction and a single call.
 
     ``reference`` is the Python of the reference stack and a config for it.
     """
@@ -232,10 +232,10 @@ def load_table(bench: Bench, count: int, threads: int) -> None:
         with bench.load(front) as load:
             full = load.run(count=count)
             show_report(f"{front}, flat out, 32 in flight", full)
-            for share in SHARES:
-                rate = share * full.throughput
+            for fraction in FRACTIONS:
+                rate = fraction * full.throughput
                 report = load.run(count=count, rate=rate)
-                show_report(f"{front}, {share:.0%} of that", report)
+                show_report(f"{front}, {fraction:.0%} of that", report)
             sustained = find_rate(load, count, LATENCY)
             print(f"| {front}, p95 <= {LATENCY * 1000:.0f} ms | {sustained:.1f} ||||||")
     half = str(max(1, threads // 2))

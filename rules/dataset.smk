@@ -48,8 +48,8 @@ rule convert_annotations:
         " --output={params.folder:q} --threads={threads} {params.options:q} 2> {log:q}"
 
 
-rule share_dataset:
-    """Take over the data set of another experiment, which converts it alike."""
+rule reuse_dataset:
+    """Reuse the data set of another experiment, which converts it alike."""
     input:
         coco=converted_file("dataset/annotations.json"),
         classes=converted_file("dataset/classes.txt"),
@@ -65,7 +65,7 @@ rule share_dataset:
         pixels="<results>/{experiment}/dataset/images.csv",
         images=directory("<results>/{experiment}/dataset/images"),
     log:
-        "<results>/{experiment}/logs/share_dataset.log",
+        "<results>/{experiment}/logs/reuse_dataset.log",
     wildcard_constraints:
         experiment=names_pattern(set(CONVERTED) - set(CONVERTED.values())),
     conda:
@@ -77,7 +77,7 @@ rule share_dataset:
         source=subpath(input.coco, parent=True),
         folder=subpath(output.coco, parent=True),
     shell:
-        "mmdet-flow step share {params.source:q} --output={params.folder:q} 2> {log:q}"
+        "mmdet-flow step reuse {params.source:q} --output={params.folder:q} 2> {log:q}"
 
 
 rule split_dataset:

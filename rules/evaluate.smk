@@ -1,5 +1,5 @@
 rule choose_thresholds:
-    """Choose the lowest score to keep for each class, on the validation split."""
+    """Choose the score threshold for each class, on the validation split."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         annotations="<results>/{experiment}/splits/val.json",

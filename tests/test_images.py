@@ -44,7 +44,7 @@ def test_as_in_training(tmp_path):
     ],
     ids=["grey", "16 bits", "alpha"],
 )
-def test_other_kinds_of_pixels(array, expected):
+def test_other_pixel_formats(array, expected):
     assert decode(encoded(array))[0, 0].tolist() == expected
 
 
@@ -79,13 +79,13 @@ def test_large_images_are_refused_before_they_are_unpacked():
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-@pytest.mark.parametrize("share", [0.5, 0.99])
-def test_cut_off_images_are_refused(suffix, share):
+@pytest.mark.parametrize("fraction", [0.5, 0.99])
+def test_cut_off_images_are_refused(suffix, fraction):
     noise = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
     whole = encoded(noise, suffix)
     assert decode(whole + b"more").shape == noise.shape
     with pytest.raises(DataError, match="the image"):
-        decode(whole[: int(share * len(whole))])
+        decode(whole[: int(fraction * len(whole))])
 
 
 @pytest.fixture(params=[False, True], ids=["baseline", "progressive"])

@@ -129,7 +129,7 @@ def test_a_resumed_training_counts_all_its_iterations(folder, job, left, minutes
     """Of 600 iterations that take 2 s each."""
     write_times(folder, seconds=job, images=10, predicting=0.8)
     (folder / "training/metrics.jsonl").write_text(
-        "".join(json.dumps({"kind": "train", "iter": n}) + "\n" for n in (1, 2, 600))
+        "".join(json.dumps({"mode": "train", "iter": n}) + "\n" for n in (1, 2, 600))
     )
     estimate = {"seconds_per_iteration": 2.0, "iterations": left}
     write_json(folder / "training/estimate.json", estimate)

@@ -121,7 +121,7 @@ def run(
             where = error.filename or "the disk"
             _tell(
                 f"error: {where}: {error.strerror}; what was done before is kept, run "
-                "again when this is mended",
+                "again when this is fixed",
                 options.debug,
             )
             return DataError.exit_code

@@ -163,7 +163,7 @@ class Counted(TypedDict):
 
 
 class Finding(TypedDict):
-    kind: str
+    check: str
     action: str
 
 

@@ -258,12 +258,12 @@ def read_yaml(path: Path) -> object:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         what = f"line {line}: {error.problem or error.context}"
-        raise DataError(f"{path}, {what}; mend it") from None
+        raise DataError(f"{path}, {what}; fix it") from None
     except RecursionError:
-        raise DataError(f"{path}: no YAML: nested too deeply; mend it") from None
+        raise DataError(f"{path}: no YAML: nested too deeply; fix it") from None
     except (*_OF_YAML, yaml.YAMLError) as error:
         what = " ".join(str(error).split())
-        raise DataError(f"{path}: no YAML: {what}; mend it") from None
+        raise DataError(f"{path}: no YAML: {what}; fix it") from None
 
 
 _OF_YAML = (ValueError, TypeError, KeyError, AttributeError, OverflowError)

@@ -83,7 +83,7 @@ def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{path}: is {_kind_of(status)}, no file; take it away")
+            raise DataError(f"{path}: is {_file_type(status)}, no file; take it away")
         if status.st_size > max(GIBIBYTE, 16 * max_pixels):
             raise DataError(
                 f"{path}: has {status.st_size} bytes, more than an image of "
@@ -102,9 +102,9 @@ def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity
     return content, after
 
 
-def _kind_of(status: os.stat_result) -> str:
-    kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
-    return f"a {kinds.get(stat.S_IFMT(status.st_mode), 'device')}"
+def _file_type(status: os.stat_result) -> str:
+    names = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+    return f"a {names.get(stat.S_IFMT(status.st_mode), 'device')}"
 
 
 def _size_in_header(encoded: bytes) -> tuple[int, int]:
@@ -137,7 +137,7 @@ def _is_cut_off(encoded: bytes) -> bool:
 def _start_of_pixels(jpeg: bytes) -> tuple[int, bytes, bool]:
     """Return where the first scan of a JPEG begins, or its length if it has none.
 
-    And the kind of its frame, and whether that scan has all its colours. Segments
+    And the type of its frame, and whether that scan has all its colours. Segments
     before it are leapt over: a thumbnail in one of them has scans of its own.
     """
     at, frame, colours = 2, b"", 0
@@ -172,7 +172,7 @@ def _lacks_pixels(encoded: bytes, image: np.ndarray) -> bool:
     found = _pixels_of(filled)
     if found is None or np.array_equal(found, image[:, :, ::-1]):
         return False
-    # Those of OpenCV are turned, or made of grey or CMYK.
+    # Those of OpenCV are rotated, or made of grey or CMYK.
     return not np.array_equal(found, _pixels_of(encoded))
 
 

@@ -71,5 +71,5 @@ def import_mmdet(training: bool = False) -> None:
         import mmdet.models
     # It asks all heads for their loss of classes, and stops at SSD, which has none.
     mmdet.models.SSDHead.loss_cls = None
-    # They warn of deprecated parts of each other, which nobody here can mend.
+    # They warn of deprecated parts of each other, which nobody here can fix.
     warnings.filterwarnings("ignore", module=r"(mmdet|mmcv|mmengine|torch)\.")

@@ -64,7 +64,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     },
     "track": "export runs to an MLflow tracker",
     "step": {
-        "share": "take over a data set that another experiment converted",
+        "reuse": "reuse the data set that another experiment converted",
         "shard": "divide a folder into lists, one for each prediction job",
         "gather": "join the tables of all shards, or count failures",
         "pages": "write pages of an experiment for the report",

@@ -41,18 +41,18 @@ def roi_align(
     bins = extents / rois.new_tensor(size)
     grids = torch.full_like(bins, sampling_ratio) if sampling_ratio else bins.ceil()
     # Regions with as many samples in a bin are sampled together.
-    kinds, kind = torch.unique(grids.int(), dim=0, return_inverse=True)
-    order = torch.argsort(kind, stable=True)
-    groups = order.split(torch.bincount(kind).tolist())
+    grid_sizes, inverse = torch.unique(grids.int(), dim=0, return_inverse=True)
+    order = torch.argsort(inverse, stable=True)
+    groups = order.split(torch.bincount(inverse).tolist())
     pixels, weights, sizes = [], [], []
-    for some, (rows, columns) in zip(groups, kinds.tolist(), strict=True):
+    for some, (rows, columns) in zip(groups, grid_sizes.tolist(), strict=True):
         y, along_y = _samples(top[some], bins[some, 0], size[0], rows, height)
         x, along_x = _samples(left[some], bins[some, 1], size[1], columns, width)
         y += rois[some, 0].int()[:, None, None] * height
         at = y[:, :, None, :, None] * width + x[:, None, :, None, :]
-        share = along_y[:, :, None, :, None] * along_x[:, None, :, None, :]
+        weight = along_y[:, :, None, :, None] * along_x[:, None, :, None, :]
         pixels.append(at.flatten())
-        weights.append(share.flatten())
+        weights.append(weight.flatten())
         sizes.append(torch.full((at.shape[:3].numel(),), at.shape[3:].numel()))
     table = features.permute(0, 2, 3, 1).reshape(-1, channels)
     sums = _WeightedSums.apply(table, *map(torch.cat, (pixels, weights, sizes)))
@@ -78,14 +78,14 @@ def _samples(
     at = at.clamp(0, length - 1)
     low = at.floor()
     upper = at - low
-    shares = torch.stack((1 - upper, upper), -1) * inside[..., None] / samples
+    linear = torch.stack((1 - upper, upper), -1) * inside[..., None] / samples
     low = low.int()
     pixels = torch.stack((low, (low + 1).clamp(max=length - 1)), -1).flatten(2)
     # Neighbouring samples share pixels: each of these once, with all of its weight.
     first = pixels[:, :, :1]
     places = (pixels - first).long()
-    weights = shares.new_zeros((*low.shape[:2], int(places.max()) + 1))
-    weights.scatter_add_(2, places, shares.flatten(2))
+    weights = linear.new_zeros((*low.shape[:2], int(places.max()) + 1))
+    weights.scatter_add_(2, places, linear.flatten(2))
     nearby = torch.arange(weights.shape[2], dtype=torch.int32)
     return (first + nearby).clamp(max=length - 1), weights
 

@@ -142,7 +142,7 @@ def test_two_nodes_train_as_one_with_twice_the_batch(undisturbed_pair, pair):
         for project in (pair, undisturbed_pair)
     )
     for alone, together in zip(one, two, strict=True):
-        assert alone.pop("kind") == together.pop("kind")
+        assert alone.pop("mode") == together.pop("mode")
         # Rounding grows from step to step.
         near = 1e-5 if alone["epoch"] == 1 else 1e-2
         assert alone == pytest.approx(together, rel=near), alone["iter"]

@@ -1,8 +1,8 @@
-"""Malformed files of each kind that people hand in, made from small valid ones.
+"""Malformed files of each format that people hand in, made from small valid ones.
 
-``cases(kind, seed)`` yields them in a fixed order: each key with values of each wrong
-type, each word with odd ones, cuts, flipped bits, other encodings, and large files.
-``odd_entries`` are no files at all. Nothing here depends on the clock.
+``cases(format_name, seed)`` yields them in a fixed order: each key with values of each
+wrong type, each word with odd ones, cuts, flipped bits, other encodings, and large
+files. ``odd_entries`` are no files at all. Nothing here depends on the clock.
 """
 
 import json
@@ -148,33 +148,33 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of file: its name, valid text, and a valid document if it is JSON."""
+class Valid:
+    """A file format: its file name, valid text, and a valid document if it is JSON."""
 
     name: str
     text: str
     document: object = None
 
 
-def _of_document(name: str, document: object) -> Kind:
-    return Kind(name, json.dumps(document), document)
+def _of_document(name: str, document: object) -> Valid:
+    return Valid(name, json.dumps(document), document)
 
 
-KINDS: dict[str, Kind] = {
-    "adams": Kind("a.report", ADAMS),
+VALID: dict[str, Valid] = {
+    "adams": Valid("a.report", ADAMS),
     "coco": _of_document("a.json", COCO),
     "opex": _of_document("a.json", OPEX),
-    "roi": Kind("a-rois.csv", ROI),
+    "roi": Valid("a-rois.csv", ROI),
     "vgg": _of_document("a.json", VIA),
-    "voc": Kind("a.xml", VOC),
-    "yolo": Kind("a.txt", YOLO),
-    "data.yaml": Kind("data.yaml", DATA_YAML),
+    "voc": Valid("a.xml", VOC),
+    "yolo": Valid("a.txt", YOLO),
+    "data.yaml": Valid("data.yaml", DATA_YAML),
     "results": _of_document("detections.json", RESULTS),
-    "groups": Kind("groups.csv", GROUPS),
-    "list": Kind("list.txt", LIST),
-    "classes": Kind("classes.txt", CLASSES),
+    "groups": Valid("groups.csv", GROUPS),
+    "list": Valid("list.txt", LIST),
+    "classes": Valid("classes.txt", CLASSES),
 }
-"""The kinds of files, by the name of their format or of their use."""
+"""The files, by the name of their format or of their use."""
 
 
 def make_images(folder: Path) -> None:
@@ -183,26 +183,26 @@ def make_images(folder: Path) -> None:
         make_picture(folder / f"{name}.jpg", seed)
 
 
-def cases(kind: str, seed: int = 0, flips: int = 60) -> Iterator[Case]:
-    """Yield the malformed files of a kind; ``flips`` are cuts and flips by chance."""
-    one = KINDS[kind]
+def cases(format_name: str, seed: int = 0, flips: int = 60) -> Iterator[Case]:
+    """Yield the malformed files of a format; ``flips`` are cuts and flips by chance."""
+    one = VALID[format_name]
     if one.document is not None:
         yield from _documents(one.document)
     else:
         yield from _texts(one.text)
-    if kind == "voc":
+    if format_name == "voc":
         yield from _xml()
-    if kind == "data.yaml":
+    if format_name == "data.yaml":
         yield from _yaml()
     yield from _encodings(one.text)
-    yield from _damages(one.text.encode(), random.Random(f"{kind}{seed}"), flips)
+    yield from _damages(one.text.encode(), random.Random(f"{format_name}{seed}"), flips)
 
 
-def large_cases(kind: str, count: int) -> Iterator[Case]:
+def large_cases(format_name: str, count: int) -> Iterator[Case]:
     """Yield files of ``count`` points of an object, and of ``count`` objects."""
     outline = [(7 * n % 61, 11 * n % 47) for n in range(count)]
-    yield Case(f"{count} points", _LARGE[kind](outline).encode())
-    yield Case(f"{count} objects", _MANY[kind](count).encode())
+    yield Case(f"{count} points", _LARGE[format_name](outline).encode())
+    yield Case(f"{count} objects", _MANY[format_name](count).encode())
 
 
 def odd_entries(path: Path) -> dict[str, Callable[[], None]]:
@@ -295,13 +295,13 @@ def _xml() -> Iterator[Case]:
     for encoding in ("rot13", "none-such", "utf-7", "utf-16", "cp037"):
         text = head.replace("utf-8", encoding) + body
         yield Case(f"says {encoding}", text.encode())
-    for what, kind in {
+    for what, doctype in {
         "an entity": '<!DOCTYPE a [<!ENTITY e "cat">]>',
         "a DTD elsewhere": '<!DOCTYPE a SYSTEM "none.dtd">',
         "an entity elsewhere": '<!DOCTYPE a [<!ENTITY e SYSTEM "none.txt">]>',
         "a parameter entity": '<!DOCTYPE a [<!ENTITY % e "cat">]>',
     }.items():
-        text = f"{head}{kind}{body.replace('cat', '&e;')}"
+        text = f"{head}{doctype}{body.replace('cat', '&e;')}"
         yield Case(what, text.encode())
     yield Case("deep", body.replace("<name>", f"{deep}<name>").encode())
     yield Case("a deep name", body.replace("cat", deep).encode())
@@ -404,8 +404,8 @@ def _large_via(outline: Outline) -> str:
 
 
 def _large_yolo(outline: Outline) -> str:
-    shares = (f"{x / 64} {y / 48}" for x, y in outline)
-    return f"0 {' '.join(shares)}\n"
+    fractions = (f"{x / 64} {y / 48}" for x, y in outline)
+    return f"0 {' '.join(fractions)}\n"
 
 
 def _large_adams(outline: Outline) -> str:

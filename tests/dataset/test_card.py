@@ -67,8 +67,8 @@ def test_the_card_tells_which_objects_are_too_small(dataset, tmp_path, caplog):
 
     source = Source(dataset.folder / "annotations.json", dataset.images)
     checked = check(FORMATS["coco"], source, Rules(image_size=size))
-    kinds = [finding.kind for finding in checked.ledger.findings]
-    assert kinds.count("too-small-to-learn") == len(few)
+    checks = [finding.check for finding in checked.ledger.findings]
+    assert checks.count("too-small-to-learn") == len(few)
 
 
 def test_an_image_that_is_not_there_is_one_line(dataset, tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.check import Checked, Rules, check
-from mmdet_flow.dataset.findings import KINDS, Policy
+from mmdet_flow.dataset.findings import CHECKS, Policy
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import report_of
 from mmdet_flow.errors import DataError, UsageError
@@ -26,13 +26,13 @@ def voc(tmp_path):
 
 def check_voc(root, classes=None, lists=(), image_size=None, **actions) -> Checked:
     """Check with a policy; an underscore in a keyword stands for a hyphen."""
-    policy = Policy({kind.replace("_", "-"): how for kind, how in actions.items()})
+    policy = Policy({name.replace("_", "-"): how for name, how in actions.items()})
     rules = Rules(classes, policy, image_size, 0, tuple(lists))
     return check(FORMATS["voc"], Source(root / "xml", root / "images"), rules)
 
 
-def kinds_of(checked: Checked) -> list[str]:
-    return [finding.kind for finding in checked.ledger.findings]
+def checks_of(checked: Checked) -> list[str]:
+    return [finding.check for finding in checked.ledger.findings]
 
 
 def assert_the_sum_holds(checked: Checked) -> dict:
@@ -131,39 +131,39 @@ CORPUS = {
     "over the edge": ("crosses-edge", lambda d: annotate(d, ("cat", 50, 1, 80, 9))),
     "one pixel": ("tiny-box", lambda d: annotate(d, ("cat", 5, 5, 5, 5))),
 }
-"""What is done to the data set, and the kind of finding that it must give."""
+"""What is done to the data set, and the name of the check that must find it."""
 
-NOT_MENDABLE = {("annotated twice", "repair")}
-"""Cases in which an action that their kind knows is not possible."""
+NOT_REPAIRABLE = {("annotated twice", "repair")}
+"""Cases in which an action of their check is not possible."""
 
 
 @pytest.mark.parametrize("case", CORPUS)
 def test_each_fault_is_found_and_the_sum_holds(voc, case):
-    kind, spoil = CORPUS[case]
-    assert kind not in kinds_of(check_voc(voc)) or kind == "tiny-box"
+    name, spoil = CORPUS[case]
+    assert name not in checks_of(check_voc(voc)) or name == "tiny-box"
     spoil(voc)
     checked = check_voc(voc)
-    assert kind in kinds_of(checked)
+    assert name in checks_of(checked)
     assert_the_sum_holds(checked)
-    stops = any(finding.kind == kind for finding in checked.ledger.errors)
-    assert stops == (KINDS[kind].default == "error")
+    stops = any(finding.check == name for finding in checked.ledger.errors)
+    assert stops == (CHECKS[name].default == "error")
 
 
 @pytest.mark.parametrize("case", CORPUS)
 def test_each_action_of_the_policy_is_taken(voc, case):
-    kind, spoil = CORPUS[case]
+    name, spoil = CORPUS[case]
     spoil(voc)
-    for action in KINDS[kind].actions:
-        checked = check_voc(voc, **{kind: action})
+    for action in CHECKS[name].actions:
+        checked = check_voc(voc, **{name: action})
         assert_the_sum_holds(checked)
-        taken = [item.action for item in checked.ledger.findings if item.kind == kind]
-        possible = (case, action) not in NOT_MENDABLE
+        taken = [item.action for item in checked.ledger.findings if item.check == name]
+        possible = (case, action) not in NOT_REPAIRABLE
         assert set(taken) == {action if possible else "error"}
-        left_out = {item.kind for item in checked.ledger.left_out}
+        left_out = {item.check for item in checked.ledger.left_out}
         if action == "drop":
-            assert kind in left_out or checked.ledger.images_left_out
+            assert name in left_out or checked.ledger.images_left_out
         elif action != "error" and possible:
-            assert kind not in left_out
+            assert name not in left_out
 
 
 def test_repairs_give_the_data_that_they_promise(voc):
@@ -185,23 +185,23 @@ def test_repairs_give_the_data_that_they_promise(voc):
     assert {item.label for item in objects} == {"cat"}
 
 
-def test_a_turned_image_is_kept_as_it_was_annotated(voc):
+def test_a_rotated_image_is_kept_as_it_was_annotated(voc):
     rotate_by_exif(voc / "images/a.jpg")
     stored = check_voc(voc, rotated_image="repair").images[0]
     assert (stored.name, stored.size, stored.png) == ("a.png", (64, 48), "stored")
-    turned = check_voc(voc, rotated_image="ignore").images[0]
-    assert (turned.name, turned.size, turned.png) == ("a.jpg", (48, 64), "")
-    # Annotated as viewers show it, there is nothing to mend.
+    rotated = check_voc(voc, rotated_image="ignore").images[0]
+    assert (rotated.name, rotated.size, rotated.png) == ("a.jpg", (48, 64), "")
+    # Annotated as viewers show it, there is nothing to repair.
     annotate(voc, ("cat", 1, 1, 9, 9), size=(48, 64))
-    assert "rotated-image" not in kinds_of(check_voc(voc))
+    assert "rotated-image" not in checks_of(check_voc(voc))
 
 
 @pytest.mark.parametrize("case", ["broken xml", "two folders"])
 def test_what_has_an_annotation_that_is_of_no_use_is_no_background(voc, case):
-    kind, spoil = CORPUS[case]
+    name, spoil = CORPUS[case]
     spoil(voc)
     make_picture(voc / "images/empty.jpg", 7)
-    checked = check_voc(voc, **{kind: "drop", "no-annotation": "repair"})
+    checked = check_voc(voc, **{name: "drop", "no-annotation": "repair"})
     report = assert_the_sum_holds(checked)
     assert set(report["images"]["left_out"]) == {"a.jpg"}
     names = [one.name for one in checked.images]
@@ -227,7 +227,7 @@ def test_names_of_two_folders_can_be_made_unique(voc):
         (voc / "xml" / folder / "x.xml").write_text(
             voc_xml("x.jpg", ("cat", 1, 1, 9, 9))
         )
-    assert "duplicate-name" in kinds_of(check_voc(voc))
+    assert "duplicate-name" in checks_of(check_voc(voc))
     checked = check_voc(voc, duplicate_name="repair")
     names = [one.name for one in checked.images if one.name.endswith("x.jpg")]
     assert names == ["two_x.jpg", "x.jpg"]
@@ -239,7 +239,7 @@ def test_duplicates_across_lists(voc):
     (voc / "train.txt").write_text("a\nc\n")
     (voc / "test.txt").write_text("z.jpg\n")
     checked = check_voc(voc, lists=[voc / "train.txt", voc / "test.txt"])
-    assert "duplicate-across-splits" in kinds_of(checked)
+    assert "duplicate-across-splits" in checks_of(checked)
     assert checked.duplicates == [["a.jpg", "z.jpg"]]
 
 
@@ -250,27 +250,27 @@ def test_a_missing_list_is_an_error(voc):
 
 def test_boxes_below_a_pixel_at_the_training_size(voc):
     annotate(voc, ("cat", 5, 5, 6, 30))
-    assert "too-small-to-learn" in kinds_of(check_voc(voc, image_size=16))
-    assert "too-small-to-learn" not in kinds_of(check_voc(voc, image_size=64))
+    assert "too-small-to-learn" in checks_of(check_voc(voc, image_size=16))
+    assert "too-small-to-learn" not in checks_of(check_voc(voc, image_size=64))
 
 
 @pytest.mark.parametrize(
-    ("points", "kind"),
+    ("points", "name"),
     [
         ([[1, 1], [9, 9]], "short-polygon"),
         ([[1, 1], [9, 9], [9, 1], [1, 9]], "crossed-polygon"),
         ([[1, 1], [9, 1], [30, 9]], "polygon-outside-box"),
     ],
 )
-def test_polygons_are_checked(tmp_path, points, kind):
+def test_polygons_are_checked(tmp_path, points, name):
     make_picture(tmp_path / "a.jpg", 1)
     bbox = {"left": 1, "top": 1, "right": 9, "bottom": 9}
     item = {"label": "x", "bbox": bbox, "polygon": {"points": points}}
     (tmp_path / "a.json").write_text(json.dumps({"id": "a", "objects": [item]}))
-    for action in KINDS[kind].actions:
-        rules = Rules(policy=Policy({kind: action}), min_objects=0)
+    for action in CHECKS[name].actions:
+        rules = Rules(policy=Policy({name: action}), min_objects=0)
         checked = check(FORMATS["opex"], Source(tmp_path, tmp_path), rules)
-        assert kinds_of(checked) == [kind]
+        assert checks_of(checked) == [name]
         assert_the_sum_holds(checked)
 
 
@@ -309,7 +309,7 @@ def test_the_sum_holds_for_random_faults_under_random_policies(tmp_path, seed):
     for path in sorted((tmp_path / "data/xml").iterdir()):
         if rng.random() < 0.1:
             path.write_text("<annotation>")
-    policy = {kind: rng.choice(KINDS[kind].actions) for kind in KINDS}
+    policy = {name: rng.choice(CHECKS[name].actions) for name in CHECKS}
     rules = Rules(["cat", "dog"], Policy(policy), image_size=16)
     source = Source(tmp_path / "data/xml", tmp_path / "data/images")
     checked = check(FORMATS["voc"], source, rules)
@@ -331,11 +331,11 @@ def test_the_command_reports_all_findings_at_once(voc):
         *("--images", voc / "images", "--report", voc / "report.json"),
     )
     assert run.returncode == 3
-    assert "3 findings have to be mended" in the_error(run)
+    assert "3 findings have to be fixed" in the_error(run)
     assert "3 objects read = 1 ready + 2 left out" in run.stdout
     with open(voc / "report.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert {row["kind"] for row in rows if row["action"] == "error"} == {
+    assert {row["check"] for row in rows if row["action"] == "error"} == {
         *("inverted-box", "unnamed-object", "unreadable-image")
     }
     assert all(row["consequence"] and row["fix"] for row in rows)

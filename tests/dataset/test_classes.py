@@ -42,6 +42,6 @@ def test_names_of_any_length_and_number_are_one_short_line():
     many = [f"class\n{number}" for number in range(10_000)]
     for found in (many, ["a" * 1_000_000], ["a\u202eb"]):
         with pytest.raises(DataError) as refused:
-            require_same_classes(["a"], found, "x.pth", "x.py", "mend it")
+            require_same_classes(["a"], found, "x.pth", "x.py", "fix it")
         line = str(refused.value)
         assert line.isprintable() and len(line) < 3000

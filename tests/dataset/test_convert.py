@@ -240,7 +240,7 @@ def test_coco_passes_through_untouched(voc):
         ),
     ],
 )
-def test_what_is_mended_of_coco_arrives(voc, policy, was, becomes):
+def test_what_is_repaired_of_coco_arrives(voc, policy, was, becomes):
     annotation = {"id": 1, "image_id": 7, "category_id": 1, "area": 99.5}
     content = {
         "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}],
@@ -258,7 +258,7 @@ def test_what_is_mended_of_coco_arrives(voc, policy, was, becomes):
     ("action", "name", "bbox"),
     [("ignore", "a.jpg", [135, 340, 30, 40]), ("repair", "a.png", [180, 255, 40, 30])],
 )
-def test_shares_of_a_turned_yolo_image(tmp_path, action, name, bbox):
+def test_fractions_of_a_rotated_yolo_image(tmp_path, action, name, bbox):
     data = tmp_path / "data"
     data.mkdir()
     with Image.new("RGB", (400, 300)) as image:

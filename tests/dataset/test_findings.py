@@ -1,6 +1,6 @@
 import yaml
 
-from mmdet_flow.dataset.findings import ACTIONS, KINDS
+from mmdet_flow.dataset.findings import ACTIONS, CHECKS
 from mmdet_flow.dataset.readers import FORMATS
 from tests.conftest import ROOT
 
@@ -10,19 +10,19 @@ def data_schema() -> dict:
     return schema["$defs"]["sections"]["properties"]["data"]["properties"]
 
 
-def test_the_schema_knows_every_kind_action_and_format():
+def test_the_schema_knows_every_check_action_and_format():
     policy = data_schema()["policy"]
     # The size in the network is not known to the conversion.
-    kinds = [kind for kind in KINDS if kind != "too-small-to-learn"]
-    assert policy["propertyNames"]["enum"] == kinds
+    checks = [check for check in CHECKS if check != "too-small-to-learn"]
+    assert policy["propertyNames"]["enum"] == checks
     assert policy["additionalProperties"]["enum"] == list(ACTIONS)
     assert data_schema()["format"]["enum"] == list(FORMATS)
 
 
-def test_the_docs_describe_every_kind_and_format():
+def test_the_docs_describe_every_check_and_format():
     text = (ROOT / "docs/data.md").read_text()
-    for name, kind in KINDS.items():
-        row = f"| `{name}` | {kind.default} | {', '.join(kind.others)} |"
+    for name, check in CHECKS.items():
+        row = f"| `{name}` | {check.default} | {', '.join(check.others)} |"
         assert row in text
-        assert set(kind.actions) <= set(ACTIONS)
+        assert set(check.actions) <= set(ACTIONS)
     assert all(f"| `{name}` |" in text for name in FORMATS)

@@ -29,9 +29,9 @@ from tests.conftest import ROOT
 from tests.dataset.hostile_annotations import (
     CLASSES,
     COCO,
-    KINDS,
     OPEX,
     RESULTS,
+    VALID,
     VIA,
     YOLO,
     cases,
@@ -44,10 +44,10 @@ from tests.dataset.hostile_annotations import (
 SECONDS = 20
 """No single file takes longer, on a machine with other work."""
 
-MENDING = Policy(
+REPAIRING = Policy(
     {
-        kind: "repair"
-        for kind in (
+        name: "repair"
+        for name in (
             *("fractional-coordinates", "crossed-polygon", "polygon-outside-box"),
             *("crosses-edge", "short-polygon", "inverted-box", "similar-classes"),
         )
@@ -96,95 +96,99 @@ def check_folder(format_name: str, folder, policy: Policy | None = None) -> Chec
     return check(FORMATS[format_name], source, Rules(policy=policy or Policy()))
 
 
-def check_and_report(kind: str, folder, policy: Policy) -> None:
-    checked = check_folder("yolo" if kind == "data.yaml" else kind, folder, policy)
+def check_and_report(format_name: str, folder, policy: Policy) -> None:
+    checked = check_folder(
+        "yolo" if format_name == "data.yaml" else format_name, folder, policy
+    )
     report = report_of(checked)
     for part in (report["images"], report["objects"]):
         assert part["read"] == part["written"] + len(part["left_out"])
     write_report(report, folder / "report.json")
 
 
-def read_as(kind: str, folder) -> None:
-    """Read the file of a kind in the folder with all that takes it."""
-    path = folder / "annotations" / KINDS[kind].name
+def read_as(format_name: str, folder) -> None:
+    """Read the file of a format in the folder with all that takes it."""
+    path = folder / "annotations" / VALID[format_name].name
     truth = folder / "truth.json"
     truth.write_text(json.dumps(COCO))
-    if kind == "results":
+    if format_name == "results":
         coco = CocoFile.read(truth)
         thresholds(coco, read_detections(path, coco), "f1", 0.9, 0.9)
-    elif kind == "coco":
+    elif format_name == "coco":
         coco = CocoFile.read(path)
         (folder / "results.json").write_text(json.dumps(RESULTS))
         found = read_detections(folder / "results.json", coco)
         thresholds(coco, found, "f1", 0.9, 0.9)
-    elif kind == "groups":
+    elif format_name == "groups":
         group_by_table(CocoFile.read(truth), path, "group")
-    elif kind == "classes":
+    elif format_name == "classes":
         parse_classes(str(path))
         parse_classes(path.read_text(errors="replace"))
-    elif kind == "list":
+    elif format_name == "list":
         attempt("lists", lambda: _splits_by_name([path]))
         attempt("images", lambda: list_images(folder, path))
-        shares = dict.fromkeys(("train", "val", "test"), str(path))
-        split(CocoFile.read(truth), folder / "splits", shares, 0)
+        lists = dict.fromkeys(("train", "val", "test"), str(path))
+        split(CocoFile.read(truth), folder / "splits", lists, 0)
 
 
-def try_all(kind: str, folder, chosen) -> int:
-    """Try cases of a kind; return how many there were."""
-    path = folder / "annotations" / KINDS[kind].name
+def try_all(format_name: str, folder, chosen) -> int:
+    """Try cases of a format; return how many there were."""
+    path = folder / "annotations" / VALID[format_name].name
     number = 0
     for number, case in enumerate(chosen, 1):
-        what = f"{kind}: {case.what}"
+        what = f"{format_name}: {case.what}"
         path.write_bytes(case.content)
-        if kind == "data.yaml":
+        if format_name == "data.yaml":
             (path.parent / "a.txt").write_text(YOLO)
-        if kind in FORMATS or kind == "data.yaml":
-            policy = (Policy(), MENDING)[number % 2]
-            attempt(what, lambda p=policy: check_and_report(kind, folder, p))
-        if kind not in FORMATS or kind == "coco":
-            attempt(what, lambda: read_as(kind, folder))
+        if format_name in FORMATS or format_name == "data.yaml":
+            policy = (Policy(), REPAIRING)[number % 2]
+            attempt(what, lambda p=policy: check_and_report(format_name, folder, p))
+        if format_name not in FORMATS or format_name == "coco":
+            attempt(what, lambda: read_as(format_name, folder))
     return number
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_malformed_files_end_in_findings_or_one_line(kind, folder):
-    chosen = islice(cases(kind), 0, None, STEP)
-    assert try_all(kind, folder, chosen) >= 5
+@pytest.mark.parametrize("format_name", VALID)
+def test_malformed_files_end_in_findings_or_one_line(format_name, folder):
+    chosen = islice(cases(format_name), 0, None, STEP)
+    assert try_all(format_name, folder, chosen) >= 5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_more_malformed_files_end_in_findings_or_one_line(kind, folder):
+@pytest.mark.parametrize("format_name", VALID)
+def test_more_malformed_files_end_in_findings_or_one_line(format_name, folder):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert try_all(kind, folder, cases(kind, seed=1, flips=300)) > 300
+    assert try_all(format_name, folder, cases(format_name, seed=1, flips=300)) > 300
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after - before < 1_000_000  # KiB
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize(
     "entry", [*odd_entries(ROOT / "x")], ids=lambda entry: entry.replace(" ", "-")
 )
-def test_what_is_no_file_is_a_finding(kind, entry, folder):
-    path = folder / "annotations" / KINDS[kind].name
+def test_what_is_no_file_is_a_finding(format_name, entry, folder):
+    path = folder / "annotations" / VALID[format_name].name
     odd_entries(path)[entry]()
-    attempt(f"{kind}: {entry}", lambda: check_folder(kind, folder))
+    attempt(f"{format_name}: {entry}", lambda: check_folder(format_name, folder))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_large_files_take_seconds(kind, folder):
-    for case in large_cases(kind, 15_000):
-        (folder / "annotations" / KINDS[kind].name).write_bytes(case.content)
-        attempt(f"{kind}: {case.what}", lambda: check_folder(kind, folder))
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_large_files_take_seconds(format_name, folder):
+    for case in large_cases(format_name, 15_000):
+        (folder / "annotations" / VALID[format_name].name).write_bytes(case.content)
+        attempt(
+            f"{format_name}: {case.what}", lambda: check_folder(format_name, folder)
+        )
 
 
 def findings_of(format_name: str, folder, document: object) -> list[tuple[str, str]]:
-    """Return the findings of a JSON document: kind and what."""
-    path = folder / "annotations" / KINDS[format_name].name
+    """Return the findings of a JSON document: check and what."""
+    path = folder / "annotations" / VALID[format_name].name
     path.write_text(json.dumps(document))
     checked = check_folder(format_name, folder)
     found = checked.ledger.findings
-    return [(one.kind, one.what) for one in found if one.kind != "few-objects"]
+    return [(one.check, one.what) for one in found if one.check != "few-objects"]
 
 
 def coco_with(*way, value) -> dict:
@@ -208,15 +212,15 @@ def coco_with(*way, value) -> dict:
 )
 def test_one_wrong_value_of_coco_costs_its_object_alone(folder, key, value, said):
     found = findings_of("coco", folder, coco_with("annotations", 0, key, value=value))
-    assert [kind for kind, _ in found] == ["invalid-object"]
+    assert [name for name, _ in found] == ["invalid-object"]
     assert said in found[0][1]
 
 
 def test_one_wrong_entry_leaves_the_findings_of_all_others(folder):
     content = coco_with("annotations", 0, value=None)
     content["annotations"][1]["bbox"] = [500, 500, 5, 5]
-    kinds = [kind for kind, _ in findings_of("coco", folder, content)]
-    assert sorted(kinds) == ["invalid-object", "outside-image"]
+    checks = [name for name, _ in findings_of("coco", folder, content)]
+    assert sorted(checks) == ["invalid-object", "outside-image"]
     broken = VIA | {"b.jpg1": {"filename": ["b.jpg"], "regions": {}}}
     found = findings_of("vgg", folder, broken)
     assert ("broken-annotation", "filename is ['b.jpg'], not text") in found
@@ -235,11 +239,11 @@ def test_outlines_of_too_many_points_are_a_finding(folder):
     assert ("too-many-points", said) in findings_of("opex", folder, content)
     parts = [[v for point in points[:6000] for v in point]] * 2
     content = coco_with("annotations", 0, "segmentation", value=parts)
-    kinds = [kind for kind, _ in findings_of("coco", folder, content)]
-    assert "too-many-points" in kinds
+    checks = [name for name, _ in findings_of("coco", folder, content)]
+    assert "too-many-points" in checks
 
 
-def test_outlines_that_cross_themselves_everywhere_are_not_mended(folder):
+def test_outlines_that_cross_themselves_everywhere_are_not_repaired(folder):
     points = [[7 * n % 61, 11 * n % 47] for n in range(MAX_POINTS)]
     content = replaced(OPEX, ("objects", 0, "polygon", "points"), points)
     with time_limit("an outline that crosses itself everywhere"):

@@ -33,8 +33,8 @@ def objects_of(checked: Checked) -> dict[str, list[tuple]]:
     }
 
 
-def kinds_of(checked: Checked) -> set[str]:
-    return {finding.kind for finding in checked.ledger.findings}
+def checks_of(checked: Checked) -> set[str]:
+    return {finding.check for finding in checked.ledger.findings}
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_yolo_text_in_another_encoding_is_found(folder):
     (folder / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
     (folder / "b.txt").write_bytes(b"caf\xe9")
     checked = read("yolo", folder)
-    assert "broken-annotation" in kinds_of(checked)
+    assert "broken-annotation" in checks_of(checked)
     assert list(objects_of(checked)) == ["a.jpg"]
 
 
 def test_yolo_without_end_is_no_object(folder):
     (folder / "a.txt").write_text("0 inf 0.5 0.1 0.1\n0 nan 0.5 0.1 0.1\n")
-    assert [item.kind for item in read("yolo", folder).ledger.errors] == [
+    assert [item.check for item in read("yolo", folder).ledger.errors] == [
         *("invalid-object", "invalid-object")
     ]
 
@@ -83,7 +83,7 @@ def test_a_yolo_image_that_cannot_be_opened_is_one_finding(folder):
         (folder / f"{name}.txt").write_text("0 0.5 0.5 0.25 0.5\n")
     (folder / "a.jpg").write_text("no image")
     checked = read("yolo", folder)
-    assert kinds_of(checked) == {"unreadable-image"}
+    assert checks_of(checked) == {"unreadable-image"}
     assert checked.ledger.images_read == 2
     assert checked.ledger.images_left_out == ["a.jpg"]
 
@@ -113,7 +113,7 @@ def test_roi_csv_with_sizes_and_without_rows(folder):
     found = objects_of(read("roi", folder))
     assert found == {"a.jpg": [("cat", (1.0, 2.0, 10.0, 12.0))], "b.jpg": []}
     (folder / "b-rois.csv").write_text("left,right\n1,2\n")
-    assert "broken-annotation" in kinds_of(read("roi", folder))
+    assert "broken-annotation" in checks_of(read("roi", folder))
 
 
 def vgg_image(name, *regions) -> dict:
@@ -128,7 +128,7 @@ def vgg_rect(x, y, width, height, **attributes) -> dict:
 def test_vgg_projects_and_their_own_attribute_names(folder):
     circle = {"shape_attributes": {"name": "circle"}, "region_attributes": {}}
     images = {
-        "a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, kind="cat"), circle),
+        "a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, species="cat"), circle),
         "b": vgg_image("b.jpg", vgg_rect(1, 2, 3, 4, type="dog", blurred="yes")),
         "c": vgg_image("c.jpg"),
     }
@@ -138,7 +138,7 @@ def test_vgg_projects_and_their_own_attribute_names(folder):
         "a.jpg": [("cat", (1.0, 2.0, 3.0, 4.0))],
         "b.jpg": [("dog", (1.0, 2.0, 3.0, 4.0))],
     }
-    errors = {item.kind: item.what for item in checked.ledger.errors}
+    errors = {item.check: item.what for item in checked.ledger.errors}
     assert "its shape is circle" in errors["invalid-object"]
     assert errors["missing-image"] == "no image 'c.jpg'"
 
@@ -153,7 +153,7 @@ def test_adams_reports_with_other_prefixes_and_fields(folder):
     (folder / "b.report").write_text("#nothing\n")
     checked = read("adams", folder)
     assert objects_of(checked)["a.jpg"] == [("café", (1.0, 2.0, 3.0, 4.0))]
-    assert [item.kind for item in checked.ledger.errors] == ["invalid-object"]
+    assert [item.check for item in checked.ledger.errors] == ["invalid-object"]
 
 
 def coco_of(*boxes, size=(64, 48)) -> dict:
@@ -216,9 +216,9 @@ def test_coco_orphans_and_broken_entries_are_found(folder):
     (folder / "instances.json").write_text(json.dumps(content))
     checked = read("coco", folder)
     assert objects_of(checked) == {"a.jpg": [("cat", (1.0, 1.0, 5.0, 5.0))]}
-    assert [item.kind for item in checked.ledger.errors] == ["invalid-object"] * 5
+    assert [item.check for item in checked.ledger.errors] == ["invalid-object"] * 5
     assert len(checked.ledger.left_out) == 5
-    assert "no-annotation" in kinds_of(checked)
+    assert "no-annotation" in checks_of(checked)
 
 
 def test_voc_without_folder_and_only_some_of_the_files(folder):

@@ -6,11 +6,11 @@ from mmdet_flow.dataset.split import (
     group_by_table,
     keep_duplicates_together,
     split,
-    split_by_share,
+    split_by_fraction,
 )
 from mmdet_flow.errors import DataError, UsageError
 
-SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
 def make_coco(objects: list[list[str]], tmp_path) -> CocoFile:
@@ -32,38 +32,38 @@ def make_coco(objects: list[list[str]], tmp_path) -> CocoFile:
     )
 
 
-def test_shares_hold_for_images_and_for_each_class(tmp_path):
+def test_fractions_hold_for_images_and_for_each_class(tmp_path):
     # 200 images: all have a, every 4th has b, every 20th has c.
     objects = [["a"] + ["b"] * (i % 4 == 0) + ["c"] * (i % 20 == 0) for i in range(200)]
     coco = make_coco(objects, tmp_path)
-    parts = split_by_share(coco, SHARES, seed=1)
-    for name, share in SHARES.items():
-        assert abs(len(parts[name]) - 200 * share) <= 2
+    parts = split_by_fraction(coco, FRACTIONS, seed=1)
+    for name, fraction in FRACTIONS.items():
+        assert abs(len(parts[name]) - 200 * fraction) <= 2
         subset = coco.subset(parts[name])
         for category, total in ((2, 50), (3, 10)):
             found = sum(i["category_id"] == category for i in subset.annotations)
-            assert abs(found - total * share) <= 1
+            assert abs(found - total * fraction) <= 1
 
 
 def test_all_images_once_and_the_seed_decides(tmp_path):
     coco = make_coco([["a"], ["b"], []] * 20, tmp_path)
-    parts = split_by_share(coco, SHARES, seed=1)
+    parts = split_by_fraction(coco, FRACTIONS, seed=1)
     every = sorted(name for names in parts.values() for name in names)
     assert every == [image["file_name"] for image in coco.images]
-    assert parts == split_by_share(coco, SHARES, seed=1)
-    assert parts != split_by_share(coco, SHARES, seed=2)
+    assert parts == split_by_fraction(coco, FRACTIONS, seed=1)
+    assert parts != split_by_fraction(coco, FRACTIONS, seed=2)
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 7])
 def test_no_split_is_empty(tmp_path, count):
     coco = make_coco([["a"]] * count, tmp_path)
-    parts = split_by_share(coco, SHARES, seed=0)
+    parts = split_by_fraction(coco, FRACTIONS, seed=0)
     assert all(parts.values())
 
 
 def test_too_few_images_are_refused(tmp_path):
     coco = make_coco([["a"]] * 2, tmp_path)
-    wanted = {name: str(share) for name, share in SHARES.items()}
+    wanted = {name: str(fraction) for name, fraction in FRACTIONS.items()}
     with pytest.raises(DataError, match="is empty"):
         split(coco, tmp_path / "splits", wanted, 0)
 
@@ -99,7 +99,7 @@ def test_wrong_lists_are_refused(tmp_path, test_list, expected):
         split(coco, tmp_path / "splits", wanted, 0)
 
 
-def test_shares_and_lists_do_not_mix(tmp_path):
+def test_fractions_and_lists_do_not_mix(tmp_path):
     coco = make_coco([["a"]] * 4, tmp_path)
     wanted = {"train": "0.5"} | write_lists(tmp_path, val=["002"], test=["003"])
     with pytest.raises(UsageError, match="for all"):
@@ -110,12 +110,12 @@ def splits_of(parts: dict[str, list[str]]) -> dict[str, str]:
     return {image: name for name, images in parts.items() for image in images}
 
 
-def test_groups_stay_together_and_shares_hold(tmp_path):
+def test_groups_stay_together_and_fractions_hold(tmp_path):
     objects = [["a"] + ["b"] * (i % 3 == 0) for i in range(120)]
     coco = make_coco(objects, tmp_path)
     # Ten views a specimen: 001.jpg to 009.jpg have the first two digits in common.
     groups = group_by_pattern(coco, r"^(\d\d)")
-    parts = split_by_share(coco, SHARES, 0, groups)
+    parts = split_by_fraction(coco, FRACTIONS, 0, groups)
     split_of = splits_of(parts)
     for group in set(groups.values()):
         members = {split_of[name] for name in groups if groups[name] == group}
@@ -146,7 +146,7 @@ def test_groups_from_a_table_and_duplicates(tmp_path):
 
 def test_each_image_is_validated_in_one_fold(tmp_path):
     coco = make_coco([["a"], ["b"], []] * 20, tmp_path)
-    wanted = {name: str(share) for name, share in SHARES.items()}
+    wanted = {name: str(fraction) for name, fraction in FRACTIONS.items()}
     tested, validated = set(), []
     for fold in range(4):
         folder = tmp_path / str(fold)

@@ -4,7 +4,7 @@ import pytest
 
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.convert import convert
-from mmdet_flow.dataset.share import share
+from mmdet_flow.dataset.reuse import reuse
 from mmdet_flow.dataset.split import split
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import only_writer
@@ -12,7 +12,7 @@ from mmdet_flow.inference.shard import shard
 
 WRITERS = {
     "convert": lambda data, out: convert("opex", Source(data.source, data.source), out),
-    "share": lambda data, out: share(data.folder, out),
+    "reuse": lambda data, out: reuse(data.folder, out),
     "split": lambda data, out: split(
         data.coco, out, {"train": "0.5", "val": "0.25", "test": "0.25"}, 0
     ),

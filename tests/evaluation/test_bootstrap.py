@@ -66,8 +66,8 @@ def test_paired_differences_are_those_of_the_figures(seed):
     assert own["difference"] == pytest.approx(wanted, abs=5e-5)
     assert own["low"] <= own["high"]
     assert set(differences["per_class"]) == set(CLASSES)
-    turned = paired_differences(second, first, CLASSES, samples=50)["mAP"]
-    assert turned == {
+    swapped = paired_differences(second, first, CLASSES, samples=50)["mAP"]
+    assert swapped == {
         "difference": -own["difference"],
         "low": -own["high"],
         "high": -own["low"],
@@ -75,7 +75,7 @@ def test_paired_differences_are_those_of_the_figures(seed):
 
 
 def test_what_both_do_alike_cancels_out():
-    """Both find the same share of each image: each is unsure, the difference is not."""
+    """Both find the same part of each image: each is unsure, the difference is not."""
     truth = truth_of([LEAF], [LEAF], [LEAF], [LEAF])
     found = found_in([(*LEAF, 0.9)], [], [(*LEAF, 0.9)], [])
     one = evaluate_coco(truth, found, "bbox")

@@ -62,8 +62,8 @@ def test_average_precision_without_objects_is_not_a_number():
     assert np.isnan(average_precision(np.ones((1, 2)), np.zeros((1, 2)), 0)).all()
 
 
-@pytest.mark.parametrize("kind", ["bbox", "segm"])
-def test_the_figures_are_those_of_mmdet(kind, tmp_path):
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_the_figures_are_those_of_mmdet(iou_type, tmp_path):
     """Fed with the same detections, mmdet's evaluator prints the same figures."""
     from mmdet.evaluation import CocoMetric
 
@@ -71,15 +71,15 @@ def test_the_figures_are_those_of_mmdet(kind, tmp_path):
     found = with_masks(found)
     truth.write(tmp_path / "truth.json")
     metric = CocoMetric(
-        ann_file=str(tmp_path / "truth.json"), metric=kind, classwise=True
+        ann_file=str(tmp_path / "truth.json"), metric=iou_type, classwise=True
     )
     metric.dataset_meta = {"classes": tuple(truth.classes)}
     metric.process({}, [as_sample(image, found) for image in truth.images])
     theirs = metric.evaluate(len(truth.images))
-    evaluation = evaluate_coco(truth, found, kind)
+    evaluation = evaluate_coco(truth, found, iou_type)
     names = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
     for name, value in zip(names, evaluation.stats, strict=False):
-        assert theirs[f"coco/{kind}_{name}"] == float(f"{value:.3f}")
+        assert theirs[f"coco/{iou_type}_{name}"] == float(f"{value:.3f}")
     ours = summary(evaluation, truth.classes)
     for name, value in ours["per_class"].items():
         assert theirs[f"coco/{name}_precision"] == pytest.approx(value, abs=6e-4)

@@ -82,6 +82,6 @@ def test_where_nothing_is_found_there_is_no_score(tmp_path):
     assert content["scores"] == {} and content["all"]["f1"] is None
 
 
-def test_a_wanted_share_above_1_is_refused(tmp_path, capsys):
+def test_a_wanted_fraction_above_1_is_refused(tmp_path, capsys):
     assert run(tmp_path, truth_of(LEAVES), [], "--recall", "90") == 2
     assert "error: --recall: give a value above 0" in capsys.readouterr().err

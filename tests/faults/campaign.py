@@ -41,8 +41,8 @@ class Tally:
     skipped: str = ""
     seconds: float = 0.0
 
-    def count(self, kind: type[Verdict]) -> int:
-        return sum(isinstance(verdict, kind) for _, verdict in self.failures)
+    def count(self, cls: type[Verdict]) -> int:
+        return sum(isinstance(verdict, cls) for _, verdict in self.failures)
 
     @property
     def survived(self) -> int:
@@ -134,7 +134,7 @@ def report(tallies: Sequence[Tally], seed: int, scale: float) -> str:
     sums = [
         sum(t.tried for t in tallies),
         sum(t.survived for t in tallies),
-        *(sum(t.count(kind) for t in tallies) for kind in COLUMNS),
+        *(sum(t.count(cls) for t in tallies) for cls in COLUMNS),
         sum(t.as_stated for t in tallies),
     ]
     rows.append(_row("**all**", sums))
@@ -143,9 +143,9 @@ def report(tallies: Sequence[Tally], seed: int, scale: float) -> str:
     lines = [about, "", *rows, ""]
     for tally in tallies:
         for number, verdict in tally.failures:
-            kind, name = COLUMNS[type(verdict)], tally.scenario.name
+            column, name = COLUMNS[type(verdict)], tally.scenario.name
             said = " ".join(str(verdict).split())
-            lines.append(f"* {kind}: {said}  ")
+            lines.append(f"* {column}: {said}  ")
             lines.append(f"  `{repeat(name, number, seed)}`")
     return "\n".join(lines).rstrip() + "\n"
 

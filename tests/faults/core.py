@@ -26,7 +26,7 @@ MEMORY = 24 << 30
 """Address space of a command; torch and OpenVINO reserve much more than they use."""
 
 REFUSALS = (2, 3, 4, 5)
-"""Exit codes of what a user can mend."""
+"""Exit codes of what a user can fix."""
 
 
 class Verdict(Exception):
@@ -79,7 +79,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A kind of fault: how many cases of it make a full campaign, and each of them.
+    """A fault: how many cases of it make a full campaign, and each of them.
 
     ``items`` makes the list that the cases are drawn from. Scenarios that are ``alone``
     do not share the machine, since time decides what they find.

@@ -22,29 +22,29 @@ MARKER, OUTPUT_MARK = "code-ran", "a stranger"
 
 
 def damaged(content: bytes, dice: random.Random) -> bytes:
-    """Return content that is cut, flipped, overwritten, repeated or of another kind."""
+    """Return content that is cut, flipped, overwritten, repeated or replaced."""
     spoilt = bytearray(content)
     place = dice.randrange(max(1, len(spoilt)))
-    kind = dice.randrange(7)
-    if kind == 0:
+    damage = dice.randrange(7)
+    if damage == 0:
         del spoilt[place:]
-    elif kind == 1:
+    elif damage == 1:
         for _ in range(dice.choice((1, 3, 20))):
             spoilt[dice.randrange(len(spoilt))] ^= 1 << dice.randrange(8)
-    elif kind == 2:
+    elif damage == 2:
         spoilt[place : place + 16] = dice.randbytes(16)
-    elif kind == 3:
+    elif damage == 3:
         spoilt[place:place] = spoilt[: dice.randrange(200)]
-    elif kind == 4:
+    elif damage == 4:
         del spoilt[place : place + dice.randrange(1, 40)]
-    elif kind == 5:
+    elif damage == 5:
         spoilt = bytearray(dice.randbytes(dice.randrange(200)))
     else:
         spoilt[place : place + 1] = bytes(dice.randrange(1, 300))
     return bytes(spoilt)
 
 
-def odd_entry(path: Path, kind: str) -> None:
+def odd_entry(path: Path, entry: str) -> None:
     """Put something at a path that is no file to be read."""
     with suppress(FileNotFoundError):
         path.unlink()
@@ -55,7 +55,7 @@ def odd_entry(path: Path, kind: str) -> None:
         "link to nothing": lambda: path.symlink_to("nothing"),
         "link to a device": lambda: path.symlink_to("/dev/zero"),
         "empty": path.touch,
-    }[kind]()
+    }[entry]()
 
 
 ODD = ("folder", "FIFO", "link to itself", "link to nothing", "link to a device")
@@ -105,31 +105,33 @@ def _listed_annotations(world) -> list:
         made = import_module("tests.dataset.hostile_annotations")
     except ModuleNotFoundError:
         return []
-    kinds = [kind for kind in made.KINDS if kind in sources(world)]
-    return [(kind, one) for kind in kinds for one in made.cases(kind)]
+    names = [format_name for format_name in made.VALID if format_name in sources(world)]
+    return [
+        (format_name, one) for format_name in names for one in made.cases(format_name)
+    ]
 
 
 @scenario("odd-annotations", cases=200, items=_listed_annotations)
 def odd_annotations(case: Case) -> None:
     """Annotations with values of wrong types, odd words and encodings, checked"""
     made = import_module("tests.dataset.hostile_annotations")
-    kind, one = case.item
+    format_name, one = case.item
     images = case.folder / "images"
     images.mkdir()
     made.make_images(images)
-    path = case.folder / "in" / made.KINDS[kind].name
+    path = case.folder / "in" / made.VALID[format_name].name
     path.parent.mkdir()
     path.write_bytes(one.content)
-    _check(case, kind, path.parent if kind == "yolo" else path, images)
+    _check(case, format_name, path.parent if format_name == "yolo" else path, images)
 
 
 # Images
 
 
 def _png(width: int, height: int, data: bytes = b"", depth: int = 8) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + check
+    def chunk(chunk_type: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(chunk_type + content))
+        return struct.pack(">I", len(content)) + chunk_type + content + check
 
     header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
     data = data or zlib.compress(bytes(64))
@@ -148,7 +150,7 @@ def odd_images(world) -> list[tuple[str, bytes | str]]:
         ("jpeg of its first bytes", whole[:20]),
         ("markup", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
         *((f"zeros, {n} bytes", bytes(n)) for n in (1, 100, 1 << 20)),
-        *((kind, kind) for kind in ODD),
+        *((entry, entry) for entry in ODD),
     ]
 
 

@@ -203,12 +203,12 @@ def kill_track(case: Case) -> None:
     require(run(case.world, *record, cwd=case.folder), 0)
     measured = case.world.measured.get("track", lambda: _undisturbed_track(case))
     # Half of the kills are aimed at the time in which the database is made.
-    share = case.dice.uniform(0.1, 1.0) if case.number % 2 else case.dice.uniform(0, 1)
+    fraction = case.dice.uniform(0.1 if case.number % 2 else 0, 1)
     killed = run(
         case.world,
         "mmdet-flow track",
         results,
-        kill_after=share * measured,
+        kill_after=fraction * measured,
         cwd=case.folder,
     )
     if killed.code is not None:

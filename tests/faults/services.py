@@ -89,13 +89,13 @@ class Scene:
     What was done is in ``done``, with the times of its begin and end.
     """
 
-    def __init__(self, case: Case, kind: str, count: int, *options) -> None:
+    def __init__(self, case: Case, server_name: str, count: int, *options) -> None:
         servers = redis_servers()
-        if kind not in servers:
+        if server_name not in servers:
             raise Skipped("no redis-server of the system")
         (case.folder / "redis").mkdir()
         self.case, self.dice = case, case.dice
-        self.server = Server(servers[kind], unused_port(), case.folder / "redis")
+        self.server = Server(servers[server_name], unused_port(), case.folder / "redis")
         self.wire = Wire(self.server.port)
         self.workers = Workers(case, self.wire.port, count, *options)
         self.done: list[tuple[str, float, float]] = []
@@ -163,10 +163,10 @@ KEEPING = ("stall", "pause")
 STATES = ("out_of_memory", "too_few_replicas", "read_only")
 
 
-def streams(case: Case, kind: str) -> None:
+def streams(case: Case, server_name: str) -> None:
     faults = ("kill_worker", "kill_worker", "kill_server", *CUTS, *STATES)
     options = ("--redis_front", "streams", "--claim_after", 1, "--max_deliveries", 50)
-    with Scene(case, kind, 2, *options) as scene:
+    with Scene(case, server_name, 2, *options) as scene:
         sent = _Sender(scene.server.port, case.world.images)
         _wait(lambda: _count(scene.server, "predictions"), 90, scene, "no answer")
         for name in case.dice.sample(faults, k=min(FAULTS, len(faults))):
@@ -262,9 +262,9 @@ def streams_system(case: Case) -> None:
     streams(case, "system")
 
 
-def pubsub(case: Case, kind: str) -> None:
+def pubsub(case: Case, server_name: str) -> None:
     faults = ("kill_worker", "kill_server", *CUTS)
-    with Scene(case, kind, 1) as scene:
+    with Scene(case, server_name, 1) as scene:
         talk = _Talk(scene.server.port, case.world.images)
         _wait(lambda: talk.heard, 90, scene, "no answer")
         for name in case.dice.sample(faults, k=len(faults)):
@@ -420,8 +420,8 @@ class _Desk:
             case = Case("desk", 0, 0, folder, self._world)
             options = ("--redis_front", "streams", "--claim_after", 1)
             more = ("--image_root", root, "--max_deliveries", 2)
-            kind = "system" if "system" in redis_servers() else "embedded"
-            self._scene = Scene(case, kind, 1, *options, *more)
+            server_name = "system" if "system" in redis_servers() else "embedded"
+            self._scene = Scene(case, server_name, 1, *options, *more)
             client = self._scene.server.client
             client.set("text", "of somebody")
             client.xadd("full", {"a": "b"}, id=LARGEST)

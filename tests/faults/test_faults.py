@@ -12,7 +12,7 @@ SHORT = {
     "hostile-annotations": 0.2,
     "hostile-images": 0.1,
 }
-"""Which scenarios run by default, and the share of their cases."""
+"""Which scenarios run by default, and the fraction of their cases."""
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,8 @@ class World:
         if not (made.splits / "test.json").is_file():
             make_example(made.source, images=IMAGES, seed=3)
             convert("opex", Source(made.source, made.source), made.folder)
-            shares = {"train": "0.5", "val": "0.25", "test": "0.25"}
-            split(made.coco, made.splits, shares, 0)
+            fractions = {"train": "0.5", "val": "0.25", "test": "0.25"}
+            split(made.coco, made.splits, fractions, 0)
         return made
 
     @cached_property

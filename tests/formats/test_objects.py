@@ -80,9 +80,9 @@ def test_the_box_can_follow_the_polygon():
     assert item.bbox == (20, 20, 60, 60)
 
 
-@pytest.mark.parametrize(("share", "points"), [(0.5, 4), (0.01, 20), (-1.0, 20)])
-def test_the_box_replaces_a_polygon_that_covers_too_little(share, points):
-    outlines = Outlines(bbox_as_fallback=share)
+@pytest.mark.parametrize(("fraction", "points"), [(0.5, 4), (0.01, 20), (-1.0, 20)])
+def test_the_box_replaces_a_polygon_that_covers_too_little(fraction, points):
+    outlines = Outlines(bbox_as_fallback=fraction)
     (item,) = to_pixels(detections((0, 0, 90, 70), disc(10)), outlines)
     assert (len(item.polygon) == 4) == (points == 4)
 

@@ -73,13 +73,13 @@ def pip_as_here() -> list[str]:
 
     def inside(word: str) -> str:
         """Return what a path of this machine is called in the build."""
-        kind = "file://" if word.startswith("file://") else ""
-        path = Path(word.removeprefix(kind))
+        scheme = "file://" if word.startswith("file://") else ""
+        path = Path(word.removeprefix(scheme))
         if not (path.is_absolute() and path.exists()):
             return word
         # An index has its files beside it.
-        mounted, rest = (path.parent, f"/{path.name}") if kind else (path, "")
-        return kind + mounts.setdefault(mounted, f"/root/pip/{len(mounts)}") + rest
+        mounted, rest = (path.parent, f"/{path.name}") if scheme else (path, "")
+        return scheme + mounts.setdefault(mounted, f"/root/pip/{len(mounts)}") + rest
 
     for line in listed.splitlines():
         name, value = line.split("=", 1)

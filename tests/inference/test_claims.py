@@ -118,15 +118,15 @@ def test_only_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("progressive", [0, 1])
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_a_jpeg_cut_before_its_end_mark_is_refused(progressive, share):
+@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.95])
+def test_a_jpeg_cut_before_its_end_mark_is_refused(progressive, fraction):
     noise = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
     options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive]
     whole = cv2.imencode(".jpg", noise, options)[1].tobytes()
     grey = cv2.imencode(".jpg", np.full_like(noise, 128), options)[1].tobytes()
     assert decode(whole).shape == decode(grey).shape == noise.shape
     with pytest.raises(DataError, match="lacks pixels"):
-        decode(whole[: int(len(whole) * share)] + b"\xff\xd9")
+        decode(whole[: int(len(whole) * fraction)] + b"\xff\xd9")
 
 
 def test_lists_replace_only_lists(tmp_path):

@@ -80,16 +80,14 @@ def test_no_images_give_no_predictions(predictor):
     assert predictor.predict([]) == []
 
 
-def test_images_are_loaded_in_the_kind_of_number_that_the_config_asks_for(
-    dataset, trained
-):
+def test_images_are_loaded_in_the_dtype_that_the_config_asks_for(dataset, trained):
     image = read_image(images_of(dataset)[0])[1]
     centernet = load_config("centernet_r18_8xb16-crop512-140e_coco")
-    kinds = {}
+    dtypes = {}
     for name, cfg in (
         ("centernet", centernet),
         ("trained", Config.fromfile(trained.config)),
     ):
         inputs = _build_pipeline(cfg)({"img": image, "img_id": 0})["inputs"]
-        kinds[name] = inputs.dtype
-    assert kinds == {"centernet": torch.float32, "trained": torch.uint8}
+        dtypes[name] = inputs.dtype
+    assert dtypes == {"centernet": torch.float32, "trained": torch.uint8}

@@ -295,7 +295,7 @@ def test_a_repeated_run_predicts_what_is_new_changed_or_failed(
     before = {name: (out / name).stat().st_mtime_ns for name in ("a.json", "b.json")}
     shutil.copy(inbox / "c d.jpg", inbox / "a.jpg")  # changed
     shutil.copy(inbox / "c d.jpg", inbox / "new.jpg")
-    shutil.copy(inbox / "c d.jpg", inbox / "broken.png")  # mended
+    shutil.copy(inbox / "c d.jpg", inbox / "broken.png")  # fixed
     run = predict(trained, inbox, "--keep_input")
     assert run.returncode == 0, run.stderr
     assert "2 images were predicted before" in run.stderr
@@ -421,7 +421,7 @@ def test_a_full_disk_loses_nothing(trained, inbox, monkeypatch):
     assert len(names(inbox)) == 3
 
 
-def test_all_kinds_of_results(trained, inbox):
+def test_all_formats_of_results(trained, inbox):
     out = inbox.parent / "out"
     run = predict(
         *(trained, inbox, "--keep_input", "--prediction_format", "rois"),

@@ -31,17 +31,17 @@ def thresholds(tmp_path):
 
 def test_a_number_is_for_all_classes():
     assert read_scores(0.3, None).for_classes(CLASSES, "b" * 64) == 0.3
-    assert read_scores(0.3, None).lowest == 0.3
+    assert read_scores(0.3, None).minimum == 0.3
 
 
 def test_auto_takes_the_score_of_each_class(thresholds):
     scores = read_scores("auto", thresholds())
-    assert scores.lowest == 0.25
+    assert scores.minimum == 0.25
     assert scores.for_classes(CLASSES, "a" * 64).tolist() == [0.25, 0.5, 0.75]
 
 
 @pytest.mark.parametrize(
-    ("score", "changes", "kind", "message"),
+    ("score", "changes", "error", "message"),
     [
         ("auto", None, UsageError, "--score auto: needs --thresholds FILE"),
         (0.3, {}, UsageError, "--thresholds: is for --score auto"),
@@ -51,11 +51,11 @@ def test_auto_takes_the_score_of_each_class(thresholds):
         ("auto", {"model_sha256": "b" * 64}, DataError, "is for another model (bbbb"),
     ],
 )
-def test_what_does_not_fit_is_one_line(thresholds, score, changes, kind, message):
+def test_what_does_not_fit_is_one_line(thresholds, score, changes, error, message):
     path = None if changes is None else thresholds(**changes)
     with pytest.raises(FlowError) as raised:
         read_scores(score, path).for_classes(CLASSES, "a" * 64)
-    assert type(raised.value) is kind
+    assert type(raised.value) is error
     assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -112,7 +112,7 @@ def test_the_service_takes_the_same_options(thresholds):
     parser = parser_of("serve")
     options = ["--checkpoint", "c", "--score", "auto", "--thresholds"]
     options = parser.parse_args([*options, str(thresholds())])
-    assert model_options(options).scores.lowest == 0.25
+    assert model_options(options).scores.minimum == 0.25
     options = parser.parse_args(["--checkpoint", "c"])
     assert model_options(options).scores.value == 0.0
 

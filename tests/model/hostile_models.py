@@ -322,8 +322,8 @@ def _manifests(whole: Path) -> Iterator[tuple[str, bytes]]:
         sound = json.loads(archive.read("manifest.json"))
     for number, files in enumerate(([], 3, None, "a", {"config.py": 3}, {"a": []})):
         yield f"files-{number}", json.dumps(sound | {"files": files}).encode()
-    for number, kind in enumerate(([], 3, None, {}, "a" * 1000)):
-        yield f"format-{number}", json.dumps(sound | {"format": kind}).encode()
+    for number, value in enumerate(([], 3, None, {}, "a" * 1000)):
+        yield f"format-{number}", json.dumps(sound | {"format": value}).encode()
     yield "manifest-list", b"[]"
     yield "manifest-deep", b"[" * 100_000
     yield "manifest-number", b'{"format": ' + b"9" * 5000 + b"}"

@@ -106,17 +106,17 @@ def test_no_class_that_loads_can_be_named():
     harmless |= {"LoadAnnotations", "LoadImageFromFile", "LoadImageFromNDArray"}
     found = set()
     for registry in (MODELS, TASK_UTILS, TRANSFORMS):
-        for name, kind in (registry.parent.module_dict | registry.module_dict).items():
-            own = [c for c in kind.__mro__ if c.__module__.startswith("mm")]
+        for name, cls in (registry.parent.module_dict | registry.module_dict).items():
+            own = [c for c in cls.__mro__ if c.__module__.startswith("mm")]
             if any(calls.search(_code(one)) for one in own):
                 found.add(name)
     assert {"LAD", "BertModel", "CameraMotionCompensation", "Albu"} <= found
     assert found - harmless <= LOADING
 
 
-def _code(kind: type) -> str:
+def _code(cls: type) -> str:
     """Return the source of a class without texts and comments."""
-    return ast.unparse(_WithoutTexts().visit(ast.parse(inspect.getsource(kind))))
+    return ast.unparse(_WithoutTexts().visit(ast.parse(inspect.getsource(cls))))
 
 
 class _WithoutTexts(ast.NodeTransformer):

@@ -1,4 +1,4 @@
-"""The choice of a precision, which holds for all later trainings of its kind."""
+"""The choice of a precision, which holds for all later trainings like it."""
 
 import pytest
 

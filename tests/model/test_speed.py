@@ -106,7 +106,7 @@ def test_heads_that_look_for_peaks_get_maps_that_they_can_read():
     )
 
 
-def kinds_of_number(model) -> dict[str, set[torch.dtype]]:
+def dtypes_of(model) -> dict[str, set[torch.dtype]]:
     """Return what convolutions of each part compute in, and what heads return."""
     seen: dict[str, set[torch.dtype]] = {}
     for name, module in model.named_modules():
@@ -134,16 +134,16 @@ def test_bf16_computes_all_that_torch_computes_and_losses_in_fp32(
 ):
     model = build(name).train()
     use_bf16(model)
-    seen = kinds_of_number(model)
+    seen = dtypes_of(model)
     assert all(np.isfinite(list(losses_of(model).values())))
     assert {
-        part for part, kinds in seen.items() if kinds == {torch.bfloat16}
+        part for part, dtypes in seen.items() if dtypes == {torch.bfloat16}
     } == in_bf16
     assert all(torch.bfloat16 not in seen[part] for part in in_fp32)
     seen.clear()
     model.eval()
     losses_of(model)
-    assert all(kinds == {torch.float32} for kinds in seen.values())
+    assert all(dtypes == {torch.float32} for dtypes in seen.values())
 
 
 def test_the_average_in_one_call_is_that_of_mmdet():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import cv2
 import pandas
@@ -17,6 +18,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import read_json_lines
+from mmdet_flow.model.metrics import RecordMetrics
 from mmdet_flow.model.work_dir import WorkDir
 from tests.conftest import BIN, patched_config, run_command, the_error
 
@@ -316,16 +318,28 @@ def test_metrics_are_written_as_lines_tables_and_curves(long_training, tmp_path)
     config, _ = long_training
     whole = config.parent / "whole"
     lines = read_json_lines(whole / "metrics.jsonl")
-    train = [line for line in lines if line["kind"] == "train"]
+    train = [line for line in lines if line["mode"] == "train"]
     assert [line["iter"] for line in train] == list(range(1, 25))
     assert train[-1]["epoch"] == 8 and train[-1]["loss"] < train[0]["loss"]
-    assert [line["epoch"] for line in lines if line["kind"] == "val"] == [3, 6, 8]
+    assert [line["epoch"] for line in lines if line["mode"] == "val"] == [3, 6, 8]
     table = pandas.read_csv(whole / "training.csv")
     assert table["loss"].tolist() == [line["loss"] for line in train]
     assert len(pandas.read_csv(whole / "validation.csv")) == 3
     picture = cv2.imread(str(whole / "curves.png"))
     assert picture.shape == (800, 900, 3) and picture.std() > 10
     assert 0 < json.loads((whole / "estimate.json").read_text())["iterations"] < 24
+
+
+def test_lines_of_an_older_training_get_the_name_of_today(tmp_path):
+    values = {"kind": "train", "epoch": 1, "lr": 0.1, "loss": 0.5}
+    lines = [values | {"iter": number} for number in (1, 2, 3)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    hook = RecordMetrics()
+    hook.before_train(SimpleNamespace(work_dir=tmp_path, iter=2))
+    hook.after_train(None)
+    kept = read_json_lines(tmp_path / "metrics.jsonl")
+    assert [line["iter"] for line in kept if line["mode"] == "train"] == [1, 2]
+    assert len(pandas.read_csv(tmp_path / "training.csv")) == 2
 
 
 def test_verify_repeats_a_training_or_says_where_it_departs(long_training, tmp_path):

@@ -106,7 +106,7 @@ def write_what_pages_tell(run: Path, name: str) -> None:
     base = f"exported_from = {name!r}\nmodel = {{{last!r}: {name!r}}}\n"
     (run / "model" / "base.py").write_text(base)
     counts = {"read": 2, "written": 2, "left_out": []}
-    finding = {"kind": name, "action": name}
+    finding = {"check": name, "action": name}
     write_json(
         run / "dataset" / "report.json",
         {

@@ -40,11 +40,11 @@ rule summarize:
 def metrics_lines(iterations: int = 4) -> str:
     """Return the metrics of a training with a validation at its end."""
     train = [
-        {"kind": "train", "iter": n, "epoch": 1, "lr": 0.1, "loss": 1 / n}
+        {"mode": "train", "iter": n, "epoch": 1, "lr": 0.1, "loss": 1 / n}
         for n in range(1, iterations + 1)
     ]
     val = {"bbox_mAP": 0.5, "bbox_mAP_l": -1.0}
-    lines = [*train, {"kind": "val", "iter": iterations, "epoch": 1, **val}]
+    lines = [*train, {"mode": "val", "iter": iterations, "epoch": 1, **val}]
     return "".join(json.dumps(line) + "\n" for line in lines)
 
 

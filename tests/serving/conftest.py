@@ -113,10 +113,10 @@ class Running:
         wait_until(lambda: not self.service.why_not_ready() or self.failure)
         return self
 
-    def __exit__(self, kind, *_) -> None:
+    def __exit__(self, exception_type, *_) -> None:
         self.service.stop()
         self.join()
-        assert kind or self.failure is None, self.failure
+        assert exception_type or self.failure is None, self.failure
 
     def join(self, seconds: float = 60) -> None:
         self._thread.join(seconds)

@@ -318,13 +318,13 @@ def test_a_reply_to_in_another_slot_of_a_cluster_ends_in_the_dead_letters(
         server.kill()
 
 
-@pytest.mark.parametrize("kind", ["text", "full"])
+@pytest.mark.parametrize("reply_to", ["text", "full"])
 def test_a_reply_that_fails_for_a_trimmed_request_ends_nobody(
-    predictor, server, stream, images, kind
+    predictor, server, stream, images, reply_to
 ):
     server.client.set("text", "of somebody")
     make_full(server, "full")
-    stream.send(images[0], "wrong", reply_to=kind)
+    stream.send(images[0], "wrong", reply_to=reply_to)
     with in_hand(predictor, server.port, *STREAMS) as running:
         server.client.xdel("images", *pending(server))
     running.has_answered(ok=0, error=1)

@@ -116,14 +116,14 @@ def test_the_summary_tells_where_results_are(in_bucket, server):
     assert ".snakemake" not in summary
 
 
-@pytest.mark.parametrize("kind", ["outputs", "steps", "data", "classes", "config"])
-def test_the_record_in_the_bucket_is_that_of_files(in_bucket, on_files, server, kind):
+@pytest.mark.parametrize("key", ["outputs", "steps", "data", "classes", "config"])
+def test_the_record_in_the_bucket_is_that_of_files(in_bucket, on_files, server, key):
     """Which files and which steps, with the inputs and outputs of each."""
-    ours = json.loads(server.read(f"{PREFIX}/example/run.json"))[kind]
-    theirs = json.loads((on_files.results / "example/run.json").read_text())[kind]
-    if kind == "outputs":
+    ours = json.loads(server.read(f"{PREFIX}/example/run.json"))[key]
+    theirs = json.loads((on_files.results / "example/run.json").read_text())[key]
+    if key == "outputs":
         assert ours.keys() == theirs.keys()
-    elif kind == "steps":
+    elif key == "steps":
         assert ours.keys() == theirs.keys()
         assert f"s3://{BUCKET}/{PREFIX}/example/" in ours["train_model"]["command"]
         for name, step in ours.items():

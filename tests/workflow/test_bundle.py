@@ -70,7 +70,7 @@ def test_an_older_machine_is_refused(bundle):
     assert line.endswith("make one on an older Linux")
 
 
-def test_another_kind_of_machine_is_refused(bundle):
+def test_another_machine_is_refused(bundle):
     (bundle / "platform.txt").write_text("pdp11 2.1\n")
     sign(bundle)
     assert set_up(bundle) == (

@@ -139,7 +139,7 @@ def test_all_are_in_one_dry_run_and_convert_once(tmp_path):
     assert run.returncode == 0, run.stderr
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout, re.M))
     assert jobs["train_model"] == jobs["evaluate_model"] == "5"
-    assert jobs["convert_annotations"] == "1" and jobs["share_dataset"] == "4"
+    assert jobs["convert_annotations"] == "1" and jobs["reuse_dataset"] == "4"
     assert jobs["rank_experiments"] == "1"
 
 
@@ -215,7 +215,7 @@ def test_a_campaign_ends_with_its_leaderboard_and_a_comparison(tmp_path):
     assert "randomness.seed" in (tmp_path / page).read_text()
     again = snakemake(tmp_path)
     assert "Nothing to be done" in again.stderr
-    # What the second took over must not make the first look older than it is.
+    # What the second reused must not make the first look older than it is.
     (second / "model/checkpoint.pth").unlink()
     repeated = snakemake(tmp_path, "-n", "--quiet", "rules").stdout
     assert re.search(r"^train_model +1$", repeated, re.M)

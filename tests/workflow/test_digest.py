@@ -15,8 +15,8 @@ PICTURE, LABEL = b"a picture, for all that is known", "0 0.5 0.5 0.2 0.2\n"
 def data(tmp_path):
     """Annotations and images in folders of their own, and some inside of folders."""
     for name in ("a", "b", "deep/c"):
-        for kind, end in (("ann", "txt"), ("images", "png")):
-            path = tmp_path / "set" / kind / f"{name}.{end}"
+        for folder, end in (("ann", "txt"), ("images", "png")):
+            path = tmp_path / "set" / folder / f"{name}.{end}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(PICTURE if end == "png" else LABEL.encode())
     (tmp_path / "set/data.yaml").write_text("names: [cat, dog]")
@@ -46,7 +46,7 @@ def swap(left, right):
 
 
 @pytest.mark.parametrize(
-    ("kind", "change"),
+    ("changed", "change"),
     [
         (0, lambda d: rewrite(d / "ann/a.txt", b"1", keep_time=True)),
         (0, lambda d: rewrite(d / "ann/deep/c.txt", b"1")),
@@ -64,12 +64,12 @@ def swap(left, right):
         (1, lambda d: swap(d / "images/a.png", d / "images/b.png")),
     ],
 )
-def test_what_changes_is_seen_and_where(data, kind, change):
+def test_what_changes_is_seen_and_where(data, changed, change):
     before = state(data)
     change(data)
     after = state(data)
-    assert after[kind] != before[kind]
-    assert after[1 - kind] == before[1 - kind]
+    assert after[changed] != before[changed]
+    assert after[1 - changed] == before[1 - changed]
 
 
 def test_a_copy_with_other_times_is_the_same(data, tmp_path):

@@ -145,7 +145,7 @@ def write_manifest(folder, failed: int, total: int):
         (0, 0, "0.1", True),
     ],
 )
-def test_the_budget_is_a_number_or_a_share(
+def test_the_budget_is_a_number_or_a_fraction(
     tmp_path, capsys, failed, total, most, accepted
 ):
     write_manifest(tmp_path / "p", failed, total)

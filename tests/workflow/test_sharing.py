@@ -11,7 +11,7 @@ from tests.workflow.test_workflow import SMALL
 
 SAME = {
     "seed": {"model": {"seed": 1}},
-    "share": {"splits": {"train": 0.6}},
+    "fraction": {"splits": {"train": 0.6}},
     "size": {"model": {"image_size": 640}},
     "license": {"data": {"license": "terms.txt"}},
     "score": {"predict": {"score": 0.5}},

@@ -279,11 +279,13 @@ def _require_no_pictures(options: argparse.Namespace) -> None:
 
 
 def _suffixes(options: argparse.Namespace) -> dict[str, str]:
-    """Return the ends of result names by kind."""
-    kind, suffix = options.prediction_format, options.prediction_suffix
-    if kind == "both" and suffix:
+    """Return the ends of result names by format."""
+    chosen, suffix = options.prediction_format, options.prediction_suffix
+    if chosen == "both" and suffix:
         raise UsageError("--prediction_suffix fits one format; leave it out for both")
-    suffixes = RESULT_SUFFIXES if kind == "both" else {kind: RESULT_SUFFIXES[kind]}
+    suffixes = (
+        RESULT_SUFFIXES if chosen == "both" else {chosen: RESULT_SUFFIXES[chosen]}
+    )
     suffixes = {name: suffix or default for name, default in suffixes.items()}
     if options.output_mask_image:
         suffixes["mask"] = "-mask.png"

@@ -54,13 +54,13 @@ class AnnotatedImage:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that could not be read; ``kind`` is one of ``findings.KINDS``.
+    """Something that could not be read; ``check`` is one of ``findings.CHECKS``.
 
     ``objects`` are those that are lost with it, and ``images`` the files that are
     without their annotation by it.
     """
 
-    kind: str
+    check: str
     file: Path
     place: str
     what: str
@@ -77,7 +77,7 @@ class Source:
         images: the folder of the images; folders inside it are searched too.
         pattern: the glob of the annotation files, or None for that of the format.
         labels: the file that names the classes of a format which numbers them.
-        turned: whether shares of an image's size mean the image as its EXIF tag turns
+        oriented: whether normalised coordinates mean the image as its EXIF tag rotates
             it, not as it is stored.
     """
 
@@ -85,7 +85,7 @@ class Source:
     images: Path
     pattern: str | None = None
     labels: Path | None = None
-    turned: bool = False
+    oriented: bool = False
 
     def files(self, default: str) -> list[Path]:
         """Return the annotation files in sorted order; UsageError for no pattern."""

@@ -32,7 +32,7 @@ class Rules:
 
     Attributes:
         classes: the class list in its order, or None to take all, by name.
-        policy: what to do about each kind of finding.
+        policy: what to do about the findings of each check.
         image_size: the longer side that training resizes to, or None.
         min_objects: classes with fewer objects are reported.
         lists: files of image names, one a split, to find duplicates across them.
@@ -66,8 +66,8 @@ def check(
     _require_places(source)
     ledger = Ledger(rules.policy)
     index = ImageIndex(source.images)
-    turned = rules.policy["rotated-image"] == "ignore"
-    items = _read(annotation_format, replace(source, turned=turned), index)
+    oriented = rules.policy["rotated-image"] == "ignore"
+    items = _read(annotation_format, replace(source, oriented=oriented), index)
     annotated = _sort_out(items, ledger)
     annotated += _without_annotation(items, index, ledger)
     annotated = _merge_similar_classes(annotated, rules, ledger)
@@ -126,16 +126,16 @@ def _sort_out(
 
 def _note_problem(problem: Problem, ledger: Ledger) -> None:
     name = problem.file.name
-    ledger.note(problem.kind, name, problem.place, problem.what, mendable=False)
-    if problem.kind == "invalid-object":
+    ledger.note(problem.check, name, problem.place, problem.what, repairable=False)
+    if problem.check == "invalid-object":
         ledger.objects_read += 1
-        ledger.leave_out(name, problem.place, "", problem.kind)
-    elif problem.kind == "missing-image":
+        ledger.leave_out(name, problem.place, "", problem.check)
+    elif problem.check == "missing-image":
         ledger.images_read += 1
         ledger.images_left_out.append(name)
     ledger.objects_read += len(problem.objects)
     for item in problem.objects:
-        ledger.leave_out(name, item.place, item.label, problem.kind)
+        ledger.leave_out(name, item.place, item.label, problem.check)
 
 
 def _without_annotation(
@@ -149,7 +149,7 @@ def _without_annotation(
     problems = [item for item in items if isinstance(item, Problem)]
     known = {item.image for item in items if isinstance(item, AnnotatedImage)}
     lost = {path for problem in problems for path in problem.images}
-    broken = [one for one in problems if one.kind == "broken-annotation"]
+    broken = [one for one in problems if one.check == "broken-annotation"]
     what = "it has no annotation"
     unclear = next((one.file.name for one in broken if not one.images), None)
     if unclear:

@@ -62,7 +62,7 @@ class CocoFile:
         known = {item["id"] for item in self.categories}
         for items, what in ((self.images, "image"), (self.categories, "category")):
             if len({item["id"] for item in items}) < len(items):
-                raise DataError(f"{self.path}: two have the same {what} id; mend one")
+                raise DataError(f"{self.path}: two have the same {what} id; fix one")
 
         def require(item: dict) -> None:
             reference(item, "image_id", sizes)
@@ -214,7 +214,7 @@ def _require_each(items: list[dict], place: str, require: Callable) -> None:
         try:
             require(item)
         except Malformed as error:
-            raise DataError(f"{place} {shown(item['id'])}: {error}; mend it") from None
+            raise DataError(f"{place} {shown(item['id'])}: {error}; fix it") from None
 
 
 def _sorted_by_id(items: list, where: str) -> list[dict]:

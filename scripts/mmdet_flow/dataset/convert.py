@@ -122,7 +122,7 @@ def _image_files(images: Sequence[CheckedImage], scratch: Path) -> dict[str, Pat
         path = one.source.image
         if one.png:
             path = scratch / one.name
-            save_as_png(one.source.image, path, turned=one.png == "turned")
+            save_as_png(one.source.image, path, oriented=one.png == "oriented")
         files[one.name] = path
     return files
 
@@ -130,24 +130,26 @@ def _image_files(images: Sequence[CheckedImage], scratch: Path) -> dict[str, Pat
 def _pass_through(
     images: Sequence[AnnotatedImage], classes: Sequence[str]
 ) -> Iterator[list[Converted]]:
-    """Yield COCO annotations as they came, but for what a policy mended."""
+    """Yield COCO annotations as they came, but for what a policy repaired."""
     indices = {name: index for index, name in enumerate(classes)}
     for one in images:
-        yield [(indices[item.label], item.coco | _mended(item)) for item in one.objects]
+        yield [
+            (indices[item.label], item.coco | _repaired(item)) for item in one.objects
+        ]
 
 
-def _mended(item: AnnotatedObject) -> dict:
+def _repaired(item: AnnotatedObject) -> dict:
     """Return what is no longer as it came; the area is that of the outline or box."""
-    coco, mended = item.coco, {}
+    coco, repaired = item.coco, {}
     if tuple(map(float, coco["bbox"])) != item.bbox:
-        mended["bbox"] = list(item.bbox)
+        repaired["bbox"] = list(item.bbox)
     if only_polygon(coco.get("segmentation")) != item.polygon:
-        mended["segmentation"] = [list(item.polygon)] if item.polygon else []
-    if mended and item.polygon:
-        mended["area"] = area_of_points(item.polygon)
-    elif mended and not (coco | mended).get("segmentation"):
-        mended["area"] = item.bbox[2] * item.bbox[3]
-    return mended
+        repaired["segmentation"] = [list(item.polygon)] if item.polygon else []
+    if repaired and item.polygon:
+        repaired["area"] = area_of_points(item.polygon)
+    elif repaired and not (coco | repaired).get("segmentation"):
+        repaired["area"] = item.bbox[2] * item.bbox[3]
+    return repaired
 
 
 def _assemble(checked: Checked, converted: Iterator[list[Converted]]) -> CocoFile:

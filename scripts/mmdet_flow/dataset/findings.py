@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from mmdet_flow.errors import UsageError, did_you_mean
 
 ACTIONS = {
-    "error": "nothing is converted until it is mended",
+    "error": "nothing is converted until it is fixed",
     "drop": "it is left out, and listed",
-    "repair": "it is mended as said, and listed",
+    "repair": "it is repaired as said, and listed",
     "ignore": "it is kept as it is, and listed",
 }
 """What may be done about a finding."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of finding: what follows from it, how to mend it, what may be done."""
+class Check:
+    """A check: what follows from its findings, how to fix them, what may be done."""
 
     consequence: str
     fix: str
@@ -29,147 +29,146 @@ class Kind:
 
 
 KEEP = ("error", "drop")
-MEND = ("drop", "repair", "ignore")
 
-KINDS: dict[str, Kind] = {
+CHECKS: dict[str, Check] = {
     # Files
-    "broken-annotation": Kind(
-        "its objects cannot be read", "mend the file or remove it"
+    "broken-annotation": Check(
+        "its objects cannot be read", "fix the file or remove it"
     ),
-    "invalid-object": Kind("the object cannot be read", "mend the object or remove it"),
-    "missing-image": Kind(
+    "invalid-object": Check("the object cannot be read", "fix the object or remove it"),
+    "missing-image": Check(
         "the objects have no pixels", "add the image or remove the annotation"
     ),
-    "ambiguous-image": Kind(
+    "ambiguous-image": Check(
         "the objects may land on another image",
         "give each image a name of its own, or each annotation its image's folder",
     ),
-    "unreadable-image": Kind(
+    "unreadable-image": Check(
         "training would stop there, or learn from grey",
         "replace the image or remove its annotation",
     ),
-    "unsupported-image": Kind(
+    "unsupported-image": Check(
         "wai.annotations reads jpg, png and bmp alone",
         "repair converts it to PNG without loss of its 8 bits",
         others=("drop", "repair"),
     ),
-    "image-size": Kind(
+    "image-size": Check(
         "the boxes were drawn on another version of the image",
         "annotate this very image",
         others=("drop", "ignore"),
     ),
-    "rotated-image": Kind(
-        "training turns the image by its EXIF tag, the boxes stay",
+    "rotated-image": Check(
+        "training rotates the image by its EXIF tag, the boxes stay",
         "repair keeps the pixels as they were annotated; ignore, if the boxes are for "
-        "the turned image",
-        others=MEND,
+        "the rotated image",
+        others=("drop", "repair", "ignore"),
     ),
-    "duplicate-name": Kind(
+    "duplicate-name": Check(
         "one would overwrite the other",
         "rename one; repair puts the folder's name before it",
         others=("drop", "repair"),
     ),
-    "duplicate-content": Kind(
-        "the image counts twice; shares keep both in one split",
+    "duplicate-content": Check(
+        "the image counts twice; a split by fractions keeps both in one part",
         "remove one",
         "ignore",
         KEEP,
     ),
-    "duplicate-across-splits": Kind(
+    "duplicate-across-splits": Check(
         "the model is tested on what it was trained on",
         "take it out of one of the lists",
         "ignore",
         ("error",),
     ),
-    "no-annotation": Kind(
+    "no-annotation": Check(
         "the image is not used",
         "annotate it; repair takes it as an image without objects",
         "drop",
         ("error", "repair"),
     ),
     # Classes
-    "unnamed-object": Kind("the object has no class", "name its class"),
-    "control-character": Kind(
+    "unnamed-object": Check("the object has no class", "name its class"),
+    "control-character": Check(
         "lists and tables would break at the class name, or terminals obey it",
         "rename the class; repair puts a space there",
         others=("drop", "repair"),
     ),
-    "unknown-class": Kind(
+    "unknown-class": Check(
         "the object's class is not in the class list",
         "add it to classes or rename it; repair takes the listed name that differs in "
         "upper and lower case or signs alone",
         others=("drop", "repair"),
     ),
-    "similar-classes": Kind(
+    "similar-classes": Check(
         "one class is learned as two",
         "rename it; repair takes the more frequent name",
         others=("repair", "ignore"),
     ),
-    "few-objects": Kind(
+    "few-objects": Check(
         "the class cannot be learned or measured well",
         "annotate more",
         "ignore",
         KEEP[:1],
     ),
     # Boxes
-    "fractional-coordinates": Kind(
+    "fractional-coordinates": Check(
         "wai.annotations speaks whole pixels",
         "repair rounds them",
         others=("drop", "repair"),
     ),
-    "inverted-box": Kind(
+    "inverted-box": Check(
         "the box has no inside",
         "swap its corners, as repair does",
         others=("drop", "repair"),
     ),
-    "empty-box": Kind("the box has no inside", "draw it again or remove it"),
-    "outside-image": Kind("the box shows nothing", "move it or remove it"),
-    "crosses-edge": Kind(
+    "empty-box": Check("the box has no inside", "draw it again or remove it"),
+    "outside-image": Check("the box shows nothing", "move it or remove it"),
+    "crosses-edge": Check(
         "the part outside shows nothing",
         "move it; repair cuts it at the edge",
         "ignore",
         ("error", "drop", "repair"),
     ),
-    "tiny-box": Kind(
+    "tiny-box": Check(
         "it may be a slip of the mouse", "check whether it is an object", "ignore", KEEP
     ),
-    "too-small-to-learn": Kind(
+    "too-small-to-learn": Check(
         "training leaves it out at this image size",
         "choose a larger image_size",
         "ignore",
         KEEP,
     ),
     # Polygons
-    "too-many-points": Kind(
+    "too-many-points": Check(
         "checks, training and pictures would take minutes for it",
         "draw it simpler: points of whole pixels, and none on a straight line",
     ),
-    "short-polygon": Kind(
+    "short-polygon": Check(
         "fewer than 3 points enclose nothing",
         "draw it again; repair keeps the box, and other polygons of the object",
         others=("drop", "repair"),
     ),
-    "crossed-polygon": Kind(
+    "crossed-polygon": Check(
         "what is inside is not defined",
         "draw it again; repair takes the largest part",
         "ignore",
         ("error", "drop", "repair"),
     ),
-    "polygon-outside-box": Kind(
+    "polygon-outside-box": Check(
         "box and mask teach different things",
         "repair draws the box around the polygon",
         "ignore",
         ("error", "drop", "repair"),
     ),
 }
-"""Every kind of finding, by the name that config.yaml and reports use."""
+"""Every check, by the name that config.yaml and reports use."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong: where, what, what follows, how to mend it, what was done."""
+    """Something wrong: where, what, what follows, how to fix it, what was done."""
 
-    kind: str
+    check: str
     action: str
     file: str
     place: str
@@ -177,62 +176,62 @@ class Finding:
 
     @property
     def consequence(self) -> str:
-        return KINDS[self.kind].consequence
+        return CHECKS[self.check].consequence
 
     @property
     def fix(self) -> str:
-        return KINDS[self.kind].fix
+        return CHECKS[self.check].fix
 
     def as_row(self) -> dict[str, str]:
         """Return the columns of the table."""
-        names = ("kind", "action", "file", "place", "what", "consequence", "fix")
+        names = ("check", "action", "file", "place", "what", "consequence", "fix")
         return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
         place = f", {self.place}" if self.place else ""
         return (
             f"{self.file}{place}: {self.what}: {self.consequence}; {self.fix} "
-            f"[{self.kind}: {self.action}]"
+            f"[{self.check}: {self.action}]"
         )
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What to do about each kind of finding; what is not said has its default."""
+    """What to do about the findings of each check, unless it is the default."""
 
     actions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for kind, action in self.actions.items():
-            if kind not in KINDS:
+        for check, action in self.actions.items():
+            if check not in CHECKS:
                 raise UsageError(
-                    f"policy {kind}: there is no such kind of finding"
-                    f"{did_you_mean(kind, KINDS)}"
+                    f"policy {check}: there is no such check"
+                    f"{did_you_mean(check, CHECKS)}"
                 )
-            if action not in KINDS[kind].actions:
+            if action not in CHECKS[check].actions:
                 raise UsageError(
-                    f"policy {kind}: {action} is not possible; choose one of "
-                    f"{', '.join(KINDS[kind].actions)}"
+                    f"policy {check}: {action} is not possible; choose one of "
+                    f"{', '.join(CHECKS[check].actions)}"
                 )
 
-    def __getitem__(self, kind: str) -> str:
-        return self.actions.get(kind, KINDS[kind].default)
+    def __getitem__(self, check: str) -> str:
+        return self.actions.get(check, CHECKS[check].default)
 
     @classmethod
     def parse(cls, items: Iterable[str]) -> "Policy":
-        """Read ``kind=action`` items."""
+        """Read ``check=action`` items."""
         pairs = [item.partition("=")[::2] for item in items]
         return cls(dict(pairs))
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An object that was read and is not written, with the kind of finding."""
+    """An object that was read and is not written, with the check that found it."""
 
     file: str
     place: str
     label: str
-    kind: str
+    check: str
 
 
 @dataclass
@@ -249,19 +248,21 @@ class Ledger:
     images_read: int = 0
     images_left_out: list[str] = field(default_factory=list)
 
-    def note(self, kind: str, file: str, place: str, what: str, mendable=True) -> str:
+    def note(
+        self, check: str, file: str, place: str, what: str, repairable=True
+    ) -> str:
         """Add a finding; return the action of the policy.
 
         What cannot be repaired where repair was asked for is an error.
         """
-        action = self.policy[kind]
-        if action == "repair" and not mendable:
+        action = self.policy[check]
+        if action == "repair" and not repairable:
             action = "error"
-        self.findings.append(Finding(kind, action, file, place, what))
+        self.findings.append(Finding(check, action, file, place, what))
         return action
 
-    def leave_out(self, file: str, place: str, label: str, kind: str) -> None:
-        self.left_out.append(LeftOut(file, place, label, kind))
+    def leave_out(self, file: str, place: str, label: str, check: str) -> None:
+        self.left_out.append(LeftOut(file, place, label, check))
 
     @property
     def errors(self) -> list[Finding]:

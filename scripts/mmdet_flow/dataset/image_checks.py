@@ -15,10 +15,10 @@ class CheckedImage:
     """An image that passed, with the objects that are kept.
 
     Attributes:
-        source: the annotation, its objects mended where the policy says so.
+        source: the annotation, its objects repaired where the policy says so.
         name: the file name in the data set.
         size: (width, height) in pixels, as training sees it.
-        png: "" for the file as it is, or "stored" or "turned": how to make a PNG.
+        png: "" for the file as it is, or "stored" or "oriented": how to make a PNG.
     """
 
     source: AnnotatedImage
@@ -53,10 +53,10 @@ def with_unique_names(
     return sorted(named.values(), key=lambda item: item.name)
 
 
-def _leave_out_image(image: AnnotatedImage, kind: str, ledger: Ledger) -> None:
+def _leave_out_image(image: AnnotatedImage, check: str, ledger: Ledger) -> None:
     ledger.images_left_out.append(image.image.name)
     for item in image.objects:
-        ledger.leave_out(image.annotation.name, item.place, item.label, kind)
+        ledger.leave_out(image.annotation.name, item.place, item.label, check)
 
 
 def check_image(
@@ -70,10 +70,10 @@ def check_image(
     else:
         size, faults = decoded.size, list(_image_faults(source, decoded))
     png = ""
-    for kind, what, mendable, how in faults:
-        action = ledger.note(kind, path.name, "", what, mendable)
+    for check, what, repairable, how in faults:
+        action = ledger.note(check, path.name, "", what, repairable)
         if action in ("error", "drop"):
-            _leave_out_image(source, kind, ledger)
+            _leave_out_image(source, check, ledger)
             return None
         if action == "repair":
             png = png or how
@@ -84,11 +84,11 @@ def check_image(
 
 
 def _image_faults(source: AnnotatedImage, decoded: Pixels):
-    """Yield (kind, what, whether it can be mended, how to make a PNG)."""
+    """Yield (check, what, whether it can be repaired, how to make a PNG)."""
     claimed = source.size
-    fits_turned = claimed == decoded.size and decoded.size != decoded.stored
-    if decoded.rotated and not fits_turned:
-        what = f"its EXIF tag turns it from {decoded.stored} to {decoded.size} pixels"
+    fits_oriented = claimed == decoded.size and decoded.size != decoded.stored
+    if decoded.rotated and not fits_oriented:
+        what = f"its EXIF tag rotates it from {decoded.stored} to {decoded.size} pixels"
         yield "rotated-image", what, True, "stored"
     if claimed and claimed not in (decoded.size, decoded.stored):
         what = (
@@ -98,7 +98,7 @@ def _image_faults(source: AnnotatedImage, decoded: Pixels):
         yield "image-size", what, False, ""
     suffix = source.image.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
-        yield "unsupported-image", f"it is a {suffix} file", True, "turned"
+        yield "unsupported-image", f"it is a {suffix} file", True, "oriented"
 
 
 def check_duplicates(

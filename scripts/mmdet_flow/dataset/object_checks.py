@@ -20,7 +20,7 @@ MAX_POINTS = 10_000
 """Of the outlines of one object: looking at them takes longer than their number."""
 
 MAX_CROSSINGS = 1000
-"""Of an outline with itself, to be mended: the work grows with their square."""
+"""Of an outline with itself, to be repaired: the work grows with their square."""
 
 TINY = 2
 """Boxes narrower or lower than so many pixels are worth a look."""
@@ -51,9 +51,9 @@ class Context:
 
 @dataclass(frozen=True)
 class Fault:
-    """What a check found, and the object mended, if that is possible."""
+    """What a check found, and the object repaired, if that is possible."""
 
-    kind: str
+    check: str
     what: str
     repaired: AnnotatedObject | None = None
 
@@ -61,15 +61,15 @@ class Fault:
 def check_object(
     item: AnnotatedObject, context: Context, file: str, ledger: Ledger
 ) -> AnnotatedObject | None:
-    """Return the object, mended where the policy says so, or None to leave it out."""
-    for one_check in CHECKS:
-        fault = one_check(item, context)
+    """Return the object, repaired where the policy says so, or None to leave it out."""
+    for check in OBJECT_CHECKS:
+        fault = check(item, context)
         if fault is None:
             continue
-        mendable = fault.repaired is not None
-        action = ledger.note(fault.kind, file, item.place, fault.what, mendable)
+        repairable = fault.repaired is not None
+        action = ledger.note(fault.check, file, item.place, fault.what, repairable)
         if action in ("error", "drop"):
-            ledger.leave_out(file, item.place, item.label, fault.kind)
+            ledger.leave_out(file, item.place, item.label, fault.check)
             return None
         if action == "repair":
             item = fault.repaired
@@ -271,7 +271,7 @@ def _crossed_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
 
 
 def _crosses_often(polygon: Sequence[float]) -> bool:
-    """Whether an outline crosses itself more often than shapely mends in a second."""
+    """Whether an outline crosses itself more often than shapely repairs in a second."""
     start = np.reshape(polygon, (-1, 2))
     end = np.roll(start, -1, axis=0)
     crossings = 0
@@ -319,7 +319,7 @@ def _size(context: Context) -> str:
     return f"{context.size[0]}x{context.size[1]}"
 
 
-CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = (
+OBJECT_CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = (
     _unnamed,
     _control_character,
     _unknown_class,
@@ -336,7 +336,7 @@ CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = (
     _tiny,
     _too_small_to_learn,
 )
-"""In this order: what a check mends, the next ones see mended."""
+"""In this order: what a check repairs, the next ones see repaired."""
 
 
 def labels_by_likeness(labels: Sequence[str]) -> Iterator[list[str]]:

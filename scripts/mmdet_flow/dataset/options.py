@@ -6,7 +6,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.check import Rules
-from mmdet_flow.dataset.findings import ACTIONS, KINDS, Policy
+from mmdet_flow.dataset.findings import ACTIONS, CHECKS, Policy
 from mmdet_flow.dataset.readers import FORMATS
 
 
@@ -48,7 +48,7 @@ def _add_source_options(parser) -> None:
 
 def _add_rules_options(parser) -> None:
     actions = "; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
-    kinds = ", ".join(KINDS)
+    checks = ", ".join(CHECKS)
     parser.add_argument(
         "--classes",
         nargs="+",
@@ -61,8 +61,8 @@ def _add_rules_options(parser) -> None:
         nargs="+",
         action="extend",
         default=[],
-        metavar="KIND=ACTION",
-        help=f"what to do about findings ({actions}); kinds: {kinds}",
+        metavar="CHECK=ACTION",
+        help=f"what to do about findings ({actions}); checks: {checks}",
     )
     parser.add_argument(
         "--image-size",
@@ -96,7 +96,7 @@ def source_of(options: argparse.Namespace) -> Source:
 def rules_of(options: argparse.Namespace) -> Rules:
     """Return the rules, by the options of ``add_check_options``.
 
-    Raises UsageError when a policy names no kind of finding, or no action of it.
+    Raises UsageError when a policy names no check, or no action of it.
     """
     return Rules(
         options.classes,

@@ -28,8 +28,8 @@ class Pixels:
 
     Attributes:
         stored: (width, height) in pixels as they are stored.
-        size: (width, height) as viewers and training show it, turned by its EXIF tag.
-        thumbnail: (16, 16) uint8 grey levels of the turned image.
+        size: (width, height) as viewers and training show it, rotated by its EXIF tag.
+        thumbnail: (16, 16) uint8 grey levels of the rotated image.
     """
 
     stored: tuple[int, int]
@@ -49,36 +49,36 @@ def read_pixels(path: Path) -> Pixels | str:
             image.load()
             stored = image.size
             rotated = image.getexif().get(ORIENTATION, 1) != 1
-            turned = ImageOps.exif_transpose(image) if rotated else image
-            small = turned.convert("L").resize(
+            oriented = ImageOps.exif_transpose(image) if rotated else image
+            small = oriented.convert("L").resize(
                 (THUMBNAIL, THUMBNAIL), Image.Resampling.BOX
             )
-            return Pixels(stored, turned.size, rotated, np.asarray(small))
+            return Pixels(stored, oriented.size, rotated, np.asarray(small))
     except Exception as error:
         reason = str(error).removeprefix(f"{path}: ")
         return f"it cannot be decoded: {reason}"
 
 
-def read_size(path: Path, turned: bool) -> tuple[int, int]:
-    """Return (width, height) in pixels, as stored or turned by the EXIF tag.
+def read_size(path: Path, oriented: bool) -> tuple[int, int]:
+    """Return (width, height) in pixels, as stored or rotated by the EXIF tag.
 
     Pixels are not decoded. Raises whatever Pillow does where the file is no image.
     """
     from PIL import Image
 
     with Image.open(path) as image:
-        sideways = turned and image.getexif().get(ORIENTATION) in SIDEWAYS
+        sideways = oriented and image.getexif().get(ORIENTATION) in SIDEWAYS
         return image.size[::-1] if sideways else image.size
 
 
-def save_as_png(source: Path, target: Path, turned: bool) -> None:
-    """Write the pixels of an image as PNG, as stored or turned by its EXIF tag.
+def save_as_png(source: Path, target: Path, oriented: bool) -> None:
+    """Write the pixels of an image as PNG, as stored or rotated by its EXIF tag.
 
     Deeper images keep their upper 8 bits, as training sees them.
     """
     import cv2
 
-    flags = cv2.IMREAD_COLOR | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_COLOR | (0 if oriented else cv2.IMREAD_IGNORE_ORIENTATION)
     image = cv2.imdecode(np.fromfile(source, np.uint8), flags)
     target.write_bytes(cv2.imencode(".png", image)[1].tobytes())
 

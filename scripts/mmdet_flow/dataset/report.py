@@ -10,31 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.findings import KINDS, Finding, Ledger
+from mmdet_flow.dataset.findings import CHECKS, Finding, Ledger
 from mmdet_flow.files import write_if_changed, write_json
 
 if TYPE_CHECKING:
     from mmdet_flow.dataset.check import Checked
 
-LINES_PER_KIND = 20
-"""So many findings of a kind are logged one by one; the report has all."""
+LINES_PER_CHECK = 20
+"""So many findings of a check are logged one by one; the report has all."""
 
 
 def log_findings(ledger: Ledger) -> None:
-    """Log errors one by one, and the rest as a line a kind."""
+    """Log errors one by one, and the rest as a line a check."""
     seen: Counter[str] = Counter()
     for finding in ledger.errors:
-        seen[finding.kind] += 1
-        if seen[finding.kind] <= LINES_PER_KIND:
+        seen[finding.check] += 1
+        if seen[finding.check] <= LINES_PER_CHECK:
             cli.log.error("%s", finding)
-    for kind, count in seen.items():
-        if count > LINES_PER_KIND:
-            cli.log.error("%s: %d more", kind, count - LINES_PER_KIND)
+    for check, count in seen.items():
+        if count > LINES_PER_CHECK:
+            cli.log.error("%s: %d more", check, count - LINES_PER_CHECK)
     others = [finding for finding in ledger.findings if finding.action != "error"]
     first: dict[tuple[str, str], Finding] = {}
     counts: Counter[tuple[str, str]] = Counter()
     for finding in others:
-        key = finding.kind, finding.action
+        key = finding.check, finding.action
         first.setdefault(key, finding)
         counts[key] += 1
     for key, finding in first.items():
@@ -70,7 +70,7 @@ def write_report(report: dict, path: Path) -> None:
     """Write the report as JSON, and its findings as a table beside it (CSV)."""
     write_json(path, report)
     table = io.StringIO()
-    columns = ("kind", "action", "file", "place", "what", "consequence", "fix")
+    columns = ("check", "action", "file", "place", "what", "consequence", "fix")
     writer = csv.DictWriter(table, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(report["findings"])
@@ -78,11 +78,11 @@ def write_report(report: dict, path: Path) -> None:
 
 
 def print_table(report: dict) -> None:
-    """Print how many findings there are of each kind, and what was done."""
-    counts = Counter((row["kind"], row["action"]) for row in report["findings"])
-    width = max((len(kind) for kind, _ in counts), default=0)
-    for (kind, action), count in sorted(counts.items()):
-        print(f"{kind:{width}}  {action:6}  {count:6}  {KINDS[kind].consequence}")
+    """Print how many findings each check has, and what was done."""
+    counts = Counter((row["check"], row["action"]) for row in report["findings"])
+    width = max((len(check) for check, _ in counts), default=0)
+    for (check, action), count in sorted(counts.items()):
+        print(f"{check:{width}}  {action:6}  {count:6}  {CHECKS[check].consequence}")
     for what in ("images", "objects"):
         part = report[what]
         print(

@@ -1,4 +1,4 @@
-"""The division of a data set: stratified by class, with groups that stay together."""
+"""The splits of a data set: stratified by class, with groups that stay together."""
 
 import io
 import re
@@ -42,10 +42,10 @@ def split(
 ) -> None:
     """Write ``train``, ``val`` and ``test`` as JSON and text, and ``trainval.json``.
 
-    ``wanted`` gives a share (as "0.7") or a list file for each split. ``fold`` is
+    ``wanted`` gives a fraction (as "0.7") or a list file for each split. ``fold`` is
     (k, n): train and val are divided anew into n equal parts, and part k becomes val.
 
-    Raises UsageError for a share or fold that is none, or shares mixed with
+    Raises UsageError for a fraction or fold that is none, or fractions mixed with
     lists; DataError for a list that cannot be read, names no image of the data set,
     or one of another list, and for a split that stays empty.
     """
@@ -57,7 +57,7 @@ def split(
         if not names:
             raise DataError(
                 f"split {name}: is empty; {len(coco.images)} images are too few "
-                "for this share, or its list is empty"
+                "for this fraction, or its list is empty"
             )
     both = parts["train"] + parts["val"]
     with only_writer(output):
@@ -75,11 +75,11 @@ def split(
 def _parts(
     coco: CocoFile, wanted: dict[str, str], seed: int, groups: Groups
 ) -> dict[str, list[str]]:
-    shares = {name: _share(text) for name, text in wanted.items()}
-    if all(share is not None for share in shares.values()):
-        return split_by_share(coco, shares, seed, groups)
-    if any(share is not None for share in shares.values()):
-        raise UsageError("splits: give shares for all splits, or list files for all")
+    fractions = {name: _fraction(text) for name, text in wanted.items()}
+    if all(fraction is not None for fraction in fractions.values()):
+        return split_by_fraction(coco, fractions, seed, groups)
+    if any(fraction is not None for fraction in fractions.values()):
+        raise UsageError("splits: give fractions for all splits, or list files for all")
     parts = {name: _read_list(coco, Path(text)) for name, text in wanted.items()}
     _require_apart(parts)
     return parts
@@ -91,14 +91,14 @@ def _fold(
     """Return train and val of one fold; the folds of a seed are the same each time."""
     if not 0 <= index < count or count < 2:
         raise UsageError(f"fold {index} of {count}: count from 0, of at least 2 folds")
-    shares = {str(number): 1 / count for number in range(count)}
-    folds = split_by_share(pool, shares, seed, groups)
+    fractions = {str(number): 1 / count for number in range(count)}
+    folds = split_by_fraction(pool, fractions, seed, groups)
     val = folds.pop(str(index))
     return {"train": sorted(chain.from_iterable(folds.values())), "val": val}
 
 
-def split_by_share(
-    coco: CocoFile, shares: dict[str, float], seed: int, groups: Groups | None = None
+def split_by_fraction(
+    coco: CocoFile, fractions: dict[str, float], seed: int, groups: Groups | None = None
 ) -> dict[str, list[str]]:
     """Return the image names of each split, stratified by class.
 
@@ -107,13 +107,13 @@ def split_by_share(
     that still lacks most of that class. A group is dealt like one image of its weight.
     """
     rng = np.random.default_rng(seed)
-    names = list(shares)
-    share = np.array([shares[name] for name in names])
-    share = share / share.sum()
+    names = list(fractions)
+    fraction = np.array([fractions[name] for name in names])
+    fraction = fraction / fraction.sum()
     units = _units(coco, groups or {})
     weight, has_class = _weigh(coco, units)
-    lacking = share[:, None] * has_class.sum(0)
-    room = share * weight.sum()
+    lacking = fraction[:, None] * has_class.sum(0)
+    room = fraction * weight.sum()
     remaining = rng.permutation(len(units))
     # Large groups first: later ones are small enough to even out what is lacking.
     remaining = remaining[np.argsort(-weight[remaining], kind="stable")]
@@ -201,7 +201,7 @@ def group_by_table(coco: CocoFile, path: Path, column: str) -> dict[str, str]:
         rows = list(zip(table["image"], table[column], strict=True))
     except ValueError as error:
         what = " ".join(str(error).split())
-        raise DataError(f"{path}: cannot be read: {what}; mend it") from None
+        raise DataError(f"{path}: cannot be read: {what}; fix it") from None
     except KeyError as error:
         raise DataError(
             f"{path}: has no column {error}; it needs image and {column}"
@@ -252,14 +252,14 @@ def _class_matrix(coco: CocoFile) -> np.ndarray:
     return matrix
 
 
-def _share(text: str) -> float | None:
+def _fraction(text: str) -> float | None:
     try:
-        share = float(text)
+        fraction = float(text)
     except ValueError:
         return None
-    if not 0 < share < 1:
-        raise UsageError(f"share {text}: give a number between 0 and 1")
-    return share
+    if not 0 < fraction < 1:
+        raise UsageError(f"fraction {text}: give a number between 0 and 1")
+    return fraction
 
 
 def _read_list(coco: CocoFile, path: Path) -> list[str]:

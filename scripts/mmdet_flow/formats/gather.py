@@ -37,7 +37,7 @@ def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
 def judge(folders: list[Path], most: float) -> None:
     """Print how many images failed; raise DataError if there are more than ``most``.
 
-    Below 1 that is a share of all images.
+    Below 1 it is a fraction of all images.
     """
     manifests = [folder / layout.MANIFEST.name for folder in folders]
     status = Counter()
@@ -51,7 +51,7 @@ def judge(folders: list[Path], most: float) -> None:
     if failed > limit:
         raise DataError(
             f"{counts}, and {limit} may (max_failures: {most:g}); the list is in "
-            f"{', '.join(map(str, manifests))}, status failed, with the reasons; mend "
+            f"{', '.join(map(str, manifests))}, status failed, with the reasons; fix "
             "or remove these images, or raise max_failures, and run again"
         )
     print(f"{counts}, and {limit} may")

@@ -13,8 +13,8 @@ def to_mask_png(detections: Detections) -> bytes:
     """
     import cv2
 
-    kind = np.uint8 if len(detections.classes) < 255 else np.uint16
-    picture = np.zeros((detections.height, detections.width), kind)
+    dtype = np.uint8 if len(detections.classes) < 255 else np.uint16
+    picture = np.zeros((detections.height, detections.width), dtype)
     for index in reversed(range(len(detections))):
         value = int(detections.labels[index]) + 1
         if detections.masks is not None:

@@ -15,7 +15,7 @@ class Outlines:
         simplify: greatest distance in pixels between outline and mask edge.
         fit_bbox_to_polygon: take the box from the outline instead of the model.
         bbox_as_fallback: use the box as outline where the outline's own box covers
-            less than this share of it; negative for never.
+            less than this fraction of it; negative for never.
         nth: look at every nth row and column of the mask alone.
         fully_connected: "high" joins pixels that touch at a corner, "low" does not.
     """
@@ -143,9 +143,11 @@ def _extent(points: list[list[int]]) -> tuple[int, int, int, int]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def _covers_too_little(points, bbox: tuple[int, int, int, int], share: float) -> bool:
-    if share < 0:
+def _covers_too_little(
+    points, bbox: tuple[int, int, int, int], fraction: float
+) -> bool:
+    if fraction < 0:
         return False
     left, top, right, bottom = _extent(points)
     own = (right - left + 1) * (bottom - top + 1)
-    return own < share * (bbox[2] - bbox[0] + 1) * (bbox[3] - bbox[1] + 1)
+    return own < fraction * (bbox[2] - bbox[0] + 1) * (bbox[3] - bbox[1] + 1)

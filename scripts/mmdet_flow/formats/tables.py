@@ -57,7 +57,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> 
 
 
 def gather(parts: Sequence[Path], output: Path) -> None:
-    """Join CSV tables of one kind under one header, row by row."""
+    """Join CSV tables with the same columns under one header, row by row."""
     with _text(parts[0]) as stream:
         header = next(csv.reader(stream))
     write_table(output, header, _rows_of(parts))
@@ -87,24 +87,24 @@ def _write_parquet(path: Path, header: Sequence[str], rows: Iterable[Sequence]) 
     import pyarrow
     from pyarrow import parquet
 
-    kinds = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(TEXTS, str)}
+    column_types = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(TEXTS, str)}
     types = {float: pyarrow.float64(), str: pyarrow.string(), int: pyarrow.int64()}
-    columns = [(name, kinds.get(name, int)) for name in header]
-    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns])
+    columns = [(name, column_types.get(name, int)) for name in header]
+    schema = pyarrow.schema([(name, types[cls]) for name, cls in columns])
     rows = iter(rows)
     with parquet.ParquetWriter(path, schema) as writer:
         while group := list(itertools.islice(rows, ROWS)):
             arrays = [
-                pyarrow.array([_typed(value, kind) for value in values], types[kind])
-                for (_, kind), values in zip(
+                pyarrow.array([_typed(value, cls) for value in values], types[cls])
+                for (_, cls), values in zip(
                     columns, zip(*group, strict=True), strict=True
                 )
             ]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
-def _typed(value, kind: type):
+def _typed(value, cls: type):
     """Return a cell as its column has it; what is empty in CSV is no value."""
-    if kind is str:
+    if cls is str:
         return value
-    return None if value in ("", None) else kind(value)
+    return None if value in ("", None) else cls(value)

@@ -39,10 +39,10 @@ def data_set(run: ResultsFolder) -> str:
     parts.append(table(("image size", "images"), images[:10]))
     findings: dict[tuple[str, str], int] = {}
     for row in run.check_report["findings"]:
-        key = row["kind"], row["action"]
+        key = row["check"], row["action"]
         findings[key] = findings.get(key, 0) + 1
     rows = [(*key, count) for key, count in sorted(findings.items())]
-    found = table(("finding", "action", "times"), rows) if rows else "None.\n"
+    found = table(("check", "action", "times"), rows) if rows else "None.\n"
     parts.append(f"## Findings of the check\n\n{found}")
     return "\n".join(parts)
 

@@ -217,10 +217,10 @@ def _build_pipeline(cfg):
 
     steps = []
     for step in cfg.test_dataloader.dataset.pipeline:
-        kind = step["type"].rpartition(".")[2]
-        if kind in LOADING:
+        name = step["type"].rpartition(".")[2]
+        if name in LOADING:
             as_float = step.get("to_float32", False)
             step = dict(type="mmdet.LoadImageFromNDArray", to_float32=as_float)
-        if kind != "LoadAnnotations":
+        if name != "LoadAnnotations":
             steps.append(step)
     return Compose(steps)

@@ -221,7 +221,7 @@ class Journal:
         self._end += len(line)
 
 
-CLAIM, OUTCOME = ({one.name for one in fields(kind)} for kind in (Claim, Outcome))
+CLAIM, OUTCOME = ({one.name for one in fields(cls)} for cls in (Claim, Outcome))
 
 
 def _way(start: Path, end: Path) -> str:

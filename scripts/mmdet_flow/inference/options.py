@@ -29,7 +29,7 @@ def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:
         "--score",
         type=score_option,
         default=default,
-        help="lowest score to keep, or auto: that of each class in --thresholds "
+        help="score threshold, or auto: that of each class in --thresholds "
         f"(default: {default})",
     )
     parser.add_argument(
@@ -83,9 +83,9 @@ def _add_outline_options(parser) -> None:
         "--bbox_as_fallback",
         type=float,
         default=-1.0,
-        metavar="SHARE",
-        help="use the box as polygon where the polygon covers less than this share of "
-        "it (default: -1, never)",
+        metavar="FRACTION",
+        help="use the box as polygon where the polygon covers less than this "
+        "fraction of it (default: -1, never)",
     )
     parser.add_argument(
         "--simplify_polygons",
@@ -103,7 +103,7 @@ def _add_mask_options(parser) -> None:
         type=float,
         default=0.1,
         metavar="VALUE",
-        help="lowest value of a mask's pixel; those of mmdet are 0 or 1 (default: 0.1)",
+        help="threshold of a mask's pixels; those of mmdet are 0 or 1 (default: 0.1)",
     )
     parser.add_argument(
         "--mask_nth",

@@ -29,7 +29,7 @@ from mmdet_flow.inference.predictor import Prediction
 class Output:
     """Where results go, in which formats, and what becomes of the inputs.
 
-    ``suffixes`` maps kinds of results ("opex", "rois", "mask", "overlay") to the ends
+    ``suffixes`` maps result formats ("opex", "rois", "mask", "overlay") to the ends
     of their file names. Results are made in ``tmp`` and moved, if it is given.
     ``after`` is "move", "delete" or "keep". ``reserved`` are paths of other files that
     the run makes.
@@ -128,12 +128,12 @@ class Output:
             "mask": lambda: to_mask_png(prediction.detections),
             "overlay": lambda: to_overlay_jpeg(pixels, prediction.objects),
         }
-        for kind, suffix in self.suffixes.items():
+        for result_format, suffix in self.suffixes.items():
             file = Path(name).stem + suffix
             if self.tmp is None:
-                write_if_changed(self.folder / file, makers[kind]())
+                write_if_changed(self.folder / file, makers[result_format]())
             else:
-                write_if_changed(self.tmp / file, makers[kind]())
+                write_if_changed(self.tmp / file, makers[result_format]())
                 _move(self.tmp / file, self.folder / file)
 
     def has(self, outcome: Outcome, journal: Journal) -> bool:

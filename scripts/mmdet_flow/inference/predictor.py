@@ -54,7 +54,7 @@ class Prediction:
 class Predictor:
     """A detector with the user's score threshold and way of outlining.
 
-    ``score`` is the lowest to keep, for all classes or one for each (classes,).
+    ``score`` is the threshold, for all classes or one for each (classes,).
     """
 
     def __init__(self, detector, score: float | np.ndarray, outlines: Outlines) -> None:
@@ -72,7 +72,7 @@ class Predictor:
             config=options.config,
             threads=options.threads,
             device=options.device,
-            score=options.scores.lowest,
+            score=options.scores.minimum,
             backend=options.backend,
             precision=options.precision,
         )

@@ -1,4 +1,4 @@
-"""The lowest score to keep: a number for all classes, or one for each class.
+"""The score threshold: a number for all classes, or one for each class.
 
 --score auto takes those of a thresholds file, which mmdet-flow evaluate thresholds
 makes from images that the model was not trained on.
@@ -19,7 +19,7 @@ BY_CLASS = "auto"
 
 @dataclass(frozen=True)
 class Scores:
-    """Lowest scores to keep.
+    """Score thresholds.
 
     Attributes:
         value: a number for all classes, or a score by class name.
@@ -33,8 +33,8 @@ class Scores:
     classes_sha256: str | None = None
 
     @property
-    def lowest(self) -> float:
-        """The lowest of all: what is below is of no use to anybody."""
+    def minimum(self) -> float:
+        """The least of all: what is below is of no use to anybody."""
         by_class = isinstance(self.value, dict)
         return min(self.value.values()) if by_class else self.value
 
@@ -62,7 +62,7 @@ class Scores:
                 f"{model_sha256[:8]}); {again}"
             )
         each = listed([f"{name} {self.value[name]:g}" for name in classes])
-        cli.log.info("lowest scores: %s", each)
+        cli.log.info("score thresholds: %s", each)
         return np.array([self.value[name] for name in classes])
 
     def of_each_class(

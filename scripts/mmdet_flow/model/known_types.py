@@ -73,12 +73,12 @@ def require_known_types(cfg: "Config", source: object) -> None:
     try:
         if cfg.get("default_scope", "mmdet") != "mmdet":
             raise _Refused(f"default_scope: is {cfg['default_scope']!r}, not 'mmdet'")
-        for place, kind, registries in (
+        for place, base, registries in (
             ("model", Mapping, (MODELS, TASK_UTILS)),
             ("test_dataloader.dataset.pipeline", list, (TRANSFORMS,)),
         ):
             part = _find(cfg, place)
-            if not isinstance(part, kind):
+            if not isinstance(part, base):
                 raise _Refused(f"{place}: is not there as mmdet 3 writes it")
             _check(part, place, _names(*registries))
         for place in ("test_dataloader.dataset.pipeline", "model.data_preprocessor"):
@@ -185,7 +185,7 @@ def _registered(name: object, place: str, known: list) -> str:
     )
 
 
-def _is_path_of(kind: type, scope: str) -> bool:
+def _is_path_of(cls: type, scope: str) -> bool:
     """Whether a dotted path is one of the new style of configs for this class."""
     dotted = "." in scope or scope == "mmcv"
-    return dotted and kind.__module__.partition(".")[0] == scope.partition(".")[0]
+    return dotted and cls.__module__.partition(".")[0] == scope.partition(".")[0]

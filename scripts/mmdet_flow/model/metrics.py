@@ -38,12 +38,13 @@ class RecordMetrics(Hook):
     def before_train(self, runner) -> None:
         self._folder = Path(runner.work_dir)
         path = self._folder / LINES
-        kept = [line for line in read_json_lines(path) if line["iter"] <= runner.iter]
+        lines = map(_with_mode, read_json_lines(path))
+        kept = [line for line in lines if line["iter"] <= runner.iter]
         write_if_changed(path, "".join(map(_to_line, kept)))
         self._lines = open(path, "a", encoding="utf-8")  # noqa: SIM115 after_train ends
         self._tables = {}
-        for kind, name in TABLES.items():
-            self._tables[kind] = open(self._folder / name, "w", newline="")  # noqa: SIM115
+        for mode, name in TABLES.items():
+            self._tables[mode] = open(self._folder / name, "w", newline="")  # noqa: SIM115
         for line in kept:
             self._add_row(line)
 
@@ -55,7 +56,7 @@ class RecordMetrics(Hook):
         rates = runner.optim_wrapper.get_lr().values()
         values = {name: float(value.detach()) for name, value in losses.items()}
         position = {"iter": runner.iter + 1, "epoch": runner.epoch + 1}
-        self._add({"kind": "train", **position, "lr": max(map(max, rates)), **values})
+        self._add({"mode": "train", **position, "lr": max(map(max, rates)), **values})
 
     @master_only
     def after_val_epoch(self, runner, metrics=None):
@@ -65,7 +66,7 @@ class RecordMetrics(Hook):
             if isinstance(value, int | float | np.floating)
         }
         position = {"iter": runner.iter, "epoch": runner.epoch}
-        self._add({"kind": "val", **position, **values})
+        self._add({"mode": "val", **position, **values})
 
     @master_only
     def after_train(self, runner) -> None:
@@ -79,8 +80,8 @@ class RecordMetrics(Hook):
         self._add_row(line)
 
     def _add_row(self, line: dict) -> None:
-        stream = self._tables[line["kind"]]
-        row = {key: value for key, value in line.items() if key != "kind"}
+        stream = self._tables[line["mode"]]
+        row = {key: value for key, value in line.items() if key != "mode"}
         writer = csv.DictWriter(stream, row, lineterminator="\n")
         if stream.tell() == 0:
             writer.writeheader()
@@ -93,8 +94,8 @@ def draw_curves(lines: Path, output: Path) -> None:
     from matplotlib.figure import Figure
 
     metrics = read_json_lines(lines)
-    train = [line for line in metrics if line["kind"] == "train"]
-    val = [line for line in metrics if line["kind"] == "val"]
+    train = [line for line in metrics if line["mode"] == "train"]
+    val = [line for line in metrics if line["mode"] == "val"]
     if not train:
         return
     figure = Figure(figsize=(9, 8), layout="constrained")
@@ -125,6 +126,11 @@ def _running_mean(values: Sequence[float]) -> np.ndarray:
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - SMOOTH)
     return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def _with_mode(line: dict) -> dict:
+    """Return a line, also of a training that began when its mode was called kind."""
+    return {"mode" if key == "kind" else key: value for key, value in line.items()}
 
 
 def _to_line(value: dict) -> str:

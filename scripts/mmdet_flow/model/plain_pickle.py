@@ -20,7 +20,7 @@ import torch
 NUMBERS = frozenset("?bhilqBHILQefd")
 """Types of numpy that an array may have, by their letters."""
 
-KIND = re.compile(r"[<>=|]?[?a-z]\d{0,2}")
+DTYPE = re.compile(r"[<>=|]?[?a-z]\d{0,2}")
 
 METHODS = ("min", "max", "current", "mean")
 """What a history names of itself."""
@@ -72,15 +72,15 @@ class _DType(_StandIn):
     """Stands for numpy's ``dtype``, of which there is one for all users of a type."""
 
     def __init__(self, name: str, *_) -> None:
-        if not KIND.fullmatch(name) or np.dtype(name).char not in NUMBERS:
+        if not DTYPE.fullmatch(name) or np.dtype(name).char not in NUMBERS:
             raise NotPlain(f"an array of the type {name!r}")
-        self._kind = np.dtype(name)
+        self._dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple) -> None:
-        self._kind = self._kind.newbyteorder(state[1])
+        self._dtype = self._dtype.newbyteorder(state[1])
 
     def read(self, content: bytes) -> np.ndarray:
-        return np.frombuffer(content, self._kind)
+        return np.frombuffer(content, self._dtype)
 
 
 class _Array(_StandIn):
@@ -90,8 +90,8 @@ class _Array(_StandIn):
         self._real = np.empty(0)
 
     def __setstate__(self, state: tuple) -> None:
-        _, shape, kind, fortran, content = state
-        flat = _DType.read(kind, content)
+        _, shape, dtype, fortran, content = state
+        flat = _DType.read(dtype, content)
         self._real = flat.reshape(shape, order="F" if fortran else "C").copy()
 
     def real(self) -> np.ndarray:
@@ -101,8 +101,8 @@ class _Array(_StandIn):
 class _Scalar(_StandIn):
     """Stands for a number of numpy."""
 
-    def __init__(self, kind: _DType, content: bytes) -> None:
-        (self._real,) = _DType.read(kind, content)
+    def __init__(self, dtype: _DType, content: bytes) -> None:
+        (self._real,) = _DType.read(dtype, content)
 
     def real(self) -> np.generic:
         return self._real
@@ -135,16 +135,16 @@ def _plain(value, seen: dict[int, object], depth: int):
         return seen[id(value)]
     if not depth:
         raise NotPlain(f"values nested deeper than {DEEPEST} levels, or in themselves")
-    kind = type(value)
-    if kind in LEAVES or isinstance(value, bool | torch.Tensor | torch.dtype):
+    cls = type(value)
+    if cls in LEAVES or isinstance(value, bool | torch.Tensor | torch.dtype):
         return value
-    if kind in (_Array, _Scalar, _History):
+    if cls in (_Array, _Scalar, _History):
         made = value.real()
-    elif kind not in CONTAINERS:
-        raise NotPlain(kind.__name__.lstrip("_"))
-    elif issubclass(kind, dict):
+    elif cls not in CONTAINERS:
+        raise NotPlain(cls.__name__.lstrip("_"))
+    elif issubclass(cls, dict):
         # From a mapping, since a Counter would count pairs.
-        made = kind(
+        made = cls(
             {
                 _plain(key, seen, depth - 1): _plain(item, seen, depth - 1)
                 for key, item in dict.items(value)
@@ -153,6 +153,6 @@ def _plain(value, seen: dict[int, object], depth: int):
         if metadata := getattr(value, "_metadata", None):  # of a module's weights
             made._metadata = _plain(metadata, seen, depth - 1)
     else:
-        made = kind(_plain(item, seen, depth - 1) for item in value)
+        made = cls(_plain(item, seen, depth - 1) for item in value)
     seen[id(value)] = made
     return made

@@ -16,7 +16,7 @@ from mmdet_flow.errors import FlowError, ModelError
 IMAGES = 2
 
 NO_CPU_FORM = re.compile(r"(\w+?)(?:_forward|_backward)?_impl: implementation for dev")
-"""How mmcv says that an operator is not there for this kind of processor."""
+"""How mmcv says that an operator is not there for this processor."""
 
 
 def preflight(runner: Runner) -> None:

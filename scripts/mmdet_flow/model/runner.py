@@ -54,7 +54,7 @@ class TrainingRunner(Runner):
         except OSError as error:
             raise ModelError(
                 f"{path}: cannot be saved: {error.strerror}; what was saved before is "
-                "whole, mend this and start the same command again"
+                "whole, fix this and start the same command again"
             ) from error
 
     def resume(self, filename: str, *args, **kwargs) -> None:

@@ -44,10 +44,10 @@ class ForeachExpMomentumEMA(ExpMomentumEMA):
                 if average.dtype.is_floating_point
             ]
             averages, values = map(list, zip(*pairs, strict=True))
-            share = (1 - self.momentum) * math.exp(-(1 + self.steps) / self.gamma)
-            share += self.momentum
+            weight = (1 - self.momentum) * math.exp(-(1 + self.steps) / self.gamma)
+            weight += self.momentum
             # One after the other, since heads that share weights list them repeatedly.
-            torch._foreach_lerp_(averages, values, share)
+            torch._foreach_lerp_(averages, values, weight)
         self.steps += 1
 
 
@@ -114,18 +114,18 @@ def uses_mmcv_operators(part: torch.nn.Module) -> bool:
     Non-maximum suppression does not count: boxes have no layout.
     """
     modules = list(part.modules())
-    kinds = {kind for module in modules for kind in type(module).__mro__}
-    if any(kind.__module__.startswith("mmcv.ops") for kind in kinds):
+    classes = {cls for module in modules for cls in type(module).__mro__}
+    if any(cls.__module__.startswith("mmcv.ops") for cls in classes):
         return True
     return any(
         name in FUNCTIONS and value is FUNCTIONS[name]
-        for code in {kind.__module__ for kind in kinds}
+        for code in {cls.__module__ for cls in classes}
         for name, value in vars(sys.modules[code]).items()
     )
 
 
 def _looks_for_peaks(part: torch.nn.Module) -> bool:
-    code = {kind.__module__ for kind in type(part).__mro__}
+    code = {cls.__module__ for cls in type(part).__mro__}
     return any(
         hasattr(sys.modules[one], get_topk_from_heatmap.__name__) for one in code
     )

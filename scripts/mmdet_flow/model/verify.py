@@ -51,7 +51,7 @@ def verify(folder: Path, iterations: int) -> None:
 
 
 def _losses(lines: list[dict]) -> list[dict]:
-    return [line for line in lines if line["kind"] == "train"]
+    return [line for line in lines if line["mode"] == "train"]
 
 
 def _difference(want: dict, have: dict) -> str:

@@ -11,7 +11,7 @@ from mmdet_flow.errors import ModelError
 from mmdet_flow.files import sha256_of
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 
-FITTING_SHARE = 0.5
+FITTING_FRACTION = 0.5
 """Weights of which fewer fit belong to another architecture."""
 
 HASH = re.compile(r"-([0-9a-f]{8,64})\.pth$")
@@ -53,7 +53,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         for key, value in given.items()
         if key in own and own[key].shape == value.shape
     }
-    if len(fitting) < FITTING_SHARE * len(own):
+    if len(fitting) < FITTING_FRACTION * len(own):
         raise ModelError(
             f"{path}: {len(fitting)} of the model's {len(own)} weights fit; it is of "
             "another architecture, choose the one of these weights"

@@ -35,7 +35,7 @@ FILES = (
     *(layout.CONFUSION_PLOT, layout.ERRORS_PLOT, layout.SCORE_CURVES_PLOT),
     *(layout.OVERVIEW, layout.DATA_CARD_PLOTS, layout.SAMPLES),
 )
-PLACES = {"iter", "epoch", "kind"}
+PLACES = {"iter", "epoch", "mode"}
 """Say where a line of the training is, and are no metrics."""
 
 
@@ -130,8 +130,8 @@ class TrackedRun:
     def points(self) -> list[Point]:
         """Return all metrics: of training, validation and test, and of speed."""
         lines = self._run.training_lines
-        train = [line for line in lines if line["kind"] == "train"]
-        val = [_without_unknown(line) for line in lines if line["kind"] == "val"]
+        train = [line for line in lines if line["mode"] == "train"]
+        val = [_without_unknown(line) for line in lines if line["mode"] == "val"]
         every = [
             *_points("train", _thin(train)),
             *_points("validation", val),

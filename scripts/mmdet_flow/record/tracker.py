@@ -35,7 +35,7 @@ DEFAULTS = {
 AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}
 """What a request may hold."""
 
-KIND = {"mlflow.experimentKind": "custom_model_development"}
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Has the pages of MLflow open with trainings, not with chats."""
 
 RECORD, NAME, CAMPAIGN = "sha256.record", "mmdet_flow.run", "mmdet_flow.campaign"
@@ -138,9 +138,9 @@ class Tracker:
             Metric(point.name, point.value, started, point.step)
             for point in run.points()
         ]
-        for kind, items in (("params", params), ("metrics", metrics)):
-            for at in range(0, len(items), AT_ONCE[kind]):
-                part = {kind: items[at : at + AT_ONCE[kind]]}
+        for argument, items in (("params", params), ("metrics", metrics)):
+            for at in range(0, len(items), AT_ONCE[argument]):
+                part = {argument: items[at : at + AT_ONCE[argument]]}
                 self._client.log_batch(name, **part)
         for path in run.files():
             folder = path.relative_to(run.path).parent.as_posix()
@@ -183,7 +183,7 @@ class Tracker:
         self._experiment = (
             found.experiment_id
             if found
-            else self._client.create_experiment(self._name, tags=KIND)
+            else self._client.create_experiment(self._name, tags=EXPERIMENT_TAGS)
         )
 
     def _make_database(self) -> None:

@@ -37,9 +37,9 @@ def _open_below(root: Path, parts: tuple[str, ...]) -> int:
     """Open a file step by step: what became a link since it was resolved is refused."""
     current = os.open(root, OPEN | os.O_DIRECTORY)
     for number, part in enumerate(parts, 1):
-        kind = os.O_DIRECTORY if number < len(parts) else 0
+        flags = os.O_DIRECTORY if number < len(parts) else 0
         try:
-            following = os.open(part, OPEN | kind, dir_fd=current)
+            following = os.open(part, OPEN | flags, dir_fd=current)
         finally:
             os.close(current)
         current = following

@@ -60,9 +60,11 @@ def _handler(
             else:
                 self._send(404, b"/healthz, /readyz or /metrics\n")
 
-        def _send(self, status: int, body: bytes, kind: str = "text/plain") -> None:
+        def _send(
+            self, status: int, body: bytes, content_type: str = "text/plain"
+        ) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

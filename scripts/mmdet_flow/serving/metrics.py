@@ -24,8 +24,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
 
-        def new(kind, name, text, **options):
-            return kind(f"mmdet_redis_{name}", text, registry=self.registry, **options)
+        def new(cls, name, text, **options):
+            return cls(f"mmdet_redis_{name}", text, registry=self.registry, **options)
 
         self.received = new(Counter, "received", "Requests that came in")
         self.answered = new(

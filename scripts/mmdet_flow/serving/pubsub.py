@@ -56,18 +56,18 @@ class PubSubFront:
                     # All that was published before is on its way ahead of the answer.
                     end = time.monotonic() + LEAVE_SECONDS
                     self._connection.persist(unsubscribe, stop)
-                kind, data = self._next_message(subscription, stop)
-                if kind in ("message", "pmessage"):
+                message_type, data = self._next_message(subscription, stop)
+                if message_type in ("message", "pmessage"):
                     inbox.put(Request(data))
-                elif kind in ("subscribe", "psubscribe"):
+                elif message_type in ("subscribe", "psubscribe"):
                     on_ready()
-                elif kind in ("unsubscribe", "punsubscribe"):
+                elif message_type in ("unsubscribe", "punsubscribe"):
                     return
         finally:
             subscription.close()
 
     def _next_message(self, subscription, stop: threading.Event) -> tuple:
-        """Return kind and data of a message; two times None if there is none."""
+        """Return type and data of a message; two times None if there is none."""
         message = self._connection.persist(
             lambda: next_message(subscription, self._timeout), stop
         )

@@ -560,8 +560,8 @@ class StreamsFront:
             self._with_group(lambda: self._keep([self._in], values))
         return room
 
-    def _is_time(self, since: float, share: float) -> bool:
-        return time.monotonic() - since > self._claim_ms / 1000 * share
+    def _is_time(self, since: float, fraction: float) -> bool:
+        return time.monotonic() - since > self._claim_ms / 1000 * fraction
 
 
 def _seconds(milliseconds: bytes | None) -> float:

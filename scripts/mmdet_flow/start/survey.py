@@ -82,10 +82,10 @@ def has_outline(item: AnnotatedObject) -> bool:
     return area_of_points(item.polygon) < FILLED * inside
 
 
-def kinds(problems: Iterable[Problem]) -> str:
-    """Return how many problems there are of each kind, as text."""
-    counts = Counter(problem.kind for problem in problems)
-    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+def check_counts(problems: Iterable[Problem]) -> str:
+    """Return how many problems each check found, as text."""
+    counts = Counter(problem.check for problem in problems)
+    return ", ".join(f"{count} {check}" for check, count in counts.most_common())
 
 
 def common_place(files: Iterable[Path]) -> Path:

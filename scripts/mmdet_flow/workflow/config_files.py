@@ -161,14 +161,14 @@ class _Reader(yaml.SafeLoader):
         return node
 
     def _check(self, node: yaml.Node) -> None:
-        kind = node.tag.removeprefix(PLAIN)
-        if kind == "timestamp" and not node.style:
+        tag = node.tag.removeprefix(PLAIN)
+        if tag == "timestamp" and not node.style:
             _refuse(node, f"{node.value} is read as a date; write it in quotes")
-        if kind not in TAGS[type(node)]:
+        if tag not in TAGS[type(node)]:
             _refuse(node, f"the tag {_tag(node)} has no meaning here; take it away")
-        if kind in ("int", "float", "bool"):
-            self._check_number(node, kind)
-        elif kind == "map":
+        if tag in ("int", "float", "bool"):
+            self._check_number(node, tag)
+        elif tag == "map":
             _check_keys(node)
         self._sizes[node] = size = 1 + sum(map(self._sizes.get, _parts(node)))
         if size > self._most:
@@ -176,14 +176,14 @@ class _Reader(yaml.SafeLoader):
                 node, f"there are over {self._most} values in it; use fewer aliases"
             )
 
-    def _check_number(self, node: yaml.ScalarNode, kind: str) -> None:
+    def _check_number(self, node: yaml.ScalarNode, tag: str) -> None:
         """Refuse what looks like a number, or is said to be one, and is none."""
         if len(node.value) > LONGEST_NUMBER:
             _refuse(node, f"a number of {len(node.value)} characters; correct it")
         try:
             value = self.construct_object(node)
         except (ValueError, LookupError, AttributeError, OverflowError):
-            _refuse(node, f"{node.value!r} is no {kind}; correct it")
+            _refuse(node, f"{node.value!r} is no {tag}; correct it")
         if not abs(value) < LARGEST_NUMBER:
             _refuse(node, f"{node.value} is no number to compute with; correct it")
 

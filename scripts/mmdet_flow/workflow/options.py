@@ -63,7 +63,7 @@ def conversion(experiment: dict) -> list[str]:
 
 
 def split_lists(experiment: dict) -> list[str]:
-    """Return the list files among the splits; the others are shares."""
+    """Return the list files among the splits; the others are fractions."""
     parts = (experiment["splits"][name] for name in ("train", "val", "test"))
     return [part for part in parts if isinstance(part, str)]
 

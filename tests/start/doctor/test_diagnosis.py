@@ -32,7 +32,7 @@ def test_a_machine_that_is_ready(tmp_path):
     before = sorted(tmp_path.rglob("*"))
     run = run_command("mmdet-flow start doctor", cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "mend" not in states(run).values()
+    assert "error" not in states(run).values()
     assert {"mmcv", "readers", "plan", "annotations"} <= states(run).keys()
     assert "3 images, 3 annotated with 3 objects of 2 classes" in run.stdout
     assert "1 to run, of cells" in run.stdout
@@ -48,7 +48,7 @@ def test_quick_leaves_out_what_takes_seconds(tmp_path):
     assert not {"mmcv", "readers", "plan", "annotations"} & states(run).keys()
 
 
-def test_the_first_thing_to_mend_decides_the_exit_code(tmp_path):
+def test_the_first_error_decides_the_exit_code(tmp_path):
     make_voc(tmp_path)
     write_config(tmp_path, images="nowhere", format="vco")
     (tmp_path / "default").mkdir()
@@ -58,9 +58,9 @@ def test_the_first_thing_to_mend_decides_the_exit_code(tmp_path):
         SOURCE_DATE_EPOCH="yesterday",
     )
     assert run.returncode == 2
-    assert "3 things have to be mended" in the_error(run)
+    assert "3 things have to be fixed" in the_error(run)
     found = states(run)
-    assert {found[name] for name in ("profile", "folders", "times")} == {"mend"}
+    assert {found[name] for name in ("profile", "folders", "times")} == {"error"}
     assert "experiments.cells.data.images: there is no nowhere" in run.stdout
     (tmp_path / "default").rmdir()
     assert (
@@ -101,32 +101,32 @@ def raising(error):
     [
         (lambda: "fine", "ok", "fine"),
         (lambda: Note("odd"), "note", "odd"),
-        (raising(DataError("broken; mend it")), "mend", "broken; mend it"),
+        (raising(DataError("broken; fix it")), "error", "broken; fix it"),
         # What is not installed, or may not be read, is no bug of ours.
-        (raising(ImportError("no", name="redis")), "mend", "redis cannot be imported"),
-        (raising(PermissionError(13, "denied", "a")), "mend", "denied: 'a'; mend it"),
-        (raising(TimeoutExpired("sinfo", 20)), "mend", "no answer in 20 s"),
+        (raising(ImportError("no", name="redis")), "error", "redis cannot be imported"),
+        (raising(PermissionError(13, "denied", "a")), "error", "denied: 'a'; fix it"),
+        (raising(TimeoutExpired("sinfo", 20)), "error", "no answer in 20 s"),
     ],
 )
 def test_what_a_check_says_becomes_a_line(answer, state, text):
     line = look(Check("this", answer))
     assert line.state == state and text in line.text
-    assert (line.error is not None) == (state == "mend")
+    assert (line.error is not None) == (state == "error")
 
 
-def test_errors_keep_their_kind(capsys):
+def test_errors_keep_their_type(capsys):
     checks = [
         Check("a", lambda: "fine"),
         Check("b", raising(DataError("no\n  data"))),
         Check("c", raising(UsageError("no config"))),
     ]
-    with pytest.raises(DataError, match="2 things have to be mended"):
+    with pytest.raises(DataError, match="2 things have to be fixed"):
         diagnosis.diagnose(checks, colours=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["mend", "b", "no", "data"]
+    assert lines[1].split() == ["error", "b", "no", "data"]
     with pytest.raises(FlowError, match="one thing has"):
         diagnosis.diagnose(checks[:2], colours=True)
-    assert "\033[31mmend\033[0m" in capsys.readouterr().out
+    assert "\033[31merror\033[0m" in capsys.readouterr().out
 
 
 class Terminal(io.StringIO):

@@ -1,4 +1,4 @@
-"""Check annotations and images: what is wrong, what follows, and how to mend it.
+"""Check annotations and images: what is wrong, what follows, and how to fix it.
 
 Every annotation is read and every image decoded. What is found is handled by a
 policy (error, drop, repair or ignore) and reported in one table; the sum always
@@ -44,4 +44,4 @@ def run(options: argparse.Namespace) -> None:
         write_report(report, options.report)
     print_table(report)
     if errors := checked.ledger.errors:
-        raise DataError(f"{len(errors)} findings have to be mended, listed above")
+        raise DataError(f"{len(errors)} findings have to be fixed, listed above")

@@ -1,8 +1,8 @@
-"""Convert annotations of any kind to one COCO file, with nothing lost.
+"""Convert annotations of any format to one COCO file, with nothing lost.
 
 Every annotation and every image is checked first; wai.annotations converts them;
 and the result is compared, object by object, with what was read. What is wrong is
-listed with how to mend it, and nothing is written then.
+listed with how to fix it, and nothing is written then.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Divide a COCO file into training, validation and test images.
 
-Shares are stratified by class, so that each split has its part of every class, and
-keep the images of a group (one specimen, one duplicate) in one split. Lists are text
-files with one image name, or stem, a line; those that are written can be edited and
-given again.
+A split by fractions is stratified by class, so that each part has its fraction of
+every class, and keeps the images of a group (one specimen, one duplicate) in one part.
+Lists are text files with one image name, or stem, a line; those that are written can be
+edited and given again.
 """
 
 import argparse
@@ -46,15 +46,18 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def _add_split_options(parser) -> None:
-    for name, share in zip(SPLITS, ("0.7", "0.15", "0.15"), strict=True):
+    for name, fraction in zip(SPLITS, ("0.7", "0.15", "0.15"), strict=True):
         parser.add_argument(
-            f"--{name}", default=share, metavar="SHARE|FILE", help=f"default {share}"
+            f"--{name}",
+            default=fraction,
+            metavar="FRACTION|FILE",
+            help=f"default {fraction}",
         )
     parser.add_argument(
         "--seed",
         type=cli.count,
         default=0,
-        help="another division into shares (default: 0)",
+        help="another split by fractions (default: 0)",
     )
 
 
@@ -98,7 +101,7 @@ def _add_fold_options(parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the division that the options of the command describe."""
+    """Split the file as the options of the command say."""
     names = [f"{name}{end}" for name in (*SPLITS, "trainval") for end in ENDS]
     made = [options.output / name for name in names]
     lists = [Path(getattr(options, name)) for name in SPLITS]

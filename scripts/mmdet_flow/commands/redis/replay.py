@@ -1,7 +1,7 @@
 """Send requests that were given up again, or list them.
 
 The streams front moves a request to the stream NAME:dead when its delivery ended the
-worker several times, or when it cannot be answered. Once the cause is mended, this
+worker several times, or when it cannot be answered. Once the cause is fixed, this
 command moves those requests back.
 """
 

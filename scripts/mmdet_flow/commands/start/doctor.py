@@ -1,8 +1,8 @@
 """Look whether all is ready for a run: environment, config, data, services, machine.
 
-Each line says ok, or note for what is good to know, or mend with what to do. Nothing is
-changed. The exit code is 0, or that of the first thing that has to be mended: 1 for the
-machine and the environment, 2 the config, 3 the data, 5 Redis.
+Each line says ok, or note for what is good to know, or error with what to do. Nothing
+is changed. The exit code is 0, or that of the first error: 1 for the machine and the
+environment, 2 the config, 3 the data, 5 Redis.
 """
 
 import argparse

@@ -78,11 +78,11 @@ def _add_finding_options(parser) -> None:
         metavar="NAME",
         help="in this order, without the others (default: all, most frequent first)",
     )
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument(
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument(
         "--masks", action="store_true", default=None, help="learn outlines"
     )
-    kind.add_argument(
+    task.add_argument(
         "--boxes", action="store_false", dest="masks", help="learn boxes alone"
     )
 

@@ -16,10 +16,10 @@ from mmdet_flow.formats.gather import TABLES, gather, judge, shards_of
 
 
 def failures(text: str) -> float:
-    """Read --max-failures: a number, or a share below 1."""
+    """Read --max-failures: a number, or a fraction below 1."""
     value = float(text)
     if not (0 <= value < math.inf) or (value > 1 and value != int(value)):
-        raise argparse.ArgumentTypeError(f"{text} is no number and no share below 1")
+        raise argparse.ArgumentTypeError(f"{text} is no number and no fraction below 1")
     return value
 
 
@@ -40,8 +40,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-failures",
         type=failures,
-        metavar="N|SHARE",
-        help="count the images that failed; more are an error, a share if below 1",
+        metavar="N|FRACTION",
+        help="count the images that failed; more are an error, a fraction if below 1",
     )
     parser.add_argument(
         "--lists", type=Path, metavar="FOLDER", help="of mmdet-flow step shard"

@@ -49,9 +49,9 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
     for image in images:
         fields: dict[str, str] = {}
         for number, item in enumerate(image.objects, 1):
-            for key, value, kind in _to_fields(item):
+            for key, value, data_type in _to_fields(item):
                 name = f"Object.{number:06d}.{key}"
-                fields |= {name: value, f"{name}\\tDataType": kind}
+                fields |= {name: value, f"{name}\\tDataType": data_type}
         path = folder / f"{image.image.stem}.report"
         lines = "".join(f"{name}={value}\n" for name, value in fields.items())
         path.write_text(f"#Simple report format\n{lines}", encoding="utf-8")

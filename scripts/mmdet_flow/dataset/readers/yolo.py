@@ -1,4 +1,4 @@
-"""YOLO: one text file an image, in shares of its size, with numbers for classes."""
+"""YOLO: one text file an image, in normalised coordinates, with class numbers."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -35,7 +35,7 @@ LABEL_FILES = ("labels.txt", "classes.txt", "obj.names", "data.yaml", "dataset.y
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
     """Read each text file; its image has the same stem.
 
-    Without a file of class names the numbers are the names. Shares become whole
+    Without a file of class names the numbers are the names. Coordinates become whole
     pixels by the rule of wai.annotations: sizes rounded first, then the corner.
     """
     names = _read_names(source)
@@ -51,7 +51,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         size = (1, 1)
         if not isinstance(image, Problem):
             try:
-                size = read_size(image, source.turned)
+                size = read_size(image, source.oriented)
             except Exception as error:
                 what = f"no image: {error}"
                 image = Problem("unreadable-image", image, "", what, images=(image,))
@@ -67,7 +67,7 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
     """
     files = []
     for image in images:
-        size = read_size(folder / image.image.name, turned=False)
+        size = read_size(folder / image.image.name, oriented=False)
         path = folder / f"{image.image.stem}.txt"
         path.write_text("\n".join(_to_line(item, size) for item in image.objects))
         files.append(path)
@@ -112,22 +112,22 @@ def _name_of(value: object) -> str:
 def _line_reader(names: list[str], size: tuple[int, int]):
     def read_line(line: str, place: str) -> AnnotatedObject:
         first, *values = line.split()
-        shares = [parsed(value, "a number") for value in values]
+        fractions = [parsed(value, "a number") for value in values]
         number = _class_number(first)
         if names and not 0 <= number < len(names):
             raise Malformed(f"class {number} is none of the {len(names)} classes")
         label = names[number] if names else str(number)
-        if len(shares) == 4:
-            return AnnotatedObject(label, _to_pixels(shares, size), place)
-        if len(shares) < 6 or len(shares) % 2:
-            raise Malformed(f"{len(shares)} numbers are neither a box nor a polygon")
-        columns, rows = shares[::2], shares[1::2]
+        if len(fractions) == 4:
+            return AnnotatedObject(label, _to_pixels(fractions, size), place)
+        if len(fractions) < 6 or len(fractions) % 2:
+            raise Malformed(f"{len(fractions)} numbers are neither a box nor a polygon")
+        columns, rows = fractions[::2], fractions[1::2]
         width, height = max(columns) - min(columns), max(rows) - min(rows)
         box = [min(columns) + width / 2, min(rows) + height / 2, width, height]
         scaled = (
-            float(round(share * side))
+            float(round(fraction * side))
             for point in zip(columns, rows, strict=True)
-            for share, side in zip(point, size, strict=True)
+            for fraction, side in zip(point, size, strict=True)
         )
         return AnnotatedObject(label, _to_pixels(box, size), place, tuple(scaled))
 
@@ -151,16 +151,16 @@ def _to_pixels(box: list[float], size: tuple[int, int]):
 def _to_line(item: AnnotatedObject, size: tuple[int, int]) -> str:
     if item.polygon:
         sides = [*size] * (len(item.polygon) // 2)
-        shares = [v / side for v, side in zip(item.polygon, sides, strict=True)]
+        fractions = [v / side for v, side in zip(item.polygon, sides, strict=True)]
     else:
         x, y, width, height = item.bbox
-        shares = [
+        fractions = [
             (x + width / 2) / size[0],
             (y + height / 2) / size[1],
             width / size[0],
             height / size[1],
         ]
-    return " ".join([item.label, *map(repr, shares)])
+    return " ".join([item.label, *map(repr, fractions)])
 
 
 # Without a stated place the reader may look for a folder for ever.

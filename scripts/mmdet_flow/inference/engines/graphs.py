@@ -75,15 +75,15 @@ def region_parts(model: nn.Module) -> list[RegionParts]:
     if roi_head.with_shared_head:
         return []
     parts = []
-    for kind in ("bbox", "mask"):
-        head = getattr(roi_head, f"{kind}_head", None)
-        extractor = getattr(roi_head, f"{kind}_roi_extractor", None)
+    for task in ("bbox", "mask"):
+        head = getattr(roi_head, f"{task}_head", None)
+        extractor = getattr(roi_head, f"{task}_roi_extractor", None)
         if head is None or extractor is None:
             continue
         many = isinstance(head, nn.ModuleList)
         pairs = zip(extractor, head, strict=True) if many else [(extractor, head)]
         parts += [
-            RegionParts(f"{kind}-{number}", *pair) for number, pair in enumerate(pairs)
+            RegionParts(f"{task}-{number}", *pair) for number, pair in enumerate(pairs)
         ]
     return parts if all(_is_plain(part.extractor) for part in parts) else []
 

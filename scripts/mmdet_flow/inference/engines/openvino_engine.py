@@ -46,7 +46,7 @@ INT8_FIX = (
 )
 
 TOLERANCE = 1e-3
-"""Greatest difference to torch, as a share of the largest output (or of 1)."""
+"""Greatest difference to torch, as a fraction of the largest output (or of 1)."""
 
 
 class OpenVINOEngine:

@@ -54,8 +54,8 @@ def freeze_stages(model: dict, count: int) -> None:
     from mmdet.registry import MODELS
 
     backbone = model.get("backbone") or {}
-    kinds = inspect.getmro(MODELS.get(backbone.get("type")) or object)
-    if not any("frozen_stages" in inspect.signature(kind).parameters for kind in kinds):
+    classes = inspect.getmro(MODELS.get(backbone.get("type")) or object)
+    if not any("frozen_stages" in inspect.signature(cls).parameters for cls in classes):
         raise ModelError(
             f"--frozen-stages: the backbone {backbone.get('type')} has no stages to "
             "freeze; leave the option out"

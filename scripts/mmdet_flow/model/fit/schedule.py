@@ -9,8 +9,8 @@ from mmdet_flow.model.fit.tree import walk
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-WARM_UP_SHARE = 0.1
-"""Warm-up takes at most this share of all iterations."""
+WARM_UP_FRACTION = 0.1
+"""Warm-up takes at most this fraction of all iterations."""
 
 CLIP_NORM = 35.0
 """Gradient norm to clip at where the recipe has no clipping (mmdet's own value)."""
@@ -45,7 +45,7 @@ def set_schedule(cfg: "Config", epochs: int, iterations: int) -> None:
     shortened to a tenth of the training where they would take more.
     """
     old_epochs, old_iterations = _old_length(cfg, epochs, iterations)
-    warm_up = max(1, int(WARM_UP_SHARE * epochs * iterations))
+    warm_up = max(1, int(WARM_UP_FRACTION * epochs * iterations))
     schedulers = cfg.get("param_scheduler") or []
     cfg.param_scheduler = schedulers = (
         schedulers if isinstance(schedulers, list) else [schedulers]

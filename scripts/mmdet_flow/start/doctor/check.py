@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mmdet_flow.errors import FlowError
 
-OK, NOTE, MEND = "ok", "note", "mend"
+OK, NOTE, ERROR = "ok", "note", "error"
 
 
 class Note(str):
-    """An answer that is good to know; nothing has to be mended."""
+    """An answer that is good to know; nothing has to be fixed."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Check:
     Attributes:
         subject: what it is about, in a word or two.
         look: returns what is so, as a Note where that should be known; raises a
-            FlowError that says what to do where something has to be mended.
+            FlowError that says what to do where something has to be fixed.
         slow: whether it takes seconds.
     """
 
@@ -32,7 +32,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Line:
-    """What came of a check; ``error`` is there if something has to be mended."""
+    """What came of a check; ``error`` is there if something has to be fixed."""
 
     state: str
     subject: str
@@ -41,14 +41,14 @@ class Line:
 
 
 def look(check: Check) -> Line:
-    """Run a check; what is missing, silent or forbidden has to be mended too."""
+    """Run a check; what is missing, silent or forbidden has to be fixed too."""
     try:
         text = check.look()
     except FlowError as error:
-        return Line(MEND, check.subject, str(error), error)
+        return Line(ERROR, check.subject, str(error), error)
     except (ImportError, OSError, subprocess.TimeoutExpired) as error:
         broken = FlowError(_what_to_do(error))
-        return Line(MEND, check.subject, str(broken), broken)
+        return Line(ERROR, check.subject, str(broken), broken)
     return Line(NOTE if isinstance(text, Note) else OK, check.subject, text)
 
 
@@ -57,7 +57,7 @@ def _what_to_do(error: Exception) -> str:
         return f"{error.name} cannot be imported: {error}; run make setup"
     if isinstance(error, subprocess.TimeoutExpired):
         return f"no answer in {error.timeout:.0f} s; try again when less is running"
-    return f"{error}; mend it, or its permissions"
+    return f"{error}; fix it, or its permissions"
 
 
 def nearest_folder(path: Path) -> Path:

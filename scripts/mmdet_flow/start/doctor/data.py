@@ -9,7 +9,7 @@ from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError
 from mmdet_flow.start.doctor.check import Check, Note
 from mmdet_flow.start.doctor.config import data_sections, experiments
-from mmdet_flow.start.survey import kinds, survey
+from mmdet_flow.start.survey import check_counts, survey
 
 EXAMPLE = "data/example"
 """The folder that the workflow itself draws."""
@@ -66,13 +66,13 @@ def count(place: str, data: dict) -> str:
         f"{len(found.objects)} objects of {len(found.classes)} classes"
     )
     if not found.images:
-        reason = kinds(found.problems) or f"no annotations in {data['format']}"
+        reason = check_counts(found.problems) or f"no annotations in {data['format']}"
         raise DataError(f"{said}: {reason}; correct format, folders or glob")
     if len(found.images) + len(found.problems) >= LIMIT:
         said += f"; counted up to {LIMIT}"
     if found.problems:
         return Note(
-            f"{said}; {kinds(found.problems)}: mmdet-flow data check lists them"
+            f"{said}; {check_counts(found.problems)}: mmdet-flow data check lists them"
         )
     return said
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from mmdet_flow import ROOT, cli
 from mmdet_flow.errors import UsageError
 from mmdet_flow.start.doctor import data, environment, machine, services, workflow
-from mmdet_flow.start.doctor.check import MEND, NOTE, OK, Check, Line, look
+from mmdet_flow.start.doctor.check import ERROR, NOTE, OK, Check, Line, look
 from mmdet_flow.start.doctor.config import read_config
 
-COLOURS = {OK: 32, NOTE: 33, MEND: 31}
+COLOURS = {OK: 32, NOTE: 33, ERROR: 31}
 
 
 def all_checks(root: Path, config_file: Path) -> list[Check]:
-    """Return all checks, in the order in which things are to be mended."""
+    """Return all checks, in the order in which things are to be fixed."""
     if not (root / "Snakefile").is_file():
         raise UsageError(f"{root}: is no checkout of mmdet-flow; run make setup in one")
     try:
@@ -33,7 +33,7 @@ def all_checks(root: Path, config_file: Path) -> list[Check]:
 
 
 def diagnose(checks: Sequence[Check], colours: bool) -> None:
-    """Print a line for each check as it comes; raise what has to be mended first."""
+    """Print a line for each check as it comes; raise what has to be fixed first."""
     lines = []
     with ThreadPoolExecutor(cli.available_threads()) as pool:
         for line in pool.map(look, checks):
@@ -42,12 +42,12 @@ def diagnose(checks: Sequence[Check], colours: bool) -> None:
     errors = [line.error for line in lines if line.error]
     if errors:
         count = "one thing has" if len(errors) == 1 else f"{len(errors)} things have"
-        raise type(errors[0])(f"{count} to be mended, listed above")
+        raise type(errors[0])(f"{count} to be fixed, listed above")
 
 
 def as_text(line: Line, colours: bool) -> str:
     """Return a line for the screen, its first word coloured or not."""
-    state = f"{line.state:<4}"
+    state = f"{line.state:<5}"
     if colours:
         state = f"\033[{COLOURS[line.state]}m{state}\033[0m"
     return f"{state}  {line.subject:<11}  {' '.join(line.text.split())}"

@@ -76,17 +76,17 @@ def packages(lock: Path, site_packages: Path) -> str:
         if line.strip() and not line.startswith("#")
     )
     there = versions(site_packages)
-    wrong = []
+    mismatches = []
     for name, version in wanted.items():
         found = there.get(plain(name))
         if found is None and name in BUILD_TOOLS:
             continue
         # The index decides whether torch calls itself 2.13.0 or 2.13.0+cpu.
         if found is None or found.split("+")[0] != version.split("+")[0]:
-            wrong.append(f"{name} {found or 'missing'} instead of {version}")
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise FlowError(f"{', '.join(wrong[:3])}{more}; run make setup")
+            mismatches.append(f"{name} {found or 'missing'} instead of {version}")
+    if mismatches:
+        more = f" and {len(mismatches) - 3} more" if len(mismatches) > 3 else ""
+        raise FlowError(f"{', '.join(mismatches[:3])}{more}; run make setup")
     return f"{len(wanted)} as in envs/{lock.name}"
 
 

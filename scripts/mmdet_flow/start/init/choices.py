@@ -75,7 +75,7 @@ def policy_for(found: Survey, classes: Sequence[str]) -> dict[str, str]:
         "fractional-coordinates": ("repair", any(map(_is_fraction, values))),
         "unknown-class": ("drop", bool(found.classes.keys() - set(classes))),
     }
-    return {kind: action for kind, (action, is_there) in findings.items() if is_there}
+    return {check: action for check, (action, is_there) in findings.items() if is_there}
 
 
 def _is_fraction(value: float) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.start.init.text import config_text
 
-SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
 def lists_of(proposal: Proposal, output: Path) -> dict[Path, Sequence[str]]:
@@ -19,9 +19,9 @@ def lists_of(proposal: Proposal, output: Path) -> dict[Path, Sequence[str]]:
 
 
 def splits_of(proposal: Proposal, output: Path) -> dict[str, str | float]:
-    """Return shares, or the lists: those of the data, or those beside the config."""
+    """Return fractions, or the lists: those of the data, or those beside the config."""
     if proposal.division is None:
-        return SHARES
+        return FRACTIONS
     files = proposal.division.files or {
         path.stem: path for path in lists_of(proposal, output)
     }
@@ -53,7 +53,7 @@ def config_of(proposal: Proposal, output: Path) -> str:
         "classes": list(proposal.classes),
         "division": f"From {division.how}: {division.sizes}."
         if division
-        else "Shares of the images, or list files with one image name a line.",
+        else "Fractions of the images, or list files with one image name a line.",
         **splits_of(proposal, output),
         "preset": plan.preset,
         "image_size": plan.image_size,

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmdet_flow.dataset.annotations import ImageIndex, Source
 from mmdet_flow.dataset.readers import FORMATS, yolo
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.start.survey import Survey, common_place, kinds, survey
+from mmdet_flow.start.survey import Survey, check_counts, common_place, survey
 
 
 def find(
@@ -62,8 +62,8 @@ def _nothing(folder: Path, index: ImageIndex, surveys: list[Survey]) -> str:
     if _lost_objects(nearest) or (len(surveys) == 1 and nearest.problems):
         first = nearest.problems[0]
         return (
-            f"nothing fits as {nearest.format}: {kinds(nearest.problems)}, such as "
-            f"{first.file.name}: {first.what}; name the folder of the images with "
+            f"nothing fits as {nearest.format}: {check_counts(nearest.problems)}, such "
+            f"as {first.file.name}: {first.what}; name the folder of the images with "
             "--images, or the format with --format"
         )
     others = Counter(

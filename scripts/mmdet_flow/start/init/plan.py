@@ -49,7 +49,7 @@ class Sizes:
     Attributes:
         image: the (width, height) of an image in the middle of all.
         smallest: the shorter side of an object in the middle of the class with the
-            smallest ones, as a share of the longer side of its image.
+            smallest ones, as a fraction of the longer side of its image.
         label: that class.
     """
 
@@ -92,7 +92,7 @@ class Plan:
 def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
     """Measure images, and objects of some classes; of many images a sample."""
     measured = []
-    shares: dict[str, list[float]] = {}
+    fractions: dict[str, list[float]] = {}
     for one in images[:: max(1, len(images) // SAMPLE)]:
         size = _image_size(one.image) or one.size
         if size is None:
@@ -100,14 +100,14 @@ def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
         measured.append(size)
         for item in one.objects:
             if item.label in classes:
-                share = min(item.bbox[2:]) / max(size)
-                shares.setdefault(item.label, []).append(share)
-    if not shares:
+                fraction = min(item.bbox[2:]) / max(size)
+                fractions.setdefault(item.label, []).append(fraction)
+    if not fractions:
         raise DataError(
             f"{images[0].image.parent}: no image with an object can be opened; "
             "mmdet-flow data check says why"
         )
-    by_class = {label: median(values) for label, values in shares.items()}
+    by_class = {label: median(values) for label, values in fractions.items()}
     label = min(by_class, key=by_class.get)
     measured.sort(key=math.prod)
     return Sizes(measured[len(measured) // 2], by_class[label], label)

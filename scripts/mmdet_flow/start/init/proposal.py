@@ -15,7 +15,7 @@ class Proposal:
     Attributes:
         name: of the experiment.
         classes: in their order.
-        division: that of the data, or None for shares.
+        division: that of the data, or None for fractions.
         policy: what to do about findings that would stop the first run.
     """
 

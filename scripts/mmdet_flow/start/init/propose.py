@@ -9,7 +9,7 @@ from mmdet_flow.start.init.choices import (
     policy_for,
     preset_for,
 )
-from mmdet_flow.start.init.config import SHARES
+from mmdet_flow.start.init.config import FRACTIONS
 from mmdet_flow.start.init.plan import measure, plan_for
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.start.init.splits import Division, find_division
@@ -45,7 +45,7 @@ def train_and_val(found: Survey, division: Division | None) -> tuple[int, int]:
     if division:
         return len(division.names["train"]), len(division.names["val"])
     total = len(found.images)
-    return max(1, round(SHARES["train"] * total)), round(SHARES["val"] * total)
+    return max(1, round(FRACTIONS["train"] * total)), round(FRACTIONS["val"] * total)
 
 
 def require_free(paths: Iterable[Path], otherwise: str) -> None:

@@ -17,7 +17,7 @@ CALLED = {
 """What data sets call their splits."""
 
 KNOWN = 0.9
-"""The share of names that have to be images, for a file to be a list of them."""
+"""The fraction of names that have to be images, for a file to be a list of them."""
 
 HELD_OUT = 7
 """Each so manieth training image validates where the data have no such split."""

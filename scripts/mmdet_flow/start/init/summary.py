@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mmdet_flow.dataset.annotations import ImageIndex
 from mmdet_flow.dataset.object_checks import labels_by_likeness
 from mmdet_flow.start.init.proposal import Proposal
-from mmdet_flow.start.survey import kinds
+from mmdet_flow.start.survey import check_counts
 
 
 def summary(proposal: Proposal) -> Iterator[str]:
@@ -27,7 +27,7 @@ def summary(proposal: Proposal) -> Iterator[str]:
     division = proposal.division
     yield _line(
         "splits",
-        f"{division.how}: {division.sizes}" if division else "shares, by class",
+        f"{division.how}: {division.sizes}" if division else "fractions, by class",
     )
     yield _line(
         "model",
@@ -49,8 +49,8 @@ def notes(proposal: Proposal) -> Iterator[str]:
         yield proposal.plan.warning
     if found.problems:
         yield (
-            f"{kinds(found.problems)}: mend them first; mmdet-flow data check lists "
-            "them"
+            f"{check_counts(found.problems)}: fix them first; mmdet-flow data check "
+            "lists them"
         )
     unused = len(ImageIndex(found.source.images).paths) - len(found.images)
     if unused > 0:

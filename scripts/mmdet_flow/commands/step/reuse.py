@@ -1,4 +1,4 @@
-"""Take over a data set that was converted for another experiment.
+"""Reuse the data set that was converted for another experiment.
 
 FOLDER is the dataset folder of that experiment. Images take no space twice: they are
 hard links where the disk has them.
@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.share import share
+from mmdet_flow.dataset.reuse import reuse
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -34,4 +34,4 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    share(options.source, options.output)
+    reuse(options.source, options.output)

@@ -1,4 +1,4 @@
-"""A data set that was converted for another experiment, taken over."""
+"""A data set that was converted for another experiment, used again."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.files import keep_apart, only_writer, write_if_changed
 
 
-def share(source: Path, output: Path) -> None:
+def reuse(source: Path, output: Path) -> None:
     """Fill the folder ``output`` with the data set that was converted into ``source``.
 
     Raises DataError when a file is not there, and UsageError where both overlap.
@@ -28,4 +28,4 @@ def share(source: Path, output: Path) -> None:
         link_images(images, output)
         for name in FILES:
             write_if_changed(output / name, (source / name).read_bytes())
-    cli.log.info("took over %d images from %s", len(images), source)
+    cli.log.info("reused %d images of %s", len(images), source)
