@@ -46,8 +46,8 @@ SECONDS_THAT_WAIT = 2
 NORMAL, OVER = 0.5, 3.0
 """Fractions of what the service can do."""
 
-RECOVERY = 10
-"""Seconds after the overload in which the latency must be what it was."""
+RECOVERY, IN_A_ROW = 10, 5
+"""Seconds until the latency must be what it was, and for how many it must stay so."""
 
 SILENCE = 20.0
 """Seconds without an answer after which the rest is lost."""
@@ -147,20 +147,41 @@ class Trial:
             phase.errors += 1
 
 
+def slow_seconds(phase: Phase, limit: float) -> list[bool]:
+    """Return for each second of a phase whether it was slow.
+
+    That is one in which an image was refused, none was predicted, or the median of the
+    latencies was above a limit in seconds.
+    """
+    latencies = [[] for _ in range(int(phase.seconds))]
+    for due, latency in phase.answers:
+        latencies[int(due)].append(latency)
+    refused = {int(due) for due in phase.refusals}
+    return [
+        second in refused or not each or float(np.median(each)) > limit
+        for second, each in enumerate(latencies)
+    ]
+
+
 def recovery_seconds(before: Phase, after: Phase) -> float:
     """Return when the latency was what it had been, in seconds after the overload.
 
-    From then on no image is refused, and the median of each second is within what 95 %
-    of the images took before.
+    From then on the next IN_A_ROW seconds are not slow, against what 95 % of the images
+    took before. Single slow seconds come without an overload, too.
     """
+    slow = slow_seconds(after, before.percentile(95))
+    for second in range(len(slow) - IN_A_ROW + 1):
+        if not any(slow[second : second + IN_A_ROW]):
+            return float(second)
+    return float("inf")
+
+
+def slow_before_and_later(before: Phase, after: Phase) -> str:
+    """Return how many seconds were slow before, and after the recovery."""
     limit = before.percentile(95)
-    last_bad = 0.0
-    for second in range(int(after.seconds)):
-        latencies = [late for due, late in after.answers if int(due) == second]
-        refused = any(int(due) == second for due in after.refusals)
-        if refused or not latencies or np.median(latencies) > limit:
-            last_bad = second + 1.0
-    return last_bad
+    earlier, later = slow_seconds(before, limit), slow_seconds(after, limit)
+    later = later[int(min(recovery_seconds(before, after), len(later))) :]
+    return f"{sum(earlier)} of {len(earlier)}, {sum(later)} of {len(later)}"
 
 
 @contextmanager
@@ -273,6 +294,7 @@ def rows(phases, samples, capacity, limit) -> Iterator[tuple[str, str]]:
     yield f"Redis, {times}", memory_row(phases, samples, "redis")
     recovery = recovery_seconds(before, after)
     yield "latency as before, after the overload", f"{recovery:.0f} s"
+    yield "slow seconds before, and later", slow_before_and_later(before, after)
 
 
 def machine() -> str:

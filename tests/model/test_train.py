@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import cv2
 import pandas
@@ -18,7 +17,6 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import read_json_lines
-from mmdet_flow.model.metrics import RecordMetrics
 from mmdet_flow.model.work_dir import WorkDir
 from tests.conftest import BIN, patched_config, run_command, the_error
 
@@ -328,18 +326,6 @@ def test_metrics_are_written_as_lines_tables_and_curves(long_training, tmp_path)
     picture = cv2.imread(str(whole / "curves.png"))
     assert picture.shape == (800, 900, 3) and picture.std() > 10
     assert 0 < json.loads((whole / "estimate.json").read_text())["iterations"] < 24
-
-
-def test_lines_of_an_older_training_get_the_name_of_today(tmp_path):
-    values = {"kind": "train", "epoch": 1, "lr": 0.1, "loss": 0.5}
-    lines = [values | {"iter": number} for number in (1, 2, 3)]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    hook = RecordMetrics()
-    hook.before_train(SimpleNamespace(work_dir=tmp_path, iter=2))
-    hook.after_train(None)
-    kept = read_json_lines(tmp_path / "metrics.jsonl")
-    assert [line["iter"] for line in kept if line["mode"] == "train"] == [1, 2]
-    assert len(pandas.read_csv(tmp_path / "training.csv")) == 2
 
 
 def test_verify_repeats_a_training_or_says_where_it_departs(long_training, tmp_path):

@@ -38,7 +38,7 @@ class RecordMetrics(Hook):
     def before_train(self, runner) -> None:
         self._folder = Path(runner.work_dir)
         path = self._folder / LINES
-        lines = map(_with_mode, read_json_lines(path))
+        lines = read_json_lines(path)
         kept = [line for line in lines if line["iter"] <= runner.iter]
         write_if_changed(path, "".join(map(_to_line, kept)))
         self._lines = open(path, "a", encoding="utf-8")  # noqa: SIM115 after_train ends
@@ -126,11 +126,6 @@ def _running_mean(values: Sequence[float]) -> np.ndarray:
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - SMOOTH)
     return (sums[ends] - sums[starts]) / (ends - starts)
-
-
-def _with_mode(line: dict) -> dict:
-    """Return a line, also of a training that began when its mode was called kind."""
-    return {"mode" if key == "kind" else key: value for key, value in line.items()}
 
 
 def _to_line(value: dict) -> str:
