@@ -68,9 +68,10 @@ storage: .venv/storage ## install what S3-like storage takes; docs/storage.md
 	  $(BIN)/pip install --quiet --no-deps -r $<
 	@$(BIN)/pip check && touch $@
 
+# Two at a time: most of a test is the start of a command, which has one thread.
 test: setup ## run the linters and the tests
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-slow: setup ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow

@@ -14,6 +14,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.inference.predictor import Prediction, Predictor
 from mmdet_flow.serving.connection import Connection
 from mmdet_flow.serving.files import _open_below, read_below
+from mmdet_flow.serving.fronts import Streams
 from mmdet_flow.serving.inbox import Inbox, Refused, Request
 from mmdet_flow.serving.metrics import Metrics
 from mmdet_flow.serving.streams import StreamsFront
@@ -419,9 +420,10 @@ def fronts(server):
     """Two workers' fronts, and what they have taken."""
     made = [
         StreamsFront(
-            *(Connection(f"redis://localhost:{server.port}"), "images", "predictions"),
-            *("mmdet", name, Metrics()),
-            claim_after=0.001,
+            Connection(f"redis://localhost:{server.port}"),
+            Streams("images", "predictions", "mmdet", claim_after=0.001),
+            worker=name,
+            metrics=Metrics(),
         )
         for name in ("one", "two")
     ]

@@ -26,7 +26,8 @@ from mmdet_flow.serving.options import (
 )
 
 if TYPE_CHECKING:
-    from mmdet_flow.serving.service import PubSub, Service, Streams
+    from mmdet_flow.serving.fronts import PubSub, Streams
+    from mmdet_flow.serving.service import Service
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -247,7 +248,7 @@ def service_of(options: argparse.Namespace) -> "Service":
 
 
 def _pubsub(options: argparse.Namespace) -> "PubSub":
-    from mmdet_flow.serving.service import PubSub
+    from mmdet_flow.serving.fronts import PubSub
 
     return PubSub(
         redis_in=options.redis_in,
@@ -260,7 +261,7 @@ def _pubsub(options: argparse.Namespace) -> "PubSub":
 
 
 def _streams(options: argparse.Namespace) -> "Streams":
-    from mmdet_flow.serving.service import Streams
+    from mmdet_flow.serving.fronts import Streams
 
     return Streams(
         redis_in=options.redis_in,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from mmdet_flow.serving.connection import Connection, next_message
+from mmdet_flow.serving.fronts import PubSub
 from mmdet_flow.serving.inbox import Inbox, Request
 
 LEAVE_SECONDS = 5.0
@@ -16,26 +17,14 @@ LEAVE_SECONDS = 5.0
 
 
 class PubSubFront:
-    """Requests from one channel, or from all that match a pattern; answers to another.
-
-    ``timeout`` is the longest wait in seconds before ``stop`` is looked at.
-    """
+    """Requests from a channel, or from all that match a pattern; answers to another."""
 
     redelivers = False
     """Whether a request that is not answered comes again."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        redis_in: str,
-        redis_out: str,
-        pattern: bool = False,
-        timeout: float = 0.01,
-    ) -> None:
+    def __init__(self, connection: Connection, asked: PubSub) -> None:
         self._connection = connection
-        self._in, self._out = redis_in, redis_out
-        self._pattern = pattern
-        self._timeout = timeout
+        self._asked = asked
 
     def receive(
         self, inbox: Inbox, stop: threading.Event, on_ready: Callable[[], None]
@@ -46,9 +35,9 @@ class PubSubFront:
         """
         subscription = self._connection.client.pubsub()
         subscribe, unsubscribe = subscription.subscribe, subscription.unsubscribe
-        if self._pattern:
+        if self._asked.pattern:
             subscribe, unsubscribe = subscription.psubscribe, subscription.punsubscribe
-        self._connection.persist(lambda: subscribe(self._in), stop)
+        self._connection.persist(lambda: subscribe(self._asked.redis_in), stop)
         end = math.inf
         try:
             while time.monotonic() < end:
@@ -69,14 +58,14 @@ class PubSubFront:
     def _next_message(self, subscription, stop: threading.Event) -> tuple:
         """Return type and data of a message; two times None if there is none."""
         message = self._connection.persist(
-            lambda: next_message(subscription, self._timeout), stop
+            lambda: next_message(subscription, self._asked.timeout), stop
         )
         return (message["type"], message["data"]) if message else (None, None)
 
     def reply(self, request: Request, opex: str, given_up: str = "") -> bool:
         """Publish the answer, waiting through outages."""
         self._connection.persist(
-            lambda: self._connection.client.publish(self._out, opex)
+            lambda: self._connection.client.publish(self._asked.redis_out, opex)
         )
         return True
 

@@ -4,8 +4,6 @@ import os
 import secrets
 import socket
 import threading
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +12,7 @@ from mmdet_flow import cli
 from mmdet_flow.formats.opex import timestamp
 from mmdet_flow.inference.predictor import Predictor
 from mmdet_flow.serving.connection import Connection
+from mmdet_flow.serving.fronts import PubSub, Streams
 from mmdet_flow.serving.inbox import Inbox
 from mmdet_flow.serving.metrics import Metrics
 from mmdet_flow.serving.pubsub import PubSubFront
@@ -21,32 +20,6 @@ from mmdet_flow.serving.worker import Limits, Worker
 
 if TYPE_CHECKING:
     from mmdet_flow.serving.streams import StreamsFront
-
-
-@dataclass(frozen=True)
-class PubSub:
-    """What the front of channels is asked for; ``timeout`` is in seconds."""
-
-    redis_in: str
-    redis_out: str
-    pattern: bool
-    timeout: float
-    max_queue: int
-    when_full: str
-
-
-@dataclass(frozen=True)
-class Streams:
-    """What the front of streams is asked for; StreamsFront says what that means."""
-
-    redis_in: str
-    redis_out: str
-    group: str
-    claim_after: float
-    max_deliveries: int
-    max_replies: int
-    max_backlog: int | None
-    image_root: Path | None
 
 
 class Service:
@@ -135,31 +108,18 @@ class Service:
         )
 
     def _pubsub(self) -> PubSubFront:
-        return PubSubFront(
-            self.connection,
-            self._front.redis_in,
-            self._front.redis_out,
-            pattern=self._front.pattern,
-            timeout=self._front.timeout,
-        )
+        return PubSubFront(self.connection, self._front)
 
     def _streams(self) -> "StreamsFront":
         from mmdet_flow.serving.streams import StreamsFront
 
         return StreamsFront(
             self.connection,
-            self._front.redis_in,
-            self._front.redis_out,
-            group=self._front.group,
+            self._front,
             worker=self._name,
             metrics=self.metrics,
             ahead=self._ahead,
-            claim_after=self._front.claim_after,
-            max_deliveries=self._front.max_deliveries,
-            max_replies=self._front.max_replies,
-            max_backlog=self._front.max_backlog,
             max_bytes=self._max_bytes,
-            image_root=self._front.image_root,
         )
 
 

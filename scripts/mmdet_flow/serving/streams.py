@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import redis
 
@@ -26,6 +25,7 @@ from mmdet_flow import cli
 from mmdet_flow.errors import DataError, ServiceError
 from mmdet_flow.serving.connection import Connection
 from mmdet_flow.serving.files import read_below
+from mmdet_flow.serving.fronts import Streams
 from mmdet_flow.serving.inbox import QUEUE_FULL, Inbox, Refused, Request
 from mmdet_flow.serving.metrics import Metrics
 from mmdet_flow.serving.names import answered, dead_letters, is_own, removed
@@ -165,14 +165,9 @@ class StreamsFront:
     """Requests from a stream, shared with all workers of a group.
 
     Attributes:
+        worker: the name of this worker among them.
         ahead: how many requests this worker has in hand at most.
-        claim_after: seconds after which a request in the hand of a silent worker is
-            taken over. What is in hand is reported as alive three times in this time.
-        max_deliveries: a request that ended so many workers is given up.
-        max_replies: about how many answers a reply stream keeps.
-        max_backlog: of more requests in the stream the oldest are refused, if any.
         max_bytes: the largest file that a ``path`` may name.
-        image_root: the folder below which ``path`` may point, if anywhere.
     """
 
     redelivers = True
@@ -180,34 +175,25 @@ class StreamsFront:
     def __init__(
         self,
         connection: Connection,
-        redis_in: str,
-        redis_out: str,
-        group: str,
+        asked: Streams,
+        *,
         worker: str,
         metrics: Metrics,
-        *,
         ahead: int = 16,
-        claim_after: float = 30.0,
-        max_deliveries: int = 5,
-        max_replies: int = 10_000,
-        max_backlog: int | None = None,
         max_bytes: int = 32 << 20,
-        image_root: Path | None = None,
     ) -> None:
         self._connection = connection
         self._redis = connection.client
-        self._in, self._out = redis_in, redis_out
-        self._group, self._worker = group, worker
+        self._asked = asked
+        self._in, self._out = asked.redis_in, asked.redis_out
+        self._group, self._worker = asked.group, worker
         self._metrics = metrics
         self._ahead = ahead
-        self._claim_ms = int(claim_after * 1000)
+        self._claim_ms = int(asked.claim_after * 1000)
         # What is in hand must be reported as alive in time.
         self._wait_ms = max(1, min(WAIT_MS, self._claim_ms // 4))
-        self._max_deliveries = max_deliveries
-        self._max_replies = max_replies
-        self._max_backlog = max_backlog
         self._max_bytes = max_bytes
-        self._image_root = image_root and image_root.resolve()
+        self._image_root = asked.image_root and asked.image_root.resolve()
         self._finish = self._redis.register_script(FINISH)
         self._keep = self._redis.register_script(KEEP)
         self._leave = self._redis.register_script(LEAVE)
@@ -272,7 +258,7 @@ class StreamsFront:
         ]
         values = [
             *(self._group, ticket.entry, request.id, opex if place else "", given_up),
-            *(REMEMBER, self._max_replies),
+            *(REMEMBER, self._asked.max_replies),
             0 if place in (self._out, None) else REPLY_LIFETIME,
             # Whoever answers leaves a note for longer than this.
             int(held < REMEMBER / 2),
@@ -374,11 +360,11 @@ class StreamsFront:
 
     def _too_many(self, stop: threading.Event) -> int:
         """Return how many requests are more than may wait, before any is taken up."""
-        if self._max_backlog is None:
+        if self._asked.max_backlog is None:
             return 0
         in_hand = len(self._in_hand)  # first: those answered since are no longer there
         length = self._with_group(lambda: self._redis.xlen(self._in), stop) or 0
-        return max(0, length - in_hand - self._max_backlog)
+        return max(0, length - in_hand - self._asked.max_backlog)
 
     def _read(self, count: int, stop: threading.Event) -> list:
         """Return new entries, each (id, fields), waiting a moment for them."""
@@ -433,7 +419,7 @@ class StreamsFront:
             got, fields, deliveries = claimed
             self._metrics.redeliveries.inc()
             cli.log.warning("taking over request %s", got.decode())
-            if deliveries <= self._max_deliveries:
+            if deliveries <= self._asked.max_deliveries:
                 self._deliver(inbox, got, fields)
                 self._wait_until_free()
             else:
