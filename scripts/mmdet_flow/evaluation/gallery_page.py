@@ -62,9 +62,9 @@ class Page:
 
     def _card(self, result: ImageResult) -> dict:
         told = (
-            f"{result.objects} annotated, {result.true_positives} true positives, "
-            f"{result.false_positives} false positives, "
-            f"{result.false_negatives} false negatives"
+            f"annotated {result.objects}, true positives {result.true_positives}, "
+            f"false positives {result.false_positives}, "
+            f"false negatives {result.false_negatives}"
         )
         picture = jpeg_of(self.images / result.file)
         return {
