@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # torch: making the first optimizer of a process imports torch._dynamo, the compiler behind
 # torch.compile, also where nothing is compiled: 800 modules, and about as much processor
-# time than "import torch" took. Optimizer.add_param_group is wrapped so that the compiler
+# time as "import torch" took. Optimizer.add_param_group is wrapped so that the compiler
 # leaves it alone, and the wrapper imports it to say so; a step does it as well.
 # A training of minutes that is started often, or tests that train, pay it each time.
 set -euo pipefail
