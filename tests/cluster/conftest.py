@@ -45,7 +45,7 @@ TWO_NODES = {
     "nodes": 2,
     "batch_size": 2,
     "base": "fcos_r50-caffe_fpn_gn-head_1x_coco",
-    "options": [
+    "cfg_options": [
         *("model.backbone.depth=18", "model.backbone.norm_eval=True"),
         *("model.neck.in_channels=[64,128,256,512]", "model.neck.out_channels=64"),
         *("model.bbox_head.in_channels=64", "model.bbox_head.feat_channels=64"),
