@@ -18,7 +18,6 @@ from tests.faults.core import (
     scenario,
 )
 
-FORMATS = ("adams", "coco", "opex", "roi", "vgg", "voc", "yolo")
 UNFINISHED = (".part", ".staging", ".lock")
 
 
@@ -81,7 +80,7 @@ def _make_sources(world) -> dict[str, tuple[Path, Path]]:
     }
     source = Source(data.source, data.source)
     read = list(READERS["opex"].read(source, ImageIndex(data.source)))
-    for name in ("adams", "roi", "vgg", "voc", "yolo"):
+    for name in sorted(READERS.keys() - known.keys()):
         folder = world.folder / "formats" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
