@@ -137,6 +137,7 @@ def test_a_training_resumed_with_other_threads_keeps_those_it_began_with(
     recipe = (work / "recipe.json").read_bytes()
     run = run_command(*train_command(config, work, "--threads", "1"))
     assert run.returncode == 0, run.stderr[-2000:]
+    assert "keeping the 2 threads of the beginning, not 1" in run.stderr
     assert work.with_suffix(".pth").read_bytes() == whole
     assert (work / "recipe.json").read_bytes() == recipe
 

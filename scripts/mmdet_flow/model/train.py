@@ -216,7 +216,13 @@ def _begin(
         cli.log.info("resuming from %s", state)
     else:
         cli.log.info("training starts from the beginning")
-    return state, work_dir.in_force()["threads"]
+    kept = work_dir.in_force()["threads"]
+    if kept != threads:
+        told = (
+            "keeping the %d threads of the beginning, not %d: others change the weights"
+        )
+        cli.log.info(told, kept, threads)
+    return state, kept
 
 
 def _recipe_sha256(
