@@ -1,6 +1,7 @@
 """The pub/sub front, with real servers and a real model."""
 
 import struct
+import threading
 import time
 import zlib
 
@@ -9,7 +10,11 @@ import redis
 
 from mmdet_flow.serving.clients import PubSubClient
 from mmdet_flow.serving.connection import Connection
-from tests.conftest import run_command
+from mmdet_flow.serving.fronts import PubSub
+from mmdet_flow.serving.inbox import Inbox
+from mmdet_flow.serving.metrics import Metrics
+from mmdet_flow.serving.pubsub import PubSubFront
+from tests.conftest import run_command, unused_port
 from tests.serving.conftest import Channel, Running, wait_until
 
 
@@ -142,6 +147,19 @@ def test_it_stops_soon_while_the_server_is_away(predictor, server, front):
         running.service.stop()
         running.join(10)
         server.start()
+
+
+def test_a_stop_ends_the_wait_for_a_server_that_never_came():
+    """Between the look at the server and the subscription it may go."""
+    front = PubSubFront(
+        Connection(f"redis://localhost:{unused_port()}"),
+        PubSub("images", "predictions", False, 0.01, 4, "block"),
+    )
+    stop, ready = threading.Event(), threading.Event()
+    stop.set()
+    inbox = Inbox(4, "block", 1000, stop, Metrics())
+    front.receive(inbox, stop, ready.set)
+    assert not ready.is_set() and len(inbox) == 0
 
 
 def test_a_connection_cut_in_a_message_is_made_again(

@@ -209,6 +209,8 @@ def next_message(subscription: "redis.client.PubSub", seconds: float) -> dict | 
     """
     import redis
 
+    if not subscription.subscribed:  # nor connected, if the server was away so far
+        return subscription.get_message(timeout=seconds)
     try:
         if not subscription.connection.can_read(timeout=seconds):
             subscription.check_health()
