@@ -270,10 +270,11 @@ def damaged_models(case: Case) -> None:
 def _whole_package(world) -> Path:
     def make() -> Path:
         from mmdet_flow.handover.package import package
+        from mmdet_flow.results import ResultsFolder
 
         path = world.folder / "small.zip"
         results = world.experiment(world.folder / "packed" / "small")
-        package(results, path, None)
+        package(ResultsFolder(results), path, None)
         shutil.rmtree(results)
         assert zipfile.is_zipfile(path)
         return path
