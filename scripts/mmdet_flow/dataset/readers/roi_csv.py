@@ -9,7 +9,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     bbox_of_corners,
@@ -17,6 +16,7 @@ from mmdet_flow.dataset.annotations import (
     read_objects,
 )
 from mmdet_flow.dataset.fields import member, outline, parsed, parsed_list, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text
 

@@ -8,7 +8,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     image_or_problems,
@@ -24,6 +23,7 @@ from mmdet_flow.dataset.fields import (
     text,
     whole,
 )
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.pixels import read_size
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text, read_yaml
