@@ -70,7 +70,8 @@ def sources(world) -> dict[str, tuple[Path, Path]]:
 
 
 def _make_sources(world) -> dict[str, tuple[Path, Path]]:
-    from mmdet_flow.dataset.annotations import ImageIndex, Source
+    from mmdet_flow.dataset.annotations import Source
+    from mmdet_flow.dataset.image_index import ImageIndex
     from mmdet_flow.dataset.readers import FORMATS as READERS
 
     data = world.dataset

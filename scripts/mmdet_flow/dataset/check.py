@@ -10,7 +10,6 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
 )
@@ -21,6 +20,7 @@ from mmdet_flow.dataset.image_checks import (
     check_image,
     with_unique_names,
 )
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.object_checks import Context, check_object, labels_by_likeness
 from mmdet_flow.dataset.pixels import read_pixels
 from mmdet_flow.errors import DataError

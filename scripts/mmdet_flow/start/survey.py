@@ -9,11 +9,11 @@ from pathlib import Path
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
-    ImageIndex,
     Problem,
     Source,
     area_of_points,
 )
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 
 FILLED = 0.98

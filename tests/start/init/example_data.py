@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import ImageIndex, Source
+from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.convert import convert
 from mmdet_flow.dataset.example import CLASSES, make_example
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.start.survey import survey
 

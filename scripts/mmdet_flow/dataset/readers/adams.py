@@ -7,13 +7,13 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     image_or_problems,
     read_objects,
 )
 from mmdet_flow.dataset.fields import member, outline, parsed, parsed_list, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text
 

@@ -10,7 +10,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     broken,
@@ -28,6 +27,7 @@ from mmdet_flow.dataset.coco import (
     without_nulls,
 )
 from mmdet_flow.dataset.fields import Malformed, member, shown, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 
 

@@ -7,7 +7,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     bbox_of_corners,
@@ -15,6 +14,7 @@ from mmdet_flow.dataset.annotations import (
     read_objects,
 )
 from mmdet_flow.dataset.fields import mapping, member, pairs, parsed, sequence, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 

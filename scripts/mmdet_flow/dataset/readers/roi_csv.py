@@ -10,7 +10,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     bbox_of_corners,
@@ -18,6 +17,7 @@ from mmdet_flow.dataset.annotations import (
     read_objects,
 )
 from mmdet_flow.dataset.fields import member, outline, parsed, parsed_list, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text
 

@@ -9,7 +9,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     bbox_of_points,
@@ -28,6 +27,7 @@ from mmdet_flow.dataset.fields import (
     shown,
     text,
 )
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 

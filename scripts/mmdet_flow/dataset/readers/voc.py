@@ -8,7 +8,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     bbox_of_corners,
@@ -16,6 +15,7 @@ from mmdet_flow.dataset.annotations import (
     read_objects,
 )
 from mmdet_flow.dataset.fields import parsed, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_whole
 

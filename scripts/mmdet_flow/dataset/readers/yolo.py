@@ -7,13 +7,13 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     image_or_problems,
     read_objects,
 )
 from mmdet_flow.dataset.fields import Malformed, parsed, shown, whole
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.pixels import read_size
 from mmdet_flow.dataset.readers.yolo_classes import LABEL_FILES, Classes, read_classes
 from mmdet_flow.errors import DataError

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import OTHER_IMAGE_SUFFIXES
+from mmdet_flow.dataset.image_index import OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
 from mmdet_flow.start.survey import Survey
 
