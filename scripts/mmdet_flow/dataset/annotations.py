@@ -138,10 +138,17 @@ def area_of_points(points: Sequence[float]) -> float:
 
 
 def read_objects(
-    file: Path, items: Sequence, read_one: Callable, place: str = "object"
+    file: Path,
+    items: Sequence,
+    read_one: Callable,
+    place: str = "object",
+    first: int = 1,
 ) -> Iterator[AnnotatedObject | Problem]:
-    """Read each item of a list; what is no valid object becomes a Problem."""
-    for number, item in enumerate(items, 1):
+    """Read each item of a list; what is no valid object becomes a Problem.
+
+    The place of an object is its number, counted from that of the first.
+    """
+    for number, item in enumerate(items, first):
         where = f"{place} {number}"
         try:
             yield read_one(item, where)

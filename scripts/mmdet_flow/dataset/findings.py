@@ -36,6 +36,13 @@ CHECKS: dict[str, Check] = {
         "its objects cannot be read", "fix the file or remove it"
     ),
     "invalid-object": Check("the object cannot be read", "fix the object or remove it"),
+    "unused-values": Check(
+        "the box or outline is read, these values are not",
+        "nothing, if they may be left aside; boxes with a confidence were drawn by a "
+        "model: look at them",
+        "ignore",
+        ("error",),
+    ),
     "missing-image": Check(
         "the objects have no pixels", "add the image or remove the annotation"
     ),

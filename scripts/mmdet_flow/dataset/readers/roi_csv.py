@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import dropwhile
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
@@ -21,6 +22,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text
 
 SUFFIX = "-rois.csv"
+COMMENT = "#"
 CORNERS = ("x0", "y0", "x1", "y1")
 SIZES = ("x", "y", "w", "h")
 COLUMNS = (
@@ -67,17 +69,28 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
 
 
 def _read_rows(path: Path) -> list[dict]:
-    stream = io.StringIO(read_text(path, "utf-8-sig"), newline="")
-    rows = csv.DictReader(line for line in stream if not line.startswith("#"))
+    stream = io.StringIO(read_text(path), newline="")
+    # Below the header the names of images may begin with the sign of comments.
+    rows = csv.DictReader(dropwhile(_is_comment, stream))
     try:
         columns = set(rows.fieldnames or ())
         if "file" not in columns or not (
             columns.issuperset(CORNERS) or columns.issuperset(SIZES)
         ):
             raise DataError("it needs the columns file, x0, y0, x1, y1, label_str")
-        return list(rows)
+        return [row for row in rows if not _is_comment_row(row)]
     except csv.Error as error:
         raise DataError(f"broken CSV: {error}") from None
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith(COMMENT)
+
+
+def _is_comment_row(row: dict) -> bool:
+    """Whether a row is a line that begins with the sign, and has a single cell."""
+    name, *others = row.values()
+    return _is_comment(name or "") and not any(others)
 
 
 def _read_object(row: dict, place: str) -> AnnotatedObject:

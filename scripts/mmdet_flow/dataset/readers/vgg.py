@@ -1,7 +1,8 @@
 """VGG Image Annotator: JSON files of several images each."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
@@ -33,6 +34,9 @@ from mmdet_flow.files import read_json
 LABEL = "type"
 """The region attribute that names the class."""
 
+Options = Mapping[str, Mapping[str, str]]
+"""The name that a person reads, by region attribute and id of its option."""
+
 SIDES = ("x", "y", "width", "height")
 POINTS = ("all_points_x", "all_points_y")
 
@@ -42,6 +46,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
     for path in source.files("*.json"):
         try:
             content = mapping(read_json(path), "it")
+            options = _options(content)
             entries = mapping(content.get("_via_img_metadata", content), "it")
             if entries and not any(_is_image(entry) for entry in entries.values()):
                 raise DataError("it has no images with filename and regions")
@@ -54,7 +59,8 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             except DataError as error:
                 yield broken(path, error, f"image {shown(key)}")
                 continue
-            objects = read_objects(path, items, _read_object, f"{name}, region")
+            read_one = partial(_read_object, options=options)
+            objects = read_objects(path, items, read_one, f"{name}, region")
             yield from image_or_problems(path, index.find(path, name), None, objects)
 
 
@@ -90,7 +96,7 @@ def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
     return [path]
 
 
-def _read_object(region: object, place: str) -> AnnotatedObject:
+def _read_object(region: object, place: str, options: Options) -> AnnotatedObject:
     region = mapping(region, "it")
     shape = mapping(member(region, "shape_attributes"), "shape_attributes")
     name = member(shape, "name")
@@ -105,18 +111,41 @@ def _read_object(region: object, place: str) -> AnnotatedObject:
     else:
         raise Malformed(f"its shape is {named(name)}, not rect or polygon")
     attributes = mapping(member(region, "region_attributes"), "region_attributes")
-    return AnnotatedObject(_label(attributes), bbox, place, polygon)
+    return AnnotatedObject(label_of(attributes, options), bbox, place, polygon)
 
 
 def _numbers(shape: dict, key: str) -> list[float]:
     return [parsed(value, key) for value in sequence(member(shape, key), key)]
 
 
-def _label(attributes: dict) -> str:
-    """Return the class: the attribute ``type``, or the only one that there is."""
+def label_of(attributes: dict, options: Options) -> str:
+    """Return the class: the attribute ``type``, or the only one that there is.
+
+    An attribute with options holds their ids. Of checkboxes it is the one that is
+    ticked; there is no class where none or several are.
+    """
+    name = LABEL
     if LABEL not in attributes and len(attributes) == 1:
-        return text(next(iter(attributes.values())), "the region attribute")
-    return text(attributes.get(LABEL, ""), f"the region attribute {LABEL}")
+        name = next(iter(attributes))
+    value = attributes.get(name, "")
+    if isinstance(value, dict):
+        ticked = [option for option, is_ticked in value.items() if is_ticked]
+        value = ticked[0] if len(ticked) == 1 else ""
+    chosen = text(value, f"the region attribute {named(name)}")
+    return options.get(name, {}).get(chosen, chosen)
+
+
+def _options(project: dict) -> Options:
+    """Return the names of the options of each region attribute of a saved project."""
+    found: dict[str, dict[str, str]] = {}
+    attributes = project.get("_via_attributes")
+    regions = attributes.get("region") if isinstance(attributes, dict) else None
+    for name, attribute in regions.items() if isinstance(regions, dict) else ():
+        options = attribute.get("options") if isinstance(attribute, dict) else None
+        for key, said in options.items() if isinstance(options, dict) else ():
+            if isinstance(said, str) and said.strip():
+                found.setdefault(name, {})[key] = text(said, "an option")
+    return found
 
 
 def _to_region(item: AnnotatedObject) -> dict:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement
+from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
@@ -16,8 +16,8 @@ from mmdet_flow.dataset.annotations import (
 )
 from mmdet_flow.dataset.fields import parsed, text
 from mmdet_flow.dataset.image_index import ImageIndex
+from mmdet_flow.dataset.xml_files import read_root
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import read_whole
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -29,13 +29,9 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
     """
     for path in source.files("*.xml"):
         try:
-            root = _read_root(path)
+            root = read_root(path, "annotation")
         except DataError as error:
             yield index.broken(path, path.stem, error)
-            continue
-        if root.tag != "annotation":
-            what = f"its root is <{root.tag}>, not <annotation>"
-            yield index.broken(path, path.stem, what)
             continue
         image = index.find(path, root.findtext("filename") or path.stem)
         if isinstance(image, Problem):
@@ -66,17 +62,6 @@ def _write_one(image: AnnotatedImage, folder: Path) -> Path:
     target = folder / f"{image.image.stem}.xml"
     ElementTree(root).write(target, encoding="utf-8")
     return target
-
-
-def _read_root(path: Path) -> Element:
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
-    content = read_whole(path)
-    try:
-        return fromstring(content)
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise DataError(f"broken XML: {error}") from None
 
 
 def _read_size(root: Element) -> tuple[int, int] | None:
