@@ -1,16 +1,19 @@
 """YOLO: one text file an image, in normalised coordinates, with class numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
+from itertools import cycle
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
+    Box,
     ImageIndex,
     Problem,
     Source,
+    bbox_of_points,
     image_or_problems,
     read_objects,
 )
@@ -35,8 +38,7 @@ LABEL_FILES = ("labels.txt", "classes.txt", "obj.names", "data.yaml", "dataset.y
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
     """Read each text file; its image has the same stem.
 
-    Without a file of class names the numbers are the names. Coordinates become whole
-    pixels by the rule of wai.annotations: sizes rounded first, then the corner.
+    Without a file of class names the numbers are the names.
     """
     names = _read_names(source)
     for path in source.files("*.txt"):
@@ -58,20 +60,6 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         lines = [line for line in lines if line.strip()]
         objects = read_objects(path, lines, _line_reader(names, size), "line")
         yield from image_or_problems(path, image, None, objects)
-
-
-def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
-    """Write a text file beside each image; labels have to be class numbers.
-
-    Boxes are centred so that the rule of wai.annotations finds the same pixels.
-    """
-    files = []
-    for image in images:
-        size = read_size(folder / image.image.name, oriented=False)
-        path = folder / f"{image.image.stem}.txt"
-        path.write_text("\n".join(_to_line(item, size) for item in image.objects))
-        files.append(path)
-    return files
 
 
 def _read_names(source: Source) -> list[str]:
@@ -118,18 +106,12 @@ def _line_reader(names: list[str], size: tuple[int, int]):
             raise Malformed(f"class {number} is none of the {len(names)} classes")
         label = names[number] if names else str(number)
         if len(fractions) == 4:
-            return AnnotatedObject(label, _to_pixels(fractions, size), place)
+            return AnnotatedObject(label, _box(fractions, size), place)
         if len(fractions) < 6 or len(fractions) % 2:
             raise Malformed(f"{len(fractions)} numbers are neither a box nor a polygon")
-        columns, rows = fractions[::2], fractions[1::2]
-        width, height = max(columns) - min(columns), max(rows) - min(rows)
-        box = [min(columns) + width / 2, min(rows) + height / 2, width, height]
-        scaled = (
-            float(round(fraction * side))
-            for point in zip(columns, rows, strict=True)
-            for fraction, side in zip(point, size, strict=True)
-        )
-        return AnnotatedObject(label, _to_pixels(box, size), place, tuple(scaled))
+        pairs = zip(fractions, cycle(size), strict=False)
+        polygon = tuple(fraction * side for fraction, side in pairs)
+        return AnnotatedObject(label, bbox_of_points(polygon), place, (polygon,))
 
     return read_line
 
@@ -142,26 +124,11 @@ def _class_number(word: str) -> int:
     return whole(number, "its class")
 
 
-def _to_pixels(box: list[float], size: tuple[int, int]):
-    width, height = round(box[2] * size[0]), round(box[3] * size[1])
-    x, y = round(box[0] * size[0] - width / 2), round(box[1] * size[1] - height / 2)
-    return float(x), float(y), float(width), float(height)
+def _box(fractions: list[float], size: tuple[int, int]) -> Box:
+    x, y, width, height = (
+        value * side for value, side in zip(fractions, size * 2, strict=True)
+    )
+    return x - width / 2, y - height / 2, width, height
 
 
-def _to_line(item: AnnotatedObject, size: tuple[int, int]) -> str:
-    if item.polygon:
-        sides = [*size] * (len(item.polygon) // 2)
-        fractions = [v / side for v, side in zip(item.polygon, sides, strict=True)]
-    else:
-        x, y, width, height = item.bbox
-        fractions = [
-            (x + width / 2) / size[0],
-            (y + height / 2) / size[1],
-            width / size[0],
-            height / size[1],
-        ]
-    return " ".join([item.label, *map(repr, fractions)])
-
-
-# Without a stated place the reader may look for a folder for ever.
-FORMAT = AnnotationFormat(read, write, ("from-yolo-od", "--image-path-rel", "."))
+FORMAT = AnnotationFormat(read)
