@@ -118,11 +118,6 @@ CHECKS: dict[str, Check] = {
         KEEP[:1],
     ),
     # Boxes
-    "fractional-coordinates": Check(
-        "wai.annotations speaks whole pixels",
-        "repair rounds them",
-        others=("drop", "repair"),
-    ),
     "inverted-box": Check(
         "the box has no inside",
         "swap its corners, as repair does",
@@ -157,7 +152,7 @@ CHECKS: dict[str, Check] = {
     ),
     "crossed-polygon": Check(
         "what is inside is not defined",
-        "draw it again; repair takes the largest part",
+        "draw it again; repair makes an outline of each part that it encloses",
         "ignore",
         ("error", "drop", "repair"),
     ),

@@ -1,4 +1,4 @@
-"""The annotation formats, one a module: each is read by us and written again."""
+"""The annotation formats, one a module."""
 
 from mmdet_flow.dataset.annotations import AnnotationFormat
 from mmdet_flow.dataset.readers import adams, coco, opex, roi_csv, vgg, voc, yolo
