@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from math import degrees
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    Outline,
     Problem,
     Source,
-    bbox_of_points,
     broken,
     image_or_problems,
     read_objects,
@@ -27,6 +26,7 @@ from mmdet_flow.dataset.fields import (
     text,
 )
 from mmdet_flow.dataset.image_index import ImageIndex
+from mmdet_flow.dataset.shapes import ellipse, polygon
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 
@@ -80,20 +80,33 @@ def _read_entry(entry: object) -> tuple[str, list]:
 
 def _read_object(region: object, place: str, options: Options) -> AnnotatedObject:
     region = mapping(region, "it")
-    shape = mapping(member(region, "shape_attributes"), "shape_attributes")
-    name = member(shape, "name")
-    polygons: tuple[Outline, ...] = ()
+    keys = ("shape_attributes", "region_attributes")
+    shape, attributes = (mapping(member(region, key), key) for key in keys)
+    return read_region(shape, attributes, place, options)
+
+
+def read_region(
+    shape: dict, attributes: dict, place: str, options: Options
+) -> AnnotatedObject:
+    """Read a shape with the attributes that name its class."""
+    label, name = label_of(attributes, options), member(shape, "name")
+
+    def values(*keys: str) -> Iterator[float]:
+        return (parsed(member(shape, key), key) for key in keys)
+
     if name == "rect":
-        bbox = tuple(parsed(member(shape, key), key) for key in SIDES)
-    elif name in ("polygon", "polyline"):
-        polygon = outline(*(_numbers(shape, key) for key in POINTS))
-        if not polygon:
-            raise Malformed("its polygon has no points")
-        bbox, polygons = bbox_of_points(polygon), (polygon,)
-    else:
-        raise Malformed(f"its shape is {named(name)}, not rect or polygon")
-    attributes = mapping(member(region, "region_attributes"), "region_attributes")
-    return AnnotatedObject(label_of(attributes, options), bbox, place, polygons)
+        return AnnotatedObject(label, tuple(values(*SIDES)), place)
+    if name in ("polygon", "polyline"):
+        corners = outline(*(_numbers(shape, key) for key in POINTS))
+        return polygon(label, corners, place)
+    if name == "circle":
+        x, y, radius = values("cx", "cy", "r")
+        return ellipse(label, (x, y), (radius, radius), place)
+    if name == "ellipse":
+        x, y, *radii = values("cx", "cy", "rx", "ry")
+        turn = degrees(parsed(shape.get("theta") or 0, "theta"))
+        return ellipse(label, (x, y), tuple(radii), place, turn)
+    raise Malformed(f"its shape is {named(name)}, which encloses nothing")
 
 
 def _numbers(shape: dict, key: str) -> list[float]:
