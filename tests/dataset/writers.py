@@ -11,9 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from PIL import Image
-
 from mmdet_flow.dataset.annotations import AnnotatedImage, AnnotatedObject
+from tests.dataset.tool_writers import TOOL_WRITERS, pairs, size_of
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 SIDES = ("x", "y", "width", "height")
@@ -92,10 +91,6 @@ def write_opex(images: Sequence[AnnotatedImage], folder: Path) -> None:
         (folder / f"{image.image.stem}.json").write_text(json.dumps(content))
 
 
-def pairs(points: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(points[::2], points[1::2], strict=True))
-
-
 def write_roi(images: Sequence[AnnotatedImage], folder: Path) -> None:
     for image in images:
         path = folder / f"{image.image.stem}-rois.csv"
@@ -160,11 +155,6 @@ def write_yolo(images: Sequence[AnnotatedImage], folder: Path, digits: int = 6) 
         path.write_text("".join(f"{line}\n" for line in lines))
 
 
-def size_of(image: AnnotatedImage) -> tuple[int, int]:
-    with Image.open(image.image) as picture:
-        return picture.size
-
-
 WRITERS: dict[str, Callable[[Sequence[AnnotatedImage], Path], None]] = {
     "adams": write_adams,
     "coco": write_coco,
@@ -173,6 +163,7 @@ WRITERS: dict[str, Callable[[Sequence[AnnotatedImage], Path], None]] = {
     "vgg": write_vgg,
     "voc": write_voc,
     "yolo": write_yolo,
+    **TOOL_WRITERS,
 }
 """A writer of each format, by its name in ``FORMATS``."""
 

@@ -43,6 +43,12 @@ CHECKS: dict[str, Check] = {
         "ignore",
         ("error",),
     ),
+    "left-aside": Check(
+        "it is not learned: it tells of whole images, or was not accepted",
+        "nothing, if that is meant; accept in the tool what should count",
+        "ignore",
+        ("error",),
+    ),
     "missing-image": Check(
         "the objects have no pixels", "add the image or remove the annotation"
     ),
