@@ -152,9 +152,9 @@ def vgg_rect(x, y, width, height, **attributes) -> dict:
 
 
 def test_vgg_projects_and_their_own_attribute_names(folder):
-    circle = {"shape_attributes": {"name": "circle"}, "region_attributes": {}}
+    point = {"shape_attributes": {"name": "point"}, "region_attributes": {}}
     images = {
-        "a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, species="cat"), circle),
+        "a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, species="cat"), point),
         "b": vgg_image("b.jpg", vgg_rect(1, 2, 3, 4, type="dog", blurred="yes")),
         "c": vgg_image("c.jpg"),
     }
@@ -165,7 +165,7 @@ def test_vgg_projects_and_their_own_attribute_names(folder):
         "b.jpg": [("dog", (1.0, 2.0, 3.0, 4.0))],
     }
     errors = {item.check: item.what for item in checked.ledger.errors}
-    assert "its shape is circle" in errors["invalid-object"]
+    assert "its shape is point, which encloses nothing" in errors["invalid-object"]
     assert errors["missing-image"] == "no image 'c.jpg'"
 
 

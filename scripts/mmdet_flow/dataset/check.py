@@ -81,8 +81,7 @@ def check(
             kept.append(checked)
             thumbnails.append(decoded.thumbnail)
     kept, duplicates = check_duplicates(kept, thumbnails, rules.lists, ledger)
-    inclusive = annotation_format.inclusive
-    kept = [check_objects(one, rules, inclusive, ledger) for one in kept]
+    kept = [check_objects(one, rules, ledger) for one in kept]
     classes = _class_list(kept, rules, ledger)
     return Checked(kept, classes, ledger, duplicates)
 
@@ -206,11 +205,9 @@ def _merge_similar_classes(
     ]
 
 
-def check_objects(
-    one: CheckedImage, rules: Rules, inclusive: bool, ledger: Ledger
-) -> CheckedImage:
+def check_objects(one: CheckedImage, rules: Rules, ledger: Ledger) -> CheckedImage:
     """Return an image with the objects that are kept, repaired where that is asked."""
-    context = Context(one.size, rules.classes, inclusive, rules.image_size)
+    context = Context(one.size, rules.classes, rules.image_size)
     file = one.source.annotation.name
     checked = (check_object(item, context, file, ledger) for item in one.source.objects)
     objects = tuple(item for item in checked if item is not None)

@@ -46,6 +46,12 @@ CHECKS: dict[str, Check] = {
         "ignore",
         ("error",),
     ),
+    "left-aside": Check(
+        "it is not learned: it tells of whole images, or was not accepted",
+        "nothing, if that is meant; accept in the tool what should count",
+        "ignore",
+        ("error",),
+    ),
     "missing-image": Check(
         "the objects have no pixels", "add the image or remove the annotation"
     ),
@@ -121,11 +127,6 @@ CHECKS: dict[str, Check] = {
         KEEP[:1],
     ),
     # Boxes
-    "fractional-coordinates": Check(
-        "wai.annotations speaks whole pixels",
-        "repair rounds them",
-        others=("drop", "repair"),
-    ),
     "inverted-box": Check(
         "the box has no inside",
         "swap its corners, as repair does",
@@ -160,7 +161,7 @@ CHECKS: dict[str, Check] = {
     ),
     "crossed-polygon": Check(
         "what is inside is not defined",
-        "draw it again; repair takes the largest part",
+        "draw it again; repair makes an outline of each part that it encloses",
         "ignore",
         ("error", "drop", "repair"),
     ),

@@ -1,9 +1,8 @@
 """VGG Image Annotator: JSON files of several images each."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
+from math import degrees
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
@@ -11,7 +10,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotationFormat,
     Problem,
     Source,
-    bbox_of_points,
     broken,
     image_or_problems,
     read_objects,
@@ -28,6 +26,7 @@ from mmdet_flow.dataset.fields import (
     text,
 )
 from mmdet_flow.dataset.image_index import ImageIndex
+from mmdet_flow.dataset.shapes import ellipse, polygon
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 
@@ -79,39 +78,35 @@ def _read_entry(entry: object) -> tuple[str, list]:
     return name, sequence(regions, "regions")
 
 
-def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
-    """Write one JSON for all images."""
-    attributes = {"caption": "", "public_domain": "no", "image_url": ""}
-    content = {
-        image.image.name: {
-            "filename": image.image.name,
-            "size": -1,
-            "file_attributes": attributes,
-            "regions": [_to_region(item) for item in image.objects],
-        }
-        for image in images
-    }
-    path = folder / "annotations.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return [path]
-
-
 def _read_object(region: object, place: str, options: Options) -> AnnotatedObject:
     region = mapping(region, "it")
-    shape = mapping(member(region, "shape_attributes"), "shape_attributes")
-    name = member(shape, "name")
-    polygon: tuple[float, ...] = ()
+    keys = ("shape_attributes", "region_attributes")
+    shape, attributes = (mapping(member(region, key), key) for key in keys)
+    return read_region(shape, attributes, place, options)
+
+
+def read_region(
+    shape: dict, attributes: dict, place: str, options: Options
+) -> AnnotatedObject:
+    """Read a shape with the attributes that name its class."""
+    label, name = label_of(attributes, options), member(shape, "name")
+
+    def values(*keys: str) -> Iterator[float]:
+        return (parsed(member(shape, key), key) for key in keys)
+
     if name == "rect":
-        bbox = tuple(parsed(member(shape, key), key) for key in SIDES)
-    elif name in ("polygon", "polyline"):
-        polygon = outline(*(_numbers(shape, key) for key in POINTS))
-        if not polygon:
-            raise Malformed("its polygon has no points")
-        bbox = bbox_of_points(polygon)
-    else:
-        raise Malformed(f"its shape is {named(name)}, not rect or polygon")
-    attributes = mapping(member(region, "region_attributes"), "region_attributes")
-    return AnnotatedObject(label_of(attributes, options), bbox, place, polygon)
+        return AnnotatedObject(label, tuple(values(*SIDES)), place)
+    if name in ("polygon", "polyline"):
+        corners = outline(*(_numbers(shape, key) for key in POINTS))
+        return polygon(label, corners, place)
+    if name == "circle":
+        x, y, radius = values("cx", "cy", "r")
+        return ellipse(label, (x, y), (radius, radius), place)
+    if name == "ellipse":
+        x, y, *radii = values("cx", "cy", "rx", "ry")
+        turn = degrees(parsed(shape.get("theta") or 0, "theta"))
+        return ellipse(label, (x, y), tuple(radii), place, turn)
+    raise Malformed(f"its shape is {named(name)}, which encloses nothing")
 
 
 def _numbers(shape: dict, key: str) -> list[float]:
@@ -148,17 +143,4 @@ def _options(project: dict) -> Options:
     return found
 
 
-def _to_region(item: AnnotatedObject) -> dict:
-    if item.polygon:
-        shape = {
-            "name": "polygon",
-            "all_points_x": list(map(int, item.polygon[::2])),
-            "all_points_y": list(map(int, item.polygon[1::2])),
-        }
-    else:
-        shape = {"name": "rect"} | dict(zip(SIDES, map(int, item.bbox), strict=True))
-    attributes = {"name": item.place, LABEL: item.label, "image_quality": {}}
-    return {"region_attributes": attributes, "shape_attributes": shape}
-
-
-FORMAT = AnnotationFormat(read, write, ("from-vgg-od",))
+FORMAT = AnnotationFormat(read)

@@ -1,8 +1,8 @@
-"""Pascal VOC: one XML an image, corners inclusive."""
+"""Pascal VOC: one XML an image, with the corners of boxes."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement
+from collections.abc import Iterator
+from functools import partial
+from xml.etree.ElementTree import Element
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
@@ -27,6 +27,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
 
     ``<folder>`` and ``<path>`` tell where it once lay and are not used.
     """
+    read_one = partial(_read_object, edges=source.edges)
     for path in source.files("*.xml"):
         try:
             root = read_root(path, "annotation")
@@ -38,30 +39,8 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             # The XML has the name of its image where <filename> is out of date.
             by_stem = index.find(path, path.stem)
             image = image if isinstance(by_stem, Problem) else by_stem
-        objects = read_objects(path, root.findall("object"), _read_object)
+        objects = read_objects(path, root.findall("object"), read_one)
         yield from image_or_problems(path, image, _read_size(root), objects)
-
-
-def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
-    """Write an XML beside each image."""
-    return [_write_one(image, folder) for image in images]
-
-
-def _write_one(image: AnnotatedImage, folder: Path) -> Path:
-    root = Element("annotation")
-    SubElement(root, "folder")
-    SubElement(root, "filename").text = image.image.name
-    for item in image.objects:
-        element = SubElement(root, "object")
-        SubElement(element, "name").text = item.label
-        box = SubElement(element, "bndbox")
-        x, y, width, height = map(int, item.bbox)
-        corners = (x, y, x + width - 1, y + height - 1)
-        for tag, value in zip(CORNERS, corners, strict=True):
-            SubElement(box, tag).text = str(value)
-    target = folder / f"{image.image.stem}.xml"
-    ElementTree(root).write(target, encoding="utf-8")
-    return target
 
 
 def _read_size(root: Element) -> tuple[int, int] | None:
@@ -73,13 +52,13 @@ def _read_size(root: Element) -> tuple[int, int] | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
-def _read_object(element: Element, place: str) -> AnnotatedObject:
+def _read_object(element: Element, place: str, edges: str) -> AnnotatedObject:
     corners = (
         parsed((element.findtext(f"bndbox/{tag}") or "").strip(), tag)
         for tag in CORNERS
     )
     label = text(element.findtext("name") or "", "name")
-    return AnnotatedObject(label, bbox_of_corners(*corners), place)
+    return AnnotatedObject(label, bbox_of_corners(*corners, edges), place)
 
 
-FORMAT = AnnotationFormat(read, write, ("from-voc-od",), inclusive=True)
+FORMAT = AnnotationFormat(read, corners=True)

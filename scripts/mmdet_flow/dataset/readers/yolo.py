@@ -1,14 +1,17 @@
 """YOLO: one text file an image, in normalised coordinates, with class numbers."""
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
+    Box,
     Problem,
     Source,
+    bbox_of_points,
     image_or_problems,
     read_objects,
 )
@@ -32,8 +35,7 @@ Pixels do not, nor do the flags of keypoints, of which 2 is one that is seen.
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
     """Read each text file; its image has the same stem.
 
-    Without a file of class names the numbers are the names. Coordinates become whole
-    pixels by the rule of wai.annotations: sizes rounded first, then the corner.
+    Without a file of class names the numbers are the names.
     """
     classes = read_classes(source.labels, source.annotations)
     for path in source.files("*.txt"):
@@ -63,20 +65,6 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             for item in read_objects(path, [line], read_line, "line", number)
         )
         yield from image_or_problems(path, image, None, objects)
-
-
-def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
-    """Write a text file beside each image; labels have to be class numbers.
-
-    Boxes are centred so that the rule of wai.annotations finds the same pixels.
-    """
-    files = []
-    for image in images:
-        size = read_size(folder / image.image.name, oriented=False)
-        path = folder / f"{image.image.stem}.txt"
-        path.write_text("\n".join(_to_line(item, size) for item in image.objects))
-        files.append(path)
-    return files
 
 
 def _is_other_text(lines: Sequence[str]) -> bool:
@@ -160,16 +148,10 @@ def _line_reader(classes: Classes, size: tuple[int, int]):
         label = classes.name_of(_class_number(first))
         fractions = _shape_of(values, classes.keypoints)
         if len(fractions) == BOX:
-            return AnnotatedObject(label, _to_pixels(fractions, size), place)
-        columns, rows = fractions[::2], fractions[1::2]
-        width, height = max(columns) - min(columns), max(rows) - min(rows)
-        box = [min(columns) + width / 2, min(rows) + height / 2, width, height]
-        scaled = (
-            float(round(fraction * side))
-            for point in zip(columns, rows, strict=True)
-            for fraction, side in zip(point, size, strict=True)
-        )
-        return AnnotatedObject(label, _to_pixels(box, size), place, tuple(scaled))
+            return AnnotatedObject(label, _box(fractions, size), place)
+        pairs = zip(fractions, cycle(size), strict=False)
+        polygon = tuple(fraction * side for fraction, side in pairs)
+        return AnnotatedObject(label, bbox_of_points(polygon), place, (polygon,))
 
     return read_line
 
@@ -182,26 +164,11 @@ def _class_number(word: str) -> int:
     return whole(number, "its class")
 
 
-def _to_pixels(box: list[float], size: tuple[int, int]):
-    width, height = round(box[2] * size[0]), round(box[3] * size[1])
-    x, y = round(box[0] * size[0] - width / 2), round(box[1] * size[1] - height / 2)
-    return float(x), float(y), float(width), float(height)
+def _box(fractions: list[float], size: tuple[int, int]) -> Box:
+    x, y, width, height = (
+        value * side for value, side in zip(fractions, size * 2, strict=True)
+    )
+    return x - width / 2, y - height / 2, width, height
 
 
-def _to_line(item: AnnotatedObject, size: tuple[int, int]) -> str:
-    if item.polygon:
-        sides = [*size] * (len(item.polygon) // 2)
-        fractions = [v / side for v, side in zip(item.polygon, sides, strict=True)]
-    else:
-        x, y, width, height = item.bbox
-        fractions = [
-            (x + width / 2) / size[0],
-            (y + height / 2) / size[1],
-            width / size[0],
-            height / size[1],
-        ]
-    return " ".join([item.label, *map(repr, fractions)])
-
-
-# Without a stated place the reader may look for a folder for ever.
-FORMAT = AnnotationFormat(read, write, ("from-yolo-od", "--image-path-rel", "."))
+FORMAT = AnnotationFormat(read)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from mmdet_flow.dataset.check import Rules, check_objects, note_problem
 from mmdet_flow.dataset.findings import Finding, Ledger, Policy, groups_of
 from mmdet_flow.dataset.image_checks import CheckedImage
-from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.start.init.plan import image_size
 from mmdet_flow.start.survey import Survey
 
@@ -25,11 +24,10 @@ def foresee(found: Survey) -> Groups:
     ledger = Ledger(Policy())
     for problem in found.problems:
         note_problem(problem, ledger)
-    inclusive = FORMATS[found.format].inclusive
     for one in found.images[:: max(1, len(found.images) // SAMPLE)]:
         if size := image_size(one.image) or one.size:
             checked = CheckedImage(one, one.image.name, size)
-            check_objects(checked, Rules(), inclusive, ledger)
+            check_objects(checked, Rules(), ledger)
     return groups_of(ledger.errors)
 
 
