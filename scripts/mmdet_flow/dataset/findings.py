@@ -40,15 +40,10 @@ CHECKS: dict[str, Check] = {
         "its objects cannot be read", "fix the file or remove it"
     ),
     "invalid-object": Check("the object cannot be read", "fix the object or remove it"),
-    "unused-values": Check(
-        "the box or outline is read, these values are not",
-        "look at boxes that have a confidence, which a model drew",
-        "ignore",
-        ("error",),
-    ),
     "left-aside": Check(
-        "it is not learned: it tells of whole images, or was not accepted",
-        "nothing, if that is meant; accept in the tool what should count",
+        "it is not learned: boxes and outlines are",
+        "look at boxes with a confidence, which a model drew, and accept in the tool "
+        "what should count; else there is nothing to do",
         "ignore",
         ("error",),
     ),

@@ -47,7 +47,7 @@ def notes(proposal: Proposal) -> Iterator[str]:
     if proposal.plan.warning:
         yield proposal.plan.warning
     yield from told(proposal.findings)
-    values = [one for one in found.problems if one.check == "unused-values"]
+    values = [one for one in found.problems if one.check == "left-aside"]
     if values:
         yield f"{len(values)} files have values that are left aside: {values[0].what}"
     yield from found.left_aside
