@@ -1,6 +1,6 @@
 """Checks of an image: its name, whether it can be read, and what it shows."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +41,9 @@ def with_unique_names(
         if other := named.get(one.image.stem):
             place = f"{one.image.parent.name}/{name}"
             what = f"{other.source.annotation.name} has {name} already"
-            prefixed = f"{one.image.parent.name}_{name}"
-            free = one.image != other.source.image and Path(prefixed).stem not in named
+            prefixed = _prefixed(one.image, other.source.image, named.keys())
             action = ledger.note(
-                "duplicate-name", one.annotation.name, place, what, free
+                "duplicate-name", one.annotation.name, place, what, bool(prefixed)
             )
             if action != "repair":
                 _leave_out_image(one, "duplicate-name", ledger)
@@ -52,6 +51,17 @@ def with_unique_names(
             name = prefixed
         named[Path(name).stem] = CheckedImage(one, name, (0, 0))
     return sorted(named.values(), key=lambda item: item.name)
+
+
+def _prefixed(image: Path, other: Path, taken: Collection[str]) -> str:
+    """Return the name of an image after the nearest folder that ``other`` is not in.
+
+    Or "" if that is taken, too.
+    """
+    folders = zip(image.parents, other.parents, strict=False)
+    own = next((one.name for one, two in folders if one.name != two.name), "")
+    name = f"{own}_{image.name}"
+    return name if own and Path(name).stem not in taken else ""
 
 
 def _leave_out_image(image: AnnotatedImage, check: str, ledger: Ledger) -> None:

@@ -28,15 +28,16 @@ def config_in(folder, name="config.yaml") -> dict:
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_each_format_is_found(tmp_path, name):
-    make_data(tmp_path / "data/ground", name)
+    folder = make_data(tmp_path / "data/ground", name)
+    files = [path.name for path in folder.iterdir() if path.suffix != ".jpg"]
     run = init(tmp_path, "data/ground")
     assert run.returncode == 0, run.stderr
     data = config_in(tmp_path)["ground"]["data"]
     assert data["format"] == name
     assert sorted(data["classes"]) == ["leaf", "pebble", "shell"]
     assert data["images"] == "data/ground"
-    expected = "data/ground/annotations.json" if name in ("coco", "vgg") else None
-    assert data["annotations"] == (expected or "data/ground")
+    expected = f"data/ground/{files[0]}" if len(files) == 1 else "data/ground"
+    assert data["annotations"] == expected
     preset = "small-boxes" if name == "voc" else "small-masks"
     assert f"{preset}, 192 pixels" in run.stdout
     assert config_in(tmp_path)["ground"]["model"]["preset"] == preset
