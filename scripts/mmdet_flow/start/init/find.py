@@ -88,7 +88,8 @@ def _nothing(folder: Path, index: ImageIndex, surveys: list[Survey]) -> Iterator
     known = list(strangers(others))
     yield from known
     nearest = max(surveys, key=_lost_objects)
-    if _lost_objects(nearest) or (len(surveys) == 1 and nearest.problems):
+    is_near = _lost_objects(nearest) or (len(surveys) == 1 and nearest.problems)
+    if is_near:
         first = max(nearest.problems, key=_is_lost)
         place = f", {first.place}" if first.place else ""
         yield (
@@ -96,7 +97,7 @@ def _nothing(folder: Path, index: ImageIndex, surveys: list[Survey]) -> Iterator
             f"as {first.file.name}{place}: {first.what}"
         )
         yield "name the folder of the images with --images, or the format with --format"
-    if known or _lost_objects(nearest):
+    if known or is_near:
         return
     counts = Counter(path.suffix or path.name for path in others)
     what = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
