@@ -66,6 +66,9 @@ def check(
     _require_places(source)
     ledger = Ledger(rules.policy)
     index = ImageIndex(source.images)
+    for path in index.unread:
+        what = f"it is a {path.suffix.lower()} file"
+        ledger.note("unread-image", path.name, "", what)
     oriented = rules.policy["rotated-image"] == "ignore"
     items = _read(annotation_format, replace(source, oriented=oriented), index)
     annotated = _sort_out(items, ledger)

@@ -74,9 +74,8 @@ def ultralytics(root: Path) -> None:
     """Write images/ and labels/, with a picture without objects that has no labels."""
     for number, split in enumerate(COUNTS):
         (root / "labels" / split).mkdir(parents=True)
-        for path in pictures(root / "images" / split, split, 10 * number)[
-            split == "train" :
-        ]:
+        paths = pictures(root / "images" / split, split, 10 * number)
+        for path in paths[split == "train" :]:
             (root / "labels" / split / f"{path.stem}.txt").write_text(BOX)
     (root / "animals.yaml").write_text(
         "path: ../datasets/animals\ntrain: images/train\nval: images/valid\n"
