@@ -28,16 +28,20 @@ def config_in(folder, name="config.yaml") -> dict:
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_each_format_is_found(tmp_path, name):
-    folder = make_data(tmp_path / "data/ground", name)
-    files = [path.name for path in folder.iterdir() if path.suffix != ".jpg"]
+    make_data(tmp_path / "data/ground", name)
     run = init(tmp_path, "data/ground")
     assert run.returncode == 0, run.stderr
     data = config_in(tmp_path)["ground"]["data"]
     assert data["format"] == name
     assert sorted(data["classes"]) == ["leaf", "pebble", "shell"]
     assert data["images"] == "data/ground"
-    expected = f"data/ground/{files[0]}" if len(files) == 1 else "data/ground"
-    assert data["annotations"] == expected
+    # Where one file is for all images, it is named.
+    files = {
+        **dict.fromkeys(("coco", "vgg"), "/annotations.json"),
+        **{"cvat": "/annotations.xml", "datumaro": "/default.json"},
+        **{"label-studio": "/result.json", "via-csv": "/via_region_data.csv"},
+    }
+    assert data["annotations"] == f"data/ground{files.get(name, '')}"
     preset = "small-boxes" if name == "voc" else "small-masks"
     assert f"{preset}, 192 pixels" in run.stdout
     assert config_in(tmp_path)["ground"]["model"]["preset"] == preset
