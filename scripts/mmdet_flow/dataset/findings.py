@@ -145,6 +145,18 @@ CHECKS: dict[str, Check] = {
         KEEP[:1],
     ),
     # Boxes
+    "duplicate-object": Check(
+        "the object counts twice",
+        "remove one; drop keeps the first",
+        "ignore",
+        KEEP,
+    ),
+    "edge-rule": Check(
+        "boxes are a pixel too large, or moved by one",
+        "set edges to the rule of the program that wrote them",
+        "ignore",
+        KEEP[:1],
+    ),
     "inverted-box": Check(
         "the box has no inside",
         "swap its corners, as repair does",
