@@ -14,6 +14,10 @@ ACTIONS = {
 """What may be done about a finding."""
 
 
+MENDING = ("repair", "drop", "ignore")
+"""The actions with which a run goes on, the one that loses least first."""
+
+
 @dataclass(frozen=True)
 class Check:
     """A check: what follows from its findings, how to fix them, what may be done."""
@@ -36,6 +40,13 @@ CHECKS: dict[str, Check] = {
         "its objects cannot be read", "fix the file or remove it"
     ),
     "invalid-object": Check("the object cannot be read", "fix the object or remove it"),
+    "left-aside": Check(
+        "it is not learned: boxes and outlines are",
+        "look at boxes with a confidence, which a model drew, and accept in the tool "
+        "what should count; else there is nothing to do",
+        "ignore",
+        ("error",),
+    ),
     "missing-image": Check(
         "the objects have no pixels", "add the image or remove the annotation"
     ),
@@ -52,16 +63,33 @@ CHECKS: dict[str, Check] = {
         "repair converts it to PNG without loss of its 8 bits",
         others=("drop", "repair"),
     ),
+    "unread-image": Check(
+        "it is not looked at, nor would a prediction",
+        "save it as PNG, under the name that its annotation says",
+        "ignore",
+        KEEP[:1],
+    ),
     "image-size": Check(
         "the boxes were drawn on another version of the image",
         "annotate this very image",
         others=("drop", "ignore"),
     ),
     "rotated-image": Check(
-        "training rotates the image by its EXIF tag, the boxes stay",
+        "boxes and pixels may be turned against each other",
         "repair keeps the pixels as they were annotated; ignore, if the boxes are for "
         "the rotated image",
         others=("drop", "repair", "ignore"),
+    ),
+    "unused-bits": Check(
+        "training and prediction see it nearly black",
+        "multiply the values of all images by one factor, those to predict as well",
+        others=("drop", "ignore"),
+    ),
+    "more-pages": Check(
+        "the first is seen alone",
+        "save each page as an image of its own",
+        "ignore",
+        KEEP,
     ),
     "duplicate-name": Check(
         "one would overwrite the other",
@@ -77,6 +105,12 @@ CHECKS: dict[str, Check] = {
     "duplicate-across-splits": Check(
         "the model is tested on what it was trained on",
         "take it out of one of the lists",
+        "ignore",
+        ("error",),
+    ),
+    "pieces-across-splits": Check(
+        "pieces of one picture are alike: a test by them says too much",
+        "keep them in one split, as splits.group_pattern does",
         "ignore",
         ("error",),
     ),
@@ -111,10 +145,17 @@ CHECKS: dict[str, Check] = {
         KEEP[:1],
     ),
     # Boxes
-    "fractional-coordinates": Check(
-        "wai.annotations speaks whole pixels",
-        "repair rounds them",
-        others=("drop", "repair"),
+    "duplicate-object": Check(
+        "the object counts twice",
+        "remove one; drop keeps the first",
+        "ignore",
+        KEEP,
+    ),
+    "edge-rule": Check(
+        "boxes are a pixel too large, or moved by one",
+        "set edges to the rule of the program that wrote them",
+        "ignore",
+        KEEP[:1],
     ),
     "inverted-box": Check(
         "the box has no inside",
@@ -150,7 +191,7 @@ CHECKS: dict[str, Check] = {
     ),
     "crossed-polygon": Check(
         "what is inside is not defined",
-        "draw it again; repair takes the largest part",
+        "draw it again; repair makes an outline of each part that it encloses",
         "ignore",
         ("error", "drop", "repair"),
     ),
@@ -166,13 +207,17 @@ CHECKS: dict[str, Check] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong: where, what, what follows, how to fix it, what was done."""
+    """Something wrong: where, what, what follows, how to fix it, what was done.
+
+    ``repairable`` says whether the action repair can mend it.
+    """
 
     check: str
     action: str
     file: str
     place: str
     what: str
+    repairable: bool = True
 
     @property
     def consequence(self) -> str:
@@ -182,17 +227,49 @@ class Finding:
     def fix(self) -> str:
         return CHECKS[self.check].fix
 
+    @property
+    def policy(self) -> str:
+        """Return what else a policy may say of it, so that it does not stop the run."""
+        possible = [
+            action
+            for action in MENDING
+            if action in CHECKS[self.check].actions and action != self.action
+            if self.repairable or action != "repair"
+        ]
+        return f"{self.check}: {' or '.join(possible)}" if possible else ""
+
+    @property
+    def where(self) -> str:
+        """Return file, place, and what is wrong there."""
+        place = f", {self.place}" if self.place else ""
+        return f"{self.file}{place}: {self.what}"
+
+    @property
+    def advice(self) -> str:
+        """Return what follows, how to fix it, what was done, and what may be done."""
+        other = f"; policy {self.policy}" if self.policy else ""
+        return f"{self.consequence}; {self.fix} [{self.check}: {self.action}{other}]"
+
     def as_row(self) -> dict[str, str]:
         """Return the columns of the table."""
-        names = ("check", "action", "file", "place", "what", "consequence", "fix")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in COLUMNS}
 
     def __str__(self) -> str:
-        place = f", {self.place}" if self.place else ""
-        return (
-            f"{self.file}{place}: {self.what}: {self.consequence}; {self.fix} "
-            f"[{self.check}: {self.action}]"
-        )
+        return f"{self.where}: {self.advice}"
+
+
+COLUMNS = (
+    *("check", "action", "file", "place", "what", "consequence", "fix", "policy"),
+)
+"""What the tables of findings have."""
+
+
+def groups_of(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Return the findings of each check with the same action, those of errors first."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.check, one.action), []).append(one)
+    return sorted(groups.values(), key=lambda group: group[0].action != "error")
 
 
 @dataclass(frozen=True)
@@ -258,7 +335,7 @@ class Ledger:
         action = self.policy[check]
         if action == "repair" and not repairable:
             action = "error"
-        self.findings.append(Finding(check, action, file, place, what))
+        self.findings.append(Finding(check, action, file, place, what, repairable))
         return action
 
     def leave_out(self, file: str, place: str, label: str, check: str) -> None:
