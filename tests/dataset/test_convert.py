@@ -241,7 +241,7 @@ def test_coco_passes_through_untouched(voc):
     ],
 )
 def test_what_is_repaired_of_coco_arrives(voc, policy, was, becomes):
-    annotation = {"id": 1, "image_id": 7, "category_id": 1, "area": 99.5}
+    annotation = {"id": 1, "image_id": 7, "category_id": 1, "area": 99.5, "iscrowd": 0}
     content = {
         "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}],
         "categories": [{"id": 1, "name": "dog"}],

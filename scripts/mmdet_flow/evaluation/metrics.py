@@ -82,10 +82,13 @@ def _to_coco(truth: CocoFile):
     from pycocotools.coco import COCO
 
     coco = COCO()
-    # pycocotools adds keys to the annotations: they are copied.
+    # pycocotools adds keys to the annotations, so they are copied; and it takes the id
+    # of what a detection matches for whether it matches: none may be 0, or be two.
     annotations = [
-        {"iscrowd": 0, "area": item["bbox"][2] * item["bbox"][3]} | item
-        for item in truth.annotations
+        {"iscrowd": 0, "area": item["bbox"][2] * item["bbox"][3]}
+        | item
+        | {"id": number}
+        for number, item in enumerate(truth.annotations, 1)
     ]
     coco.dataset = {
         "info": {},
