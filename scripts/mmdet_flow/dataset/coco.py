@@ -22,6 +22,14 @@ from mmdet_flow.images import MAX_PIXELS
 KEYS = ("images", "annotations", "categories")
 """The lists of a COCO file."""
 
+# What wai.annotations and image-dataset-converter do not read a file without.
+_DATES = ("version", "description", "contributor", "url", "date_created")
+INFO = {"year": 0} | dict.fromkeys(_DATES, "")
+LICENSE = {"id": 1, "name": "", "url": ""}
+IMAGE = dict.fromkeys(("flickr_url", "coco_url", "date_captured"), "")
+ANNOTATION = {"segmentation": []}
+CATEGORY = {"supercategory": ""}
+
 MAX_ID = 2**53
 """Ids of annotations become floating-point numbers in pycocotools."""
 
@@ -84,14 +92,17 @@ class CocoFile:
             raise DataError(f"{self.path}: two categories are {name}; make them one")
 
     def write(self, path: Path | str) -> None:
-        """Write the file, unless it already holds the same."""
+        """Write the file, with all keys that readers of it ask for, unless it is so."""
         write_json(
             path,
             {
-                "info": self.info,
-                "images": self.images,
-                "annotations": self.annotations,
-                "categories": self.categories,
+                "info": INFO | self.info,
+                "licenses": [LICENSE],
+                "images": [
+                    IMAGE | image | {"license": LICENSE["id"]} for image in self.images
+                ],
+                "annotations": [ANNOTATION | item for item in self.annotations],
+                "categories": [CATEGORY | item for item in self.categories],
             },
         )
 

@@ -9,6 +9,7 @@ from mmdet_flow.dataset import fields
 from mmdet_flow.dataset.annotations import AnnotatedObject
 from mmdet_flow.dataset.fields import Malformed, mapping, member, sequence, text
 from mmdet_flow.dataset.readers import opex
+from mmdet_flow.detections import reaches
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import keep_inputs, new_file, read_json
 from mmdet_flow.formats.overlay import draw_object
@@ -26,13 +27,14 @@ EMPTY_HEIGHT = 100
 
 
 def draw_sheet(
-    folders: list[Path], images: Path, output: Path, count: int, score: float
+    folders: list[Path], images: Path, output: Path, count: int, score: float | None
 ) -> None:
     """Draw the objects of the first ``count`` OPEX files on their images.
 
-    Without such files, where each image failed, the sheet is empty. Raises DataError
-    where a folder or an image is missing, and UsageError if the name of ``output`` ends
-    like that of no picture.
+    Those below ``score`` are left out, if it is given: a file holds what reached the
+    score that it was predicted with. Without such files, where each image failed, the
+    sheet is empty. Raises DataError where a folder or an image is missing, and
+    UsageError if the name of ``output`` ends like that of no picture.
     """
     import cv2
 
@@ -52,7 +54,7 @@ def draw_sheet(
     tiles = []
     for name, objects in contents:
         image = read_image(images / name)[1]
-        kept = [one for one in objects if one[1] is None or one[1] >= score]
+        kept = [one for one in objects if _reaches(one[1], score)]
         tiles.append(_draw(image, kept, labels, width))
     height = max((tile.shape[0] for tile in tiles), default=EMPTY_HEIGHT)
     rows = -(-len(tiles) // columns) or 1
@@ -83,6 +85,10 @@ def _read_object(number: int, item: object) -> Drawn:
         return drawn, None if score is None else fields.number(score, "its score")
     except Malformed as error:
         raise Malformed(f"object {number}: {error}") from None
+
+
+def _reaches(score: float | None, threshold: float | None) -> bool:
+    return None in (score, threshold) or bool(reaches(score, threshold))
 
 
 def _draw(image, objects: list[Drawn], labels: list[str], width: int):
