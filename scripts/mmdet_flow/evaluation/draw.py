@@ -91,6 +91,13 @@ def _reaches(score: float | None, threshold: float | None) -> bool:
     return None in (score, threshold) or bool(reaches(score, threshold))
 
 
+def corners_of(bbox: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the outline of (x, y, width, height) through its outermost pixels."""
+    x, y, width, height = bbox
+    right, bottom = x + width - 1, y + height - 1
+    return x, y, right, y, right, bottom, x, bottom
+
+
 def _draw(image, objects: list[Drawn], labels: list[str], width: int):
     """Return the image at a width, with outlines, class names and scores.
 
@@ -104,7 +111,7 @@ def _draw(image, objects: list[Drawn], labels: list[str], width: int):
     for item, score in objects:
         draw_object(
             image,
-            np.reshape(item.polygon, (-1, 2)) * scale,
+            np.reshape(item.polygon or corners_of(item.bbox), (-1, 2)) * scale,
             (item.bbox[0] * scale, item.bbox[1] * scale),
             item.label if score is None else f"{item.label} {score:.2f}",
             labels.index(item.label),
