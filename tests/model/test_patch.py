@@ -337,9 +337,11 @@ def test_masks_are_learned_as_polygons_are(dataset, augment, tmp_path):
     ]
     assert {flag for flag, _ in objects} == {0}
     assert {type(mask) for _, mask in objects} == {dict, list}
-    loaded = [step for step in cfg.train_dataloader.dataset.get("pipeline", [])][:2]
-    if augment == "light":
-        one = DATASETS.build(node | {"pipeline": loaded})[0]
+    steps = next(
+        one["pipeline"] for one in walk(cfg.train_dataloader) if "pipeline" in one
+    )
+    load = [step for step in steps if step["type"].startswith("Load")]
+    for one in DATASETS.build(node | {"pipeline": load}):
         assert not one["gt_ignore_flags"].any() and one["gt_masks"].areas.min() > 0
 
 
