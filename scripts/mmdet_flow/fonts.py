@@ -1,7 +1,8 @@
 """Fonts for names in any script, which plots and pictures share.
 
 They come with the environment, so a picture is the same on each machine: DejaVu Sans of
-matplotlib for most alphabets, and Noto Sans CJK for Chinese, Japanese and Korean.
+matplotlib for most alphabets, and Noto Sans CJK (SIL Open Font License) for Chinese,
+Japanese and Korean.
 """
 
 from functools import cache
