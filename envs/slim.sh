@@ -33,6 +33,7 @@ drop_unused_parts() { # of the main environment
   # Solvers for other machines; Snakemake schedules with that of this one.
   find pulp/solverdir/cbc -mindepth 2 -maxdepth 2 ! -path '*/linux/i64' \
     -exec rm -rf {} +
+  rm -f "$main/NotoSansCJKtc-Regular.otf" # a second copy
   # Network services of Arrow, and second copies of its libraries.
   rm -f pyarrow/*flight* pyarrow/*_s3* pyarrow/libarrow*.so pyarrow/lib*.so.*.*
 }

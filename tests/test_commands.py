@@ -1,5 +1,6 @@
 """What every command owes its user: a place, help, examples, completion."""
 
+import argparse
 import ast
 import os
 import re
@@ -10,7 +11,8 @@ import tomllib
 
 import pytest
 
-from mmdet_flow import __version__
+from mmdet_flow import __version__, cli
+from mmdet_flow.inference.options import score_option
 from mmdet_flow.main import COMMANDS, PATHS, REFERENCE, main
 from tests.conftest import BIN, ROOT, parser_of, run_command
 
@@ -206,3 +208,17 @@ def test_only_commands_see_the_arguments():
     }
     elsewhere = {one for one in takers if not one.startswith("commands/")}
     assert {one for one in elsewhere if not one.endswith("options.py")} == {"cli.py"}
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "NaN", "1e999"])
+def test_what_is_no_number_is_refused_as_one(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="not a number"):
+        cli.finite(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="no number, and not auto"):
+        score_option(text)
+
+
+def test_every_option_that_is_a_number_refuses_nan():
+    for words in WORDS:
+        for action in parser_of(words)._actions:
+            assert action.type is not float, (words, action.option_strings)

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import logging
+import math
 import os
 import re
 import signal
@@ -77,6 +78,14 @@ def count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def finite(text: str) -> float:
+    """Read the value of an option that is a number, of which nan and inf are none."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is not a number")
     return value
 
 

@@ -3,9 +3,21 @@
 A file may hold more than is named here: that is for others.
 """
 
+from collections.abc import Container
 from typing import NotRequired
 
 from typing_extensions import TypedDict
+
+ALL = "all"
+"""Name of all classes together, where no class is called so."""
+
+
+def name_apart(name: str, names: Container[str]) -> str:
+    """Return a name that is none of the others: in as many brackets as it takes."""
+    while name in names:
+        name = f"({name})"
+    return name
+
 
 Range = list[float]
 """The low and the high end of an interval."""

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 
+def reaches(scores: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
+    """Return which scores (n,) are at least a threshold: a number, or one each (n,).
+
+    This is the one comparison there is. Scores are float32, and so thresholds are
+    compared as such: 0.7 keeps what a model and all files call 0.7.
+    """
+    return np.asarray(scores, np.float32) >= np.asarray(threshold, np.float32)
+
+
 @dataclass(frozen=True)
 class Detections:
     """The objects of one image, highest score first.
@@ -47,10 +56,10 @@ class Detections:
         ``score`` is a number, or float64 (classes,).
         """
         if isinstance(score, np.ndarray):
-            keep = self.scores >= score[self.labels]
+            keep = reaches(self.scores, score[self.labels])
         else:
             # They are sorted: a slice, which copies no masks.
-            keep = slice(int((self.scores >= score).sum()))
+            keep = slice(int(reaches(self.scores, score).sum()))
         return Detections(
             self.width,
             self.height,

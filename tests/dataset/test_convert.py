@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -316,7 +317,8 @@ def test_coco_passes_through_untouched(voc):
     ],
 )
 def test_what_is_repaired_of_coco_arrives(voc, policy, was, becomes):
-    annotation = {"id": 1, "image_id": 7, "category_id": 1, "area": 99.5}
+    annotation = {"id": 1, "image_id": 7, "category_id": 1, "area": 99.5, "iscrowd": 0}
+    annotation["segmentation"] = []
     content = {
         "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}],
         "categories": [{"id": 1, "name": "dog"}],
@@ -420,3 +422,26 @@ def test_a_folder_of_others_is_refused_and_stays(voc):
     convert_voc(voc)
     assert (voc / "out" / "images" / "z.jpg").read_text() == "of another"
     assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_wai_annotations_reads_our_annotations(dataset, tmp_path):
+    """So does image-dataset-converter, which asks for a licence of each image."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for file in (dataset.folder / "annotations.json", *dataset.images.iterdir()):
+        shutil.copy(file, folder)
+    content = json.loads((folder / "annotations.json").read_text())
+    licences = {one["id"] for one in content["licenses"] if one.keys() == LICENCE}
+    assert {image["license"] for image in content["images"]} == licences
+    target = ("to-opex-od", "-o", "opex")
+    wai_convert(["from-coco-od"], [folder / "annotations.json"], *target, cwd=tmp_path)
+    found = {
+        path.stem: len(json.loads(path.read_text())["objects"])
+        for path in (tmp_path / "opex").glob("*.json")
+    }
+    names = {image["id"]: image["file_name"] for image in dataset.coco.images}
+    counts = Counter(names[item["image_id"]] for item in dataset.coco.annotations)
+    assert found == {Path(name).stem: count for name, count in counts.items()}
+
+
+LICENCE = {"id", "name", "url"}

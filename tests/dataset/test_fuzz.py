@@ -198,16 +198,22 @@ def coco_with(*way, value) -> dict:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("bbox", ["4", "5", "6", "7"], "a number of its bbox is '4', not a number"),
+        ("bbox", ["4", "5", "6", "x"], "a number of its bbox is 'x', not a number"),
+        ("bbox", "4, 5, 6", "its bbox has 3 numbers, not 4"),
         ("bbox", [1, 2, 3], "its bbox has 3 numbers, not 4"),
         ("bbox", None, "its bbox is None, not a list"),
         ("bbox", [0, 0, 5, MAX_NUMBER + 1], f"beyond {MAX_NUMBER}"),
-        ("iscrowd", "0", "its iscrowd is '0', not 0 or 1"),
-        ("area", "80", "its area is '80', not a number"),
+        ("iscrowd", "no", "its iscrowd is 'no', not 0 or 1"),
+        ("iscrowd", 2, "its iscrowd is 2, not 0 or 1"),
+        ("ignore", "no", "its ignore is 'no', not 0 or 1"),
+        ("area", "large", "its area is 'large', not a number"),
+        ("area", [80], "its area is [80], not a number"),
         ("category_id", [1], "its category_id [1] is not there"),
-        ("segmentation", [1, 2, 3, 4, 5, 6], "a polygon of it is 1, not a list"),
+        ("segmentation", [1, 2, [3, 4]], "a polygon of it is 1, not a list"),
+        ("segmentation", [1, 2, 3, 4, 5], "an odd number of coordinates"),
+        ("segmentation", {"size": [48, 64]}, "it needs counts and size"),
         ("segmentation", "x", "its segmentation is 'x', not a list"),
-        ("segmentation", [[1, 2, 3, 4, 5, "6"]], "a coordinate is '6'"),
+        ("segmentation", [[1, 2, 3, 4, 5, "x"]], "a coordinate is 'x'"),
     ],
 )
 def test_one_wrong_value_of_coco_costs_its_object_alone(folder, key, value, said):
@@ -224,12 +230,6 @@ def test_one_wrong_entry_leaves_the_findings_of_all_others(folder):
     broken = VIA | {"b.jpg1": {"filename": ["b.jpg"], "regions": {}}}
     found = findings_of("vgg", folder, broken)
     assert ("broken-annotation", "filename is ['b.jpg'], not text") in found
-
-
-def test_an_empty_outline_of_coco_is_a_finding(folder):
-    content = coco_with("annotations", 0, "segmentation", value=[[]])
-    found = findings_of("coco", folder, content)
-    assert found == [("short-polygon", "its polygon has 0 points")]
 
 
 def test_outlines_of_too_many_points_are_a_finding(folder):
@@ -294,7 +294,12 @@ def test_the_masks_of_pycocotools_are_taken():
     [
         ({"score": "0.9"}, "row 1: its score is '0.9', not a number"),
         ({"bbox": [float("nan"), 0, 1, 1]}, "row 1: a number of its bbox is nan"),
-        ({"bbox": ["1", 0, 1, 1]}, "row 1: a number of its bbox is '1'"),
+        ({"bbox": ["x", 0, 1, 1]}, "row 1: a number of its bbox is 'x'"),
+        ({"bbox": [1, 0, 1]}, "row 1: its bbox has 3 numbers, not 4"),
+        ({"bbox": [9, 9, -5, 5]}, "row 1: its bbox is -5 wide and 5 high"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "row 1: its polygon has under 3 points"),
+        ({"segmentation": "x"}, "row 1: its segmentation is 'x', not a list"),
+        ({"category_id": 9}, "category_id 9 is not in"),
         ({"image_id": [1]}, r"image_id \[1\] is not in"),
     ],
 )

@@ -94,3 +94,16 @@ def test_a_difference_in_one_image_of_many_is_not_sure():
     )
     own = paired_differences(first, second, CLASSES, samples=200)["mAP"]
     assert own["low"] == 0 < own["difference"] < own["high"]
+
+
+@pytest.mark.parametrize("others", [[], [[]], [[("shell", 0, 0, 9, 9)]]])
+def test_objects_of_a_single_image_give_no_interval(others):
+    truth = truth_of([LEAF], *others)
+    found = found_in([(*LEAF, 0.9)], *([] for _ in others))
+    evaluation = evaluate_coco(truth, found, "bbox")
+    limits = intervals(evaluation, CLASSES, samples=20)
+    assert limits["per_class"]["leaf"] is None
+    assert (limits["mAP"] is None) == (not others or not others[0])
+    own = paired_differences(evaluation, evaluation, CLASSES, samples=20)
+    nothing = {"difference": 0, "low": None, "high": None}
+    assert own["per_class"]["leaf"] == nothing

@@ -52,7 +52,7 @@ def write_opex(folder, **changes) -> list:
         ({"label": float("inf")}, "label is inf"),
         ({"label": []}, r"label is \[\], not text"),
         ({"bbox": None}, "bbox is None, not an object"),
-        ({"polygon": {}}, "it has no points"),
+        ({"polygon": {"points": 5}}, "points is 5, not a list"),
         ({"polygon": {"points": [[1]]}}, r"a point of its polygon is \[1\]"),
         ({"score": "high"}, "its score is 'high', not a number"),
     ],
@@ -62,7 +62,43 @@ def test_what_is_no_opex_is_told_with_its_object(changes, what, tmp_path):
         draw_sheet(write_opex(tmp_path, **changes), tmp_path, tmp_path / "s.png", 1, 0)
 
 
-@pytest.mark.parametrize("height, width", [(3000, 1), (1, 3000), (1, 1)])
+def test_all_that_was_predicted_is_drawn_unless_a_score_is_given(tmp_path):
+    folders = write_opex(tmp_path / "opex", score=0.05)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    for score, drawn in ((None, True), (0.05, True), (0.3, False)):
+        draw_sheet(folders, tmp_path, tmp_path / "sheet.png", 1, score)
+        assert cv2.imread(str(tmp_path / "sheet.png"))[:100, :100].any() == drawn
+
+
+def test_a_box_without_a_polygon_is_drawn(tmp_path):
+    folders = write_opex(tmp_path / "opex", polygon={"points": []}, label="x")
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    draw_sheet(folders, tmp_path, tmp_path / "sheet.png", 1, None)
+    assert cv2.imread(str(tmp_path / "sheet.png"))[150, 30:160].any()
+
+
+@pytest.mark.parametrize(
+    "words", [("Käfer", "Kafer"), ("猫", "狗"), ("ก", "ข"), ("я", "ю")]
+)
+def test_names_in_any_script_are_told_apart(words):
+    pictures = []
+    for word in words:
+        picture = np.zeros((60, 300, 3), np.uint8)
+        draw_object(picture, [[0, 50], [9, 50], [9, 59]], (20, 30), f"{word} 0.90", 0)
+        assert (picture[10:32] > 0).sum() > 500
+        pictures.append(picture)
+    assert (pictures[0] != pictures[1]).any()
+
+
+def test_a_long_name_in_any_script_fits_no_small_picture():
+    for shape in ((1, 1), (3, 2000), (2000, 3)):
+        picture = np.zeros((*shape, 3), np.uint8)
+        for corner in ((0, 0), (9000, 9000), (-9, -9)):
+            draw_object(picture, [[0, 0], [0, 0]], corner, "ü" * 500, 0)
+        assert picture.shape == (*shape, 3)
+
+
+@pytest.mark.parametrize("height, width", [(10, 20000), (3000, 1), (1, 3000), (1, 1)])
 def test_an_image_of_any_shape_has_a_tile_in_the_sheet(height, width, tmp_path):
     folders = write_opex(tmp_path / "opex")
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((height, width, 3), np.uint8))

@@ -4,7 +4,10 @@ import math
 
 import pytest
 
+from mmdet_flow.evaluation.detect import Found
+from mmdet_flow.evaluation.evaluate import evaluate
 from mmdet_flow.evaluation.metrics import measure
+from mmdet_flow.inference.scores import Scores
 from tests.conftest import command_of, run_command, the_error
 from tests.evaluation.scenes import found_in, random_scene, truth_of, with_masks
 
@@ -173,3 +176,19 @@ def test_detections_of_other_images_are_refused(tmp_path, capsys):
     assert main([str(option) for option in options]) == 3
     assert "found.json: image_id 2 is not in" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_classes_called_as_the_totals_are_keep_their_figures(tmp_path):
+    classes = ("all", "background", "leaf")
+    boxes = [(name, 30 * n, 0, 20, 20) for n, name in enumerate(classes)]
+    truth = truth_of(boxes, classes=classes)
+    found = found_in([(*boxes[0], 0.9)], classes=classes)
+    evaluate(truth, Found(found), Scores(0.3), 0, tmp_path)
+    figures = json.loads((tmp_path / "metrics.json").read_text())
+    kept = figures["at_scores"]
+    assert [kept[name]["recall"] for name in ("all", "(all)")] == [1.0, 0.3333]
+    assert {"all", "(all)"} < figures["calibration"].keys()
+    header = (tmp_path / "errors.csv").read_text().splitlines()[0]
+    assert header == "error,all,background,leaf,(all),mAP_50_lost"
+    header = (tmp_path / "confusion.csv").read_text().splitlines()[0]
+    assert header.endswith(",all,background,leaf,(background)")

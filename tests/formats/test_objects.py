@@ -90,3 +90,36 @@ def test_the_box_replaces_a_polygon_that_covers_too_little(fraction, points):
 def test_wrong_shapes_say_expected_and_actual():
     with pytest.raises(ValueError, match=r"boxes: expected shape \(2, 4\), got"):
         Detections(9, 9, np.zeros((1, 4)), np.zeros(2), np.zeros(2, int), ("a",))
+
+
+def square_ring(*insets: int) -> np.ndarray:
+    """Return a square of 30 pixels, by turns emptied and filled further inside."""
+    mask = np.zeros((80, 100), bool)
+    for number, inset in enumerate((0, *insets)):
+        mask[10 + inset : 40 - inset, 10 + inset : 40 - inset] = number % 2 == 0
+    return mask
+
+
+@pytest.mark.parametrize("connected", ["high", "low"])
+def test_holes_are_filled_and_islands_in_them_are_parts(connected):
+    outlines = Outlines(fully_connected=connected)
+    whole = [[10, 10], [10, 39], [39, 39], [39, 10]]
+    assert trace(square_ring(8), outlines) == [whole]
+    island = [[20, 20], [20, 29], [29, 29], [29, 20]]
+    assert trace(square_ring(5, 10), outlines) == [whole, island]
+    speck = [[24, 24], [24, 25], [25, 25], [25, 24]]
+    assert trace(square_ring(5, 10, 12, 14), outlines) == [whole, island, speck]
+    (item,) = to_pixels(detections((10, 10, 40, 40), square_ring(8)), outlines)
+    assert item.area == 900 - 196
+
+
+@pytest.mark.parametrize(
+    ("step", "end"), [((0, 1), [29, 20]), ((1, 0), [20, 29]), ((1, 1), [29, 29])]
+)
+def test_a_line_of_pixels_runs_there_and_back(step, end):
+    mask = np.zeros((80, 100), bool)
+    for n in range(10):
+        mask[20 + n * step[0], 20 + n * step[1]] = True
+    assert trace(mask, Outlines()) == [[[20, 20], end, end, [20, 20]]]
+    apart = trace(mask, Outlines(fully_connected="low"))
+    assert apart == ([] if step == (1, 1) else [[[20, 20], end, end, [20, 20]]])

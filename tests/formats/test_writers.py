@@ -1,6 +1,8 @@
 import csv
+import io
 import json
 import subprocess
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from mmdet_flow.dataset.wai import find_wai_annotations
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import DataError
+from mmdet_flow.formats.coco_results import image_ids
 from mmdet_flow.formats.gather import gather, shards_of
 from mmdet_flow.formats.mask_image import to_mask_png
 from mmdet_flow.formats.objects import PixelObject
@@ -147,6 +150,42 @@ def test_sizes_and_smallest_rectangles():
     assert (row["x"], row["y"], row["w"], row["h"]) == ("10", "20", "20", "20")
     assert row["wn"] == "0.2" and row["hn"] == "0.4"
     assert sorted((float(row["minrect_w"]), float(row["minrect_h"]))) == [19, 19]
+
+
+@pytest.mark.parametrize(
+    ("polygon", "sides"),
+    [
+        ([[10, 10], [19, 10], [19, 14], [10, 14]], (9, 4)),
+        ([[10, 10], [14, 10], [14, 19], [10, 19]], (9, 4)),
+        ([[10, 14], [10, 10], [19, 10], [19, 14]], (9, 4)),
+        ([[20, 20], [29, 29], [29, 29], [20, 20]], (162**0.5, 0)),
+        ([[0, 10], [10, 0], [15, 5], [5, 15]], (200**0.5, 50**0.5)),
+    ],
+)
+def test_the_longer_side_of_the_smallest_rectangle_comes_first(polygon, sides):
+    item = replace(OBJECTS[0], polygon=polygon)
+    text = to_roi_csv("a.jpg", [item], 100, 80, minrect=True)
+    row = next(csv.DictReader(io.StringIO(text)))
+    found = float(row["minrect_w"]), float(row["minrect_h"])
+    assert found == pytest.approx(sides, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("files", "ids"),
+    [
+        (["1.jpg", "0001.jpg", "2.png"], [1, "0001", 2]),
+        (["a.png", "a.bmp", "b.png"], ["a.png", "a.bmp", "b"]),
+        (["7.png", "7.jpg"], ["7.png", "7.jpg"]),
+        (["a.png", "a.bmp", "a.png.bmp"], ["a.png", "a.bmp", "a.png.bmp"]),
+        (["²3.png", "٣.png", "-1.png", "1.0.png"], ["²3", "٣", "-1", "1.0"]),
+        (["0.jpg", "00.jpg"], [0, "00"]),
+        (["9" * 30 + ".jpg"], ["9" * 30]),
+    ],
+)
+def test_each_image_has_an_id_of_its_own_in_coco_results(files, ids):
+    found = image_ids(files)
+    assert [found[file] for file in files] == ids
+    assert len(set(found.values())) == len(files)
 
 
 def test_a_mask_picture_holds_label_plus_one():

@@ -1,9 +1,10 @@
+import json
 import math
 from pathlib import Path
 
 import pytest
 
-from mmdet_flow.errors import ModelError
+from mmdet_flow.errors import DataError, ModelError
 from mmdet_flow.model.changes import changes
 from mmdet_flow.model.config import load_config
 from mmdet_flow.model.fit.recipe import Recipe
@@ -270,3 +271,129 @@ def test_no_more_queries_than_features(dataset, size, queries):
     cfg = load_config("dino-4scale_r50_8xb2-12e_coco")
     patch(cfg, recipe_for(dataset, image_size=size))
     assert cfg.model.num_queries == queries
+
+
+def with_content(dataset, folder, change) -> dict[str, Path]:
+    """Write the splits of a data set anew, changed; return what a recipe takes."""
+    paths = {}
+    for name in ("train", "val", "test"):
+        content = json.loads((dataset.splits / f"{name}.json").read_text())
+        change(content)
+        paths[name] = folder / f"{name}.json"
+        paths[name].write_text(json.dumps(content))
+    return paths
+
+
+def as_masks(content: dict) -> None:
+    """Turn the polygons of every other object into masks."""
+    from mmdet_flow.evaluation.assignment import to_rle
+
+    images = {image["id"]: image for image in content["images"]}
+    for item in content["annotations"][::2]:
+        rle = to_rle(item["segmentation"], images[item["image_id"]])
+        item["segmentation"] = rle | {"counts": rle["counts"].decode()}
+
+
+def mask_loaders(cfg) -> set:
+    nodes = walk([cfg.train_dataloader, cfg.get("custom_hooks") or []])
+    return {
+        node.get("poly2mask", True)
+        for node in nodes
+        if node.get("type") == "LoadAnnotations" and node.get("with_mask")
+    }
+
+
+@pytest.mark.parametrize("augment", ["light", "recipe"])
+@pytest.mark.parametrize(
+    "name", ["rtmdet-ins_tiny_8xb32-300e_coco", "mask-rcnn_r50_fpn_1x_coco"]
+)
+def test_masks_are_loaded_as_such_and_polygons_stay_polygons(
+    dataset, name, augment, tmp_path
+):
+    paths = with_content(dataset, tmp_path, as_masks)
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset, augment=augment, **paths))
+    assert mask_loaders(cfg) == {True}
+    cfg = load_config("rtmdet-ins_tiny_8xb32-300e_coco")
+    patch(cfg, recipe_for(dataset, augment=augment))
+    assert mask_loaders(cfg) == {False}
+
+
+@pytest.mark.parametrize("augment", ["light", "recipe"])
+def test_masks_are_learned_as_polygons_are(dataset, augment, tmp_path):
+    """The pipeline of the patched config brings the same boxes and masks of both."""
+    from mmdet.registry import DATASETS
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmdet")
+    cfg = load_config("rtmdet-ins_tiny_8xb32-300e_coco")
+    paths = with_content(dataset, tmp_path, as_masks)
+    patch(cfg, recipe_for(dataset, augment=augment, **paths))
+    node = next(node for node in walk(cfg.train_dataloader) if "ann_file" in node)
+    objects = [
+        (instance["ignore_flag"], instance["mask"])
+        for one in DATASETS.build(node | {"pipeline": []})
+        for instance in one["instances"]
+    ]
+    assert {flag for flag, _ in objects} == {0}
+    assert {type(mask) for _, mask in objects} == {dict, list}
+    steps = next(
+        one["pipeline"] for one in walk(cfg.train_dataloader) if "pipeline" in one
+    )
+    load = [step for step in steps if step["type"].startswith("Load")]
+    for one in DATASETS.build(node | {"pipeline": load}):
+        assert not one["gt_ignore_flags"].any() and one["gt_masks"].areas.min() > 0
+
+
+def crowd_images(content: dict, count: int = 400) -> None:
+    """Give the first image so many objects."""
+    one = content["annotations"][0]
+    content["annotations"] += [one | {"id": 10_000 + n} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "said"),
+    [
+        ("faster-rcnn_r50_fpn_1x_coco", True, "raised max_per_img"),
+        ("rtmdet_tiny_8xb32-300e_coco", True, "raised max_per_img"),
+        ("centernet_r18_8xb16-crop512-140e_coco", True, "raised topk"),
+        ("mask2former_r50_8xb2-lsj-50e_coco", False, "at most 100 in an image"),
+        ("detr_r50_8xb2-150e_coco", False, "at most 100 in an image"),
+    ],
+)
+def test_a_model_may_find_as_many_objects_as_an_image_has(
+    dataset, name, expected, said, tmp_path, caplog
+):
+    cfg = load_config(name)
+    paths = with_content(dataset, tmp_path, crowd_images)
+    with caplog.at_level("WARNING", "mmdet_flow"):
+        patch(cfg, recipe_for(dataset, **paths))
+    assert said in caplog.text and " objects" in caplog.text
+    limits = [
+        node[key]
+        for node in walk(cfg.model.get("test_cfg") or {})
+        for key in ("max_per_img", "max_per_image", "topk")
+        if key in node
+    ]
+    assert (not limits or min(limits) >= 400) == expected
+
+
+def test_few_objects_change_no_limit(dataset, caplog):
+    cfg = load_config("faster-rcnn_r50_fpn_1x_coco")
+    with caplog.at_level("WARNING", "mmdet_flow"):
+        patch(cfg, recipe_for(dataset))
+    assert cfg.model.test_cfg.rcnn.max_per_img == 100
+    assert "raised" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "change", [{"area": None}, {"iscrowd": "0"}, {"ignore": 1}, {"bbox": list("1234")}]
+)
+def test_what_mmdet_would_read_in_another_way_is_refused(dataset, change, tmp_path):
+    def spoil(content):
+        content["annotations"][3] |= change
+
+    paths = with_content(dataset, tmp_path, spoil)
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    with pytest.raises(DataError, match=r"train\.json: annotation \d+ is not as COCO"):
+        patch(cfg, recipe_for(dataset, **paths))

@@ -56,7 +56,7 @@ def _add_pubsub_options(parser) -> None:
     )
     parser.add_argument(
         "--redis_timeout",
-        type=float,
+        type=cli.finite,
         default=0.01,
         metavar="SECONDS",
         help="pubsub: longest wait before looking at signals (default: 0.01)",
@@ -86,7 +86,7 @@ def _add_streams_options(parser) -> None:
     )
     parser.add_argument(
         "--claim_after",
-        type=float,
+        type=cli.finite,
         default=30.0,
         metavar="SECONDS",
         help="streams: take over from a worker that is silent for so long (default: "
@@ -128,7 +128,7 @@ def _add_limit_options(parser) -> None:
     )
     parser.add_argument(
         "--max_delay_ms",
-        type=float,
+        type=cli.finite,
         default=5.0,
         metavar="MS",
         help="under load, how long to wait for a batch to fill (default: 5)",
@@ -149,7 +149,7 @@ def _add_limit_options(parser) -> None:
     )
     parser.add_argument(
         "--max_seconds",
-        type=float,
+        type=cli.finite,
         default=120.0,
         metavar="SECONDS",
         help="a batch that takes longer ends the process (default: 120)",
@@ -169,7 +169,7 @@ def _add_life_options(parser) -> None:
     )
     parser.add_argument(
         "--grace",
-        type=float,
+        type=cli.finite,
         default=30.0,
         metavar="SECONDS",
         help="after a signal, how long to go on answering (default: 30)",
@@ -182,7 +182,7 @@ def _add_life_options(parser) -> None:
     )
     parser.add_argument(
         "--idle_timeout",
-        type=float,
+        type=cli.finite,
         metavar="SECONDS",
         help="stop when no image came in for so long",
     )

@@ -8,8 +8,9 @@ import numpy as np
 from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.object_checks import is_below_a_pixel
-from mmdet_flow.figures import save_figure
+from mmdet_flow.figures import new_figure, save_figure
 from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.fonts import drawable
 from mmdet_flow.images import read_image
 from mmdet_flow.pages.render import render
 
@@ -129,15 +130,17 @@ def _percentiles(values: list[float]) -> dict[str, float]:
 
 
 def _plot(card: dict, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = new_figure(11, 7)
     (classes, numbers), (boxes, positions) = figure.subplots(2, 2)
     bottom: np.ndarray | int = 0
     for name, split in card["splits"].items():
         counts = np.array(list(split["objects_by_class"].values()))
-        classes.bar(list(split["objects_by_class"]), counts, bottom=bottom, label=name)
+        places = range(len(counts))
+        classes.bar(places, counts, bottom=bottom, label=name)
         bottom = bottom + counts
+    classes.set_xticks(
+        places, list(map(drawable, split["objects_by_class"])), parse_math=False
+    )
     classes.set_title("objects of each class")
     classes.tick_params("x", rotation=30)
     classes.margins(y=0.3)
@@ -161,21 +164,20 @@ def _plot(card: dict, path: Path) -> None:
 
 def _draw_samples(splits: dict[str, CocoFile], images: Path, path: Path) -> None:
     """Draw the annotations of images that are evenly spread over the splits."""
-    from matplotlib.figure import Figure
-
     entries = [
         (name, coco, image) for name, coco in splits.items() for image in coco.images
     ]
     picks = np.unique(np.linspace(0, len(entries) - 1, SAMPLES).astype(int))
     rows = -(-len(picks) // COLUMNS)
-    figure = Figure(figsize=(12, 2.6 * rows), layout="constrained")
+    figure = new_figure(12, 2.6 * rows)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
     for axis, pick in zip(axes, picks, strict=False):
         name, coco, image = entries[pick]
         _draw_sample(axis, coco, image, images)
-        axis.set_title(f"{name}: {image['file_name']}", fontsize=8, parse_math=False)
+        title = drawable(f"{name}: {image['file_name']}")
+        axis.set_title(title, fontsize=8, parse_math=False)
     save_figure(figure, path)
 
 

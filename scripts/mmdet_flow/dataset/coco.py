@@ -1,20 +1,20 @@
 """A COCO file in memory: the form in which a data set travels between the steps."""
 
-from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmdet_flow.dataset.coco_object import is_readable, normal_object
 from mmdet_flow.dataset.fields import (
-    MAX_NUMBER,
     Malformed,
+    mapping,
     member,
-    number,
     sequence,
     shown,
     text,
     whole,
 )
-from mmdet_flow.dataset.rle import require_rle
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json, write_json
 from mmdet_flow.images import MAX_PIXELS
@@ -22,8 +22,13 @@ from mmdet_flow.images import MAX_PIXELS
 KEYS = ("images", "annotations", "categories")
 """The lists of a COCO file."""
 
-OPTIONAL = ("area", "iscrowd", "segmentation")
-"""Keys of an annotation that may be null, as if they were not there."""
+# What wai.annotations and image-dataset-converter do not read a file without.
+_DATES = ("version", "description", "contributor", "url", "date_created")
+INFO = {"year": 0} | dict.fromkeys(_DATES, "")
+LICENSE = {"id": 1, "name": "", "url": ""}
+IMAGE = dict.fromkeys(("flickr_url", "coco_url", "date_captured"), "")
+ANNOTATION = {"segmentation": []}
+CATEGORY = {"supercategory": ""}
 
 MAX_ID = 2**53
 """Ids of annotations become floating-point numbers in pycocotools."""
@@ -35,6 +40,7 @@ class CocoFile:
 
     ``images`` and ``annotations`` are ordered by id; ``categories`` by id too, and
     that order is the class list. ``info`` carries the hash of the class list.
+    ``departure`` says what of the file others read in another way than we do, if any.
     """
 
     path: Path
@@ -42,46 +48,61 @@ class CocoFile:
     annotations: list[dict]
     categories: list[dict]
     info: dict = field(default_factory=dict)
+    departure: str = field(default="", compare=False)
 
     @classmethod
     def read(cls, path: Path | str) -> "CocoFile":
-        """Read a COCO file; DataError if it is none, or at its first wrong value."""
+        """Read a COCO file; DataError if it is none, or at its first wrong value.
+
+        Annotations are numbered anew unless each has a number of its own, from 1 up.
+        """
         content = read_lists(path)
-        by_id = {key: _sorted_by_id(content[key], f"{path}: {key}") for key in KEYS}
-        by_id["annotations"] = list(map(without_nulls, by_id["annotations"]))
+        images = _sorted_by_id(content["images"], f"{path}: images")
+        categories = _sorted_by_id(content["categories"], f"{path}: categories")
         info = content.get("info")
-        coco = cls(Path(path), **by_id, info=info if isinstance(info, dict) else {})
+        info = info if isinstance(info, dict) else {}
+        coco = cls(Path(path), images, [], categories, info)
         coco._require_values()
-        return coco
+        numbered = numbered_annotations(content["annotations"], f"{path}: ")
+        known = {item["id"] for item in categories}
+        sizes = {item["id"]: (item["width"], item["height"]) for item in images}
+        annotations, departure = [], ""
+        for raw, item in zip(content["annotations"], numbered, strict=True):
+            try:
+                normal = _normal(item, sizes, known)
+            except Malformed as error:
+                place = f"{path}: annotation {shown(item['id'])}"
+                raise DataError(f"{place}: {error}; fix it") from None
+            annotations.append(normal)
+            if not departure and not is_readable(raw, normal):
+                departure = f"annotation {item['id']}"
+        annotations.sort(key=lambda item: item["id"])
+        return replace(coco, annotations=annotations, departure=departure)
 
     def _require_values(self) -> None:
         """Refuse what is not as COCO says: what follows computes with it."""
         _require_each(self.categories, f"{self.path}: category", require_category)
         _require_each(self.images, f"{self.path}: image", require_image)
-        sizes = {item["id"]: (item["width"], item["height"]) for item in self.images}
-        known = {item["id"] for item in self.categories}
         for items, what in ((self.images, "image"), (self.categories, "category")):
-            if len({item["id"] for item in items}) < len(items):
-                raise DataError(f"{self.path}: two have the same {what} id; fix one")
-
-        def require(item: dict) -> None:
-            reference(item, "image_id", sizes)
-            reference(item, "category_id", known)
-            require_object(item, sizes[item["image_id"]])
-            if any(len(part) < 6 for part in outlines(item)):
-                raise Malformed("one of its polygons has under 3 points")
-
-        _require_each(self.annotations, f"{self.path}: annotation", require)
+            for key in repeated(item["id"] for item in items):
+                raise DataError(
+                    f"{self.path}: two have the {what} id {shown(key)}; fix one"
+                )
+        for name in repeated(item["name"] for item in self.categories):
+            raise DataError(f"{self.path}: two categories are {name}; make them one")
 
     def write(self, path: Path | str) -> None:
-        """Write the file, unless it already holds the same."""
+        """Write the file, with all keys that readers of it ask for, unless it is so."""
         write_json(
             path,
             {
-                "info": self.info,
-                "images": self.images,
-                "annotations": self.annotations,
-                "categories": self.categories,
+                "info": INFO | self.info,
+                "licenses": [LICENSE],
+                "images": [
+                    IMAGE | image | {"license": LICENSE["id"]} for image in self.images
+                ],
+                "annotations": [ANNOTATION | item for item in self.annotations],
+                "categories": [CATEGORY | item for item in self.categories],
             },
         )
 
@@ -153,12 +174,6 @@ def category_name(item: dict) -> str:
     return text(member(item, "name"), "its name")
 
 
-def without_nulls(item: dict) -> dict:
-    """Return an annotation whose keys that may be null are not there instead."""
-    nulls = {key for key in OPTIONAL if key in item and item[key] is None}
-    return {k: v for k, v in item.items() if k not in nulls} if nulls else item
-
-
 def require_category(item: dict) -> None:
     """Refuse a category whose name is no text."""
     if not isinstance(item.get("name"), str):
@@ -178,35 +193,46 @@ def require_image(item: dict) -> None:
         raise Malformed(f"it has more than {MAX_PIXELS} pixels")
 
 
-def require_object(item: dict, size: tuple[int, int] | None) -> tuple[float, ...]:
-    """Return the bbox of an annotation; Malformed where one of its values is none.
-
-    ``size`` is the (width, height) of its image, if that is known.
-    """
-    box = sequence(member(item, "bbox"), "its bbox")
-    if len(box) != 4:
-        raise Malformed(f"its bbox has {len(box)} numbers, not 4")
-    if item.get("area") is not None:
-        number(item["area"], "its area", MAX_NUMBER**2)
-    if item.get("iscrowd") not in (None, 0, 1):
-        raise Malformed(f"its iscrowd is {shown(item['iscrowd'])}, not 0 or 1")
-    segmentation = item.get("segmentation")
-    if isinstance(segmentation, dict):
-        require_rle(segmentation, size)
-    for part in outlines(item):
-        for value in sequence(part, "a polygon of it"):
-            number(value, "a coordinate")
-        if len(part) % 2:
-            raise Malformed("its polygon has an odd number of coordinates")
-    return tuple(number(value, "a number of its bbox") for value in box)
-
-
 def outlines(item: dict) -> list:
     """Return the polygons of an annotation, none if it has a mask or a box alone."""
     segmentation = item.get("segmentation")
     if segmentation is None or isinstance(segmentation, dict):
         return []
     return sequence(segmentation, "its segmentation")
+
+
+def numbered_annotations(items: list, where: str = "") -> list[dict]:
+    """Return annotations with ids: their own, if each has another number from 1 up.
+
+    Ids of 0 and repeated ones mean other objects to pycocotools, and nothing refers to
+    them. Raises DataError for what is no annotation.
+    """
+    for number, item in enumerate(items, 1):
+        mapping(item, f"{where}annotation {number}")
+    ids = {item["id"] for item in items if has_number(item)}
+    if len(ids) == len(items) and all(key > 0 for key in ids):
+        return items
+    return [item | {"id": number} for number, item in enumerate(items, 1)]
+
+
+def has_number(item: dict) -> bool:
+    """Whether an item has an id that is a number."""
+    return has_id(item) and not isinstance(item["id"], str)
+
+
+def repeated(values: Iterable) -> Iterator:
+    """Yield each value that is there more than once."""
+    return (value for value, count in Counter(values).items() if count > 1)
+
+
+def _normal(item: dict, sizes: dict, known: Container) -> dict:
+    """Return an annotation as COCO says it; Malformed if it is of nothing."""
+    size = sizes[reference(item, "image_id", sizes)]
+    reference(item, "category_id", known)
+    normal = normal_object(item, size)
+    if any(len(part) < 6 for part in outlines(normal)):
+        raise Malformed("one of its polygons has under 3 points")
+    return normal
 
 
 def _require_each(items: list[dict], place: str, require: Callable) -> None:
@@ -218,6 +244,6 @@ def _require_each(items: list[dict], place: str, require: Callable) -> None:
 
 
 def _sorted_by_id(items: list, where: str) -> list[dict]:
-    if not all(has_id(item) and not isinstance(item["id"], str) for item in items):
+    if not all(map(has_number, items)):
         raise DataError(f"{where}: one has no id, a number; add it")
     return sorted(items, key=id_order)

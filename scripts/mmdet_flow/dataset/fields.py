@@ -90,6 +90,21 @@ def whole(value: object, what: str) -> int:
     return int(value)
 
 
+FLAGS = {"": False, "0": False, "false": False, "1": True, "true": True}
+"""What text says of what is so or not."""
+
+
+def flag(value: object, what: str) -> bool:
+    """Return whether something is so: 0 or 1, also as text; null is 0."""
+    if value is None:
+        return False
+    if isinstance(value, str) and value.strip().lower() in FLAGS:
+        return FLAGS[value.strip().lower()]
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    raise Malformed(f"{what} is {shown(value)}, not 0 or 1")
+
+
 def text(value: object, what: str) -> str:
     """Return a name, without spaces around it; a number is its digits."""
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -170,6 +170,18 @@ CHECKS: dict[str, Check] = {
         "ignore",
         ("error", "drop", "repair"),
     ),
+    "rotated-box": Check(
+        "what is learned is not where it was drawn",
+        "repair draws the turned outline, and the box around it; ignore, if the box "
+        "is right as it stands",
+        others=("drop", "repair", "ignore"),
+    ),
+    "crowd": Check(
+        "training leaves it out, and evaluation does not count it",
+        "repair takes it as one object",
+        "ignore",
+        ("error", "drop", "repair"),
+    ),
     "tiny-box": Check(
         "it may be a slip of the mouse", "check whether it is an object", "ignore", KEEP
     ),

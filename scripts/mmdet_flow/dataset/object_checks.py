@@ -13,7 +13,9 @@ from mmdet_flow.dataset.annotations import (
     bbox_of_points,
     in_steps,
 )
+from mmdet_flow.dataset.fields import Malformed, parsed
 from mmdet_flow.dataset.findings import Ledger
+from mmdet_flow.dataset.rle import area_of_rle
 from mmdet_flow.errors import did_you_mean
 from mmdet_flow.scrub import is_control
 
@@ -218,7 +220,84 @@ def _outlines_of(shape: "BaseGeometry") -> list[Outline]:
 def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
     if min(item.bbox[2:]) >= TINY:
         return None
-    return Fault("tiny-box", f"its box is {_text(item)}")
+    what = f"its box is {_text(item)}"
+    if min(item.bbox[2:]) < 1:
+        what += ", and training leaves out what is below 1 pixel"
+    return Fault("tiny-box", what)
+
+
+def _crowd(item: AnnotatedObject, context: Context) -> Fault | None:
+    if not (item.coco and item.coco.get("iscrowd")):
+        return None
+    repaired = replace(item, coco=item.coco | {"iscrowd": 0})
+    return Fault("crowd", "it is a crowd (iscrowd or ignore is 1)", repaired)
+
+
+def _rotated(item: AnnotatedObject, context: Context) -> Fault | None:
+    """Look at the angle that CVAT and others note beside a box that is not turned."""
+    attributes = (item.coco or {}).get("attributes")
+    angle = attributes.get("rotation") if isinstance(attributes, dict) else None
+    try:
+        angle = parsed(angle, "its rotation") % 360
+    except Malformed:
+        return None
+    if not angle or (has_shape(item) and not _is_box(item)):
+        return None
+    polygon = _turned(item.bbox, angle)
+    what = f"its box {_text(item)} is turned by {angle:g} degrees, by its attributes"
+    coco = item.coco | {"attributes": attributes | {"rotation": 0}}
+    bbox = bbox_around(polygon)
+    repaired = replace(item, bbox=bbox, polygons=(polygon,), coco=coco)
+    return Fault("rotated-box", what, repaired)
+
+
+def has_shape(item: AnnotatedObject) -> bool:
+    """Whether a COCO object has an outline or a mask."""
+    return bool(item.coco and item.coco.get("segmentation"))
+
+
+def _is_box(item: AnnotatedObject) -> bool:
+    """Whether the outline of an object is its box, not turned."""
+    x, y, width, height = item.bbox
+    corners = {(x, y), (x + width, y), (x + width, y + height), (x, y + height)}
+    return len(item.polygons) == 1 and set(_pairs(item.polygons[0])) == corners
+
+
+def _pairs(polygon: Outline) -> Iterator[tuple[float, float]]:
+    return zip(polygon[::2], polygon[1::2], strict=True)
+
+
+def _turned(bbox: Sequence[float], angle: float) -> tuple[float, ...]:
+    """Return the outline of a box turned about its middle, clockwise, by degrees."""
+    x, y, width, height = bbox
+    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (width / 2, height / 2)
+    turned = corners @ np.array([(cosine, sine), (-sine, cosine)])
+    middle = np.array((x + width / 2, y + height / 2))
+    return tuple((turned + middle).round(2).ravel().tolist())
+
+
+def bbox_around(polygon: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return (x, y, width, height) around an outline of continuous coordinates."""
+    columns, rows = polygon[::2], polygon[1::2]
+    left, top = min(columns), min(rows)
+    return left, top, max(columns) - left, max(rows) - top
+
+
+def _mask_of_another_size(item: AnnotatedObject, context: Context) -> Fault | None:
+    if item.mask is None or tuple(item.mask["size"][::-1]) == context.size:
+        return None
+    height, width = item.mask["size"]
+    what = f"its mask has {width}x{height} pixels, its image {_size(context)}"
+    return Fault("invalid-object", what)
+
+
+def _empty_mask(item: AnnotatedObject, context: Context) -> Fault | None:
+    if item.mask is None or area_of_rle(item.mask):
+        return None
+    coco = item.coco and item.coco | {"segmentation": []}
+    repaired = replace(item, mask=None, coco=coco)
+    return Fault("short-polygon", "its mask has no pixel", repaired)
 
 
 def _too_small_to_learn(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -332,6 +411,10 @@ OBJECT_CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = 
     _empty,
     _too_many_points,
     _short_polygon,
+    _mask_of_another_size,
+    _empty_mask,
+    _rotated,
+    _crowd,
     _crossed_polygon,
     _polygon_outside_box,
     _outside,

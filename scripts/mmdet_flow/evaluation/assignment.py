@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.evaluation.metrics import MAX_DETECTIONS
+from mmdet_flow.detections import reaches
 
 IOU = 0.5
 """A detection with less in common with its object is a false positive."""
@@ -31,7 +31,7 @@ class ImageOverlaps:
 
     Attributes:
         image: the image of the COCO file.
-        rows: COCO results, highest score first, at most 100 a class.
+        rows: COCO results, highest score first.
         objects: annotations; crowds take any number of detections.
         iou: (rows, objects) intersection over union; over the detection for crowds.
         row_labels, object_labels: positions in the class list.
@@ -98,7 +98,7 @@ def _overlap_image(
 ) -> ImageOverlaps:
     from pycocotools import mask as coco_mask
 
-    rows = _best(rows)
+    rows = sorted(rows, key=lambda row: -row["score"])
     iou = np.zeros((len(rows), len(objects)))
     if rows and objects:
         crowd = [int(item.get("iscrowd", 0)) for item in objects]
@@ -117,16 +117,6 @@ def _overlap_image(
         row_labels=np.array([labels[item["category_id"]] for item in rows], int),
         object_labels=np.array([labels[item["category_id"]] for item in objects], int),
     )
-
-
-def _best(rows: list[dict]) -> list[dict]:
-    """Return rows by score, at most as many of a class as COCO looks at."""
-    kept, seen = [], {}
-    for row in sorted(rows, key=lambda row: -row["score"]):
-        number = seen[row["category_id"]] = seen.get(row["category_id"], 0) + 1
-        if number <= MAX_DETECTIONS:
-            kept.append(row)
-    return kept
 
 
 def to_rle(segmentation: list | dict, image: dict) -> dict:
@@ -192,7 +182,7 @@ def _assign_image(one: ImageOverlaps, thresholds: np.ndarray | None) -> tuple:
     scores = np.array([row["score"] for row in one.rows], float)
     kept = np.arange(len(scores))
     if thresholds is not None:
-        kept = np.flatnonzero(scores >= thresholds[one.row_labels])
+        kept = np.flatnonzero(reaches(scores, thresholds[one.row_labels]))
     iou, labels = one.iou[kept], one.row_labels[kept]
     target, crowded = _match(iou, labels, one.object_labels, one.crowd)
     outcome = np.where(target >= 0, TRUE_POSITIVE, "").astype("U14")

@@ -97,11 +97,17 @@ def intervals(
 ) -> dict:
     """Return [low, high] of mAP, mAP_50, mAP_75 and each class's mAP; None for n/a.
 
-    A draw without an object of a class leaves that class out.
+    A draw without an object of a class leaves that class out. Where objects are in a
+    single image there is no interval: that image drawn again is always the same.
     """
     weights = draw_weights(len(evaluation.params.imgIds), samples, seed)
-    drawn = _figures(resample(matches_of(evaluation), weights), classes)
-    return _each(lambda values: _rounded(_quantiles(values), known), drawn)
+    matches = matches_of(evaluation)
+    drawn = _figures(resample(matches, weights), classes)
+    return _each(
+        lambda values, varies: _rounded(_quantiles(values), known) if varies else None,
+        drawn,
+        _vary(matches, classes),
+    )
 
 
 def paired_differences(
@@ -116,18 +122,32 @@ def paired_differences(
     images = len(first.params.imgIds)
     weights = draw_weights(images, samples, seed)
     weights = np.concatenate([np.ones((1, images), int), weights])
-    each = [
-        _figures(resample(matches_of(one), weights), classes) for one in (first, second)
-    ]
-    return _each(_difference, *each)
+    matches = [matches_of(one) for one in (first, second)]
+    each = [_figures(resample(one, weights), classes) for one in matches]
+    return _each(_difference, *each, _vary(matches[0], classes))
 
 
-def _difference(first: np.ndarray, second: np.ndarray) -> dict | None:
+def _vary(matches: Sequence[ClassMatches], classes: Sequence[str]) -> dict:
+    """Return which figures can vary: those of objects in more than one image."""
+    every = np.count_nonzero(sum(one.positives for one in matches)) > 1
+    return {
+        "mAP": every,
+        "mAP_50": every,
+        "mAP_75": every,
+        "per_class": {
+            name: np.count_nonzero(one.positives) > 1
+            for name, one in zip(classes, matches, strict=True)
+        },
+    }
+
+
+def _difference(first: np.ndarray, second: np.ndarray, varies: bool) -> dict | None:
     """Return the difference of the whole, which comes first, and of the draws."""
     whole, *drawn = second - first
     if np.isnan(whole):
         return None
-    low, high = _rounded(_quantiles(np.array(drawn)), _signed) or (None, None)
+    ends = _rounded(_quantiles(np.array(drawn)), _signed) if varies else None
+    low, high = ends or (None, None)
     return {"difference": _signed(whole), "low": low, "high": high}
 
 

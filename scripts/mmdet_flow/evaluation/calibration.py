@@ -62,5 +62,5 @@ def expected_calibration_error(
 
 
 def _bin_of(score: np.ndarray, bins: int) -> np.ndarray:
-    # What a double lacks of a decimal number must not cost a bin.
-    return np.floor(score * bins + 1e-9).astype(int).clip(0, bins - 1)
+    # What a float32 lacks of a decimal number must not cost a bin.
+    return np.floor(score * bins + 1e-6).astype(int).clip(0, bins - 1)

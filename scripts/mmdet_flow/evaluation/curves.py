@@ -50,8 +50,8 @@ class Curve:
 
 def curve(score: np.ndarray, matched: np.ndarray, positives: int) -> Curve:
     """Return the curve of detections (n,) and whether each is a true positive (n,)."""
-    # What a double lacks of a decimal number must not cost a step.
-    steps = np.floor(score * STEPS + 1e-9).astype(int)
+    # What a float32 lacks of a decimal number must not cost a step.
+    steps = np.floor(score * STEPS + 1e-4).astype(int)
     levels, place = np.unique(-steps, return_inverse=True)
     total = np.bincount(place, minlength=len(levels)).cumsum()
     true = np.bincount(place[matched], minlength=len(levels)).cumsum()

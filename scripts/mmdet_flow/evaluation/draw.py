@@ -9,6 +9,7 @@ from mmdet_flow.dataset import fields
 from mmdet_flow.dataset.annotations import AnnotatedObject
 from mmdet_flow.dataset.fields import Malformed, mapping, member, sequence, text
 from mmdet_flow.dataset.readers import opex
+from mmdet_flow.detections import reaches
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import keep_inputs, new_file, read_json
 from mmdet_flow.formats.overlay import draw_object
@@ -26,13 +27,14 @@ EMPTY_HEIGHT = 100
 
 
 def draw_sheet(
-    folders: list[Path], images: Path, output: Path, count: int, score: float
+    folders: list[Path], images: Path, output: Path, count: int, score: float | None
 ) -> None:
     """Draw the objects of the first ``count`` OPEX files on their images.
 
-    Without such files, where each image failed, the sheet is empty. Raises DataError
-    where a folder or an image is missing, and UsageError if the name of ``output`` ends
-    like that of no picture.
+    Those below ``score`` are left out, if it is given: a file holds what reached the
+    score that it was predicted with. Without such files, where each image failed, the
+    sheet is empty. Raises DataError where a folder or an image is missing, and
+    UsageError if the name of ``output`` ends like that of no picture.
     """
     import cv2
 
@@ -52,7 +54,7 @@ def draw_sheet(
     tiles = []
     for name, objects in contents:
         image = read_image(images / name)[1]
-        kept = [one for one in objects if one[1] is None or one[1] >= score]
+        kept = [one for one in objects if _reaches(one[1], score)]
         tiles.append(_draw(image, kept, labels, width))
     height = max((tile.shape[0] for tile in tiles), default=EMPTY_HEIGHT)
     rows = -(-len(tiles) // columns) or 1
@@ -85,6 +87,17 @@ def _read_object(number: int, item: object) -> Drawn:
         raise Malformed(f"object {number}: {error}") from None
 
 
+def _reaches(score: float | None, threshold: float | None) -> bool:
+    return None in (score, threshold) or bool(reaches(score, threshold))
+
+
+def corners_of(bbox: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the outline of (x, y, width, height) through its outermost pixels."""
+    x, y, width, height = bbox
+    right, bottom = x + width - 1, y + height - 1
+    return x, y, right, y, right, bottom, x, bottom
+
+
 def _draw(image, objects: list[Drawn], labels: list[str], width: int):
     """Return the image at a width, with outlines, class names and scores.
 
@@ -98,7 +111,8 @@ def _draw(image, objects: list[Drawn], labels: list[str], width: int):
     for item, score in objects:
         draw_object(
             image,
-            np.reshape(item.polygons, (-1, 2)) * scale,  # OPEX has one outline
+            # OPEX has one outline, or none.
+            np.reshape(item.polygons or corners_of(item.bbox), (-1, 2)) * scale,
             (item.bbox[0] * scale, item.bbox[1] * scale),
             item.label if score is None else f"{item.label} {score:.2f}",
             labels.index(item.label),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli, layout
+from mmdet_flow.contents import ALL, name_apart
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation import plots
 from mmdet_flow.evaluation.assignment import (
@@ -26,15 +27,13 @@ from mmdet_flow.evaluation.curves import Curve, best_f1, curve_of
 from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.error_types import costs, count_errors
 from mmdet_flow.evaluation.label_errors import label_errors
-from mmdet_flow.evaluation.metrics import METRICS, evaluate_coco, summary
+from mmdet_flow.evaluation.metrics import METRICS, evaluate_coco, summary, warn_of_many
 from mmdet_flow.evaluation.per_image import image_results
 from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.formats.coco_results import write_coco_results
 from mmdet_flow.inference.scores import Scores
 
 SCORE = 0.3
-ALL = "all"
-"""Name of the row of all classes together."""
 
 
 def evaluate(
@@ -47,6 +46,7 @@ def evaluate(
     """
     classes = truth.classes
     thresholds = scores.of_each_class(classes, found.model_sha256)
+    warn_of_many(truth)
     measured, ranges = _measure(truth, found, samples)
     iou_type = found.iou_types(truth)[-1]
     overlaps = overlap(truth, found.rows, iou_type)
@@ -105,7 +105,8 @@ def metrics_csv(measured: dict[str, dict], ranges: dict[str, dict]) -> str:
 
 def _at_scores(kept: Assignment, classes: Sequence[str]) -> dict:
     """Return precision, recall and F1 of what is kept, by class and for all."""
-    labels = {ALL: None} | {name: label for label, name in enumerate(classes)}
+    every = name_apart(ALL, classes)
+    labels = {every: None} | {name: label for label, name in enumerate(classes)}
     return {name: _totals(curve_of(kept, label)) for name, label in labels.items()}
 
 
@@ -156,7 +157,8 @@ def _rounded(values: np.ndarray) -> list[float | None]:
 def _write_calibration(every: Assignment, classes: Sequence[str], output: Path) -> dict:
     """Write the reliability diagram; return the expected calibration errors."""
     counted = every.outcome != IGNORED
-    groups = {ALL: counted}
+    every_class = name_apart(ALL, classes)
+    groups = {every_class: counted}
     for label, name in enumerate(classes):
         groups[name] = counted & (every.label == label)
     matched = every.outcome == TRUE_POSITIVE
@@ -164,7 +166,7 @@ def _write_calibration(every: Assignment, classes: Sequence[str], output: Path) 
     rows = [(name, *one.row().values()) for name, own in bins.items() for one in own]
     header = ("class", "low", "high", "count", "score", "precision")
     write_if_changed(output / layout.CALIBRATION.name, to_csv(header, rows))
-    plots.plot_calibration(bins[ALL], output / layout.CALIBRATION_PLOT.name)
+    plots.plot_calibration(bins[every_class], output / layout.CALIBRATION_PLOT.name)
     return {
         name: expected_calibration_error(every.score[g], matched[g])
         for name, g in groups.items()
@@ -178,7 +180,7 @@ def _write_errors(
     counts = count_errors(kept, len(classes))
     cost = costs(every, len(classes))
     rows = [(name, *counts[name], counts[name].sum(), cost[name]) for name in ERRORS]
-    header = ("error", *classes, ALL, "mAP_50_lost")
+    header = ("error", *classes, name_apart(ALL, classes), "mAP_50_lost")
     write_if_changed(output / layout.ERRORS.name, to_csv(header, rows))
     plots.plot_errors(counts, cost, classes, output / layout.ERRORS_PLOT.name)
     return {
@@ -189,7 +191,7 @@ def _write_errors(
 
 def _write_confusion(kept: Assignment, classes: Sequence[str], output: Path) -> None:
     matrix = confusion_matrix(kept, len(classes))
-    names = (*classes, BACKGROUND)
+    names = (*classes, name_apart(BACKGROUND, classes))
     rows = [(name, *row) for name, row in zip(names, matrix, strict=True)]
     write_if_changed(
         output / layout.CONFUSION.name, to_csv(("annotated \\ predicted", *names), rows)

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from mmdet_flow import cli
 from mmdet_flow.contents import Figures
 from mmdet_flow.dataset.coco import CocoFile
 
@@ -41,6 +43,24 @@ def evaluate_coco(truth: CocoFile, results: list[dict], iou_type: str):
         evaluation.accumulate()
         evaluation.summarize()
     return evaluation
+
+
+def warn_of_many(truth: CocoFile) -> None:
+    """Say so where an image has more objects of a class than COCO counts."""
+    counts = Counter(
+        (item["image_id"], item["category_id"])
+        for item in truth.annotations
+        if not item.get("iscrowd")
+    )
+    (image, _), most = max(
+        counts.items(), key=lambda one: one[1], default=((None, None), 0)
+    )
+    if most > MAX_DETECTIONS:
+        name = next(one["file_name"] for one in truth.images if one["id"] == image)
+        cli.log.warning(
+            f"{name}: has {most} objects of a class, and COCO's figures (metrics) "
+            f"count {MAX_DETECTIONS} of a class in an image; all others count all"
+        )
 
 
 def summary(evaluation, classes: Sequence[str]) -> dict:
@@ -82,10 +102,13 @@ def _to_coco(truth: CocoFile):
     from pycocotools.coco import COCO
 
     coco = COCO()
-    # pycocotools adds keys to the annotations: they are copied.
+    # pycocotools adds keys to the annotations, so they are copied; and it takes the id
+    # of what a detection matches for whether it matches: none may be 0, or be two.
     annotations = [
-        {"iscrowd": 0, "area": item["bbox"][2] * item["bbox"][3]} | item
-        for item in truth.annotations
+        {"iscrowd": 0, "area": item["bbox"][2] * item["bbox"][3]}
+        | item
+        | {"id": number}
+        for number, item in enumerate(truth.annotations, 1)
     ]
     coco.dataset = {
         "info": {},

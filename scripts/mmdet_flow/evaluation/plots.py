@@ -7,7 +7,8 @@ import numpy as np
 
 from mmdet_flow.evaluation.calibration import Bin
 from mmdet_flow.evaluation.curves import Curve, best_f1
-from mmdet_flow.figures import save_figure
+from mmdet_flow.figures import new_figure, save_figure
+from mmdet_flow.fonts import drawable
 
 MANY = 12
 """More classes than these have no legend, and no numbers in the matrix."""
@@ -15,12 +16,10 @@ MANY = 12
 
 def plot_curves(curves: Mapping[str, Curve], path: Path) -> None:
     """Draw precision over recall, and F1 over the score with its best points."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = new_figure(11, 4.5)
     left, right = figure.subplots(1, 2)
     for number, (name, curve) in enumerate(curves.items()):
-        style = {"color": f"C{number % 10}", "label": name}
+        style = {"color": f"C{number % 10}", "label": drawable(name)}
         left.plot(curve.recall, curve.precision, **style)
         right.plot(curve.score, curve.f1, **style)
         if best := best_f1(curve):
@@ -39,9 +38,7 @@ def plot_curves(curves: Mapping[str, Curve], path: Path) -> None:
 
 def plot_calibration(bins: Sequence[Bin], path: Path) -> None:
     """Draw the reliability diagram: the precision of detections by score."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = new_figure(11, 4.5)
     left, right = figure.subplots(1, 2)
     filled = [one for one in bins if one.count]
     left.plot((0, 1), (0, 1), "--", color="grey", label="perfectly calibrated")
@@ -72,15 +69,15 @@ def plot_errors(
     path: Path,
 ) -> None:
     """Draw how many errors of each type there are, by class, and what they cost."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = new_figure(11, 4.5)
     left, right = figure.subplots(1, 2)
     names = list(counts)
     start = np.zeros(len(names))
     for label, name in enumerate(classes):
         values = np.array([counts[error][label] for error in names])
-        left.barh(names, values, left=start, color=f"C{label % 10}", label=name)
+        left.barh(
+            names, values, left=start, color=f"C{label % 10}", label=drawable(name)
+        )
         start = start + values
     left.set(title="errors at the score thresholds", xlabel="count")
     right.barh(names, [cost[error] or 0 for error in names], color="grey")
@@ -95,16 +92,14 @@ def plot_errors(
 
 def plot_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
     """Draw the confusion matrix; the shade is the fraction of the row."""
-    from matplotlib.figure import Figure
-
     side = min(11, 3 + 0.6 * len(names))
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    figure = new_figure(side + 1, side)
     axis = figure.subplots()
     fraction = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     picture = axis.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
-    places = range(len(names))
-    axis.set_xticks(places, names, rotation=45, ha="right", parse_math=False)
-    axis.set_yticks(places, names, parse_math=False)
+    places, shown = range(len(names)), list(map(drawable, names))
+    axis.set_xticks(places, shown, rotation=45, ha="right", parse_math=False)
+    axis.set_yticks(places, shown, parse_math=False)
     axis.set(xlabel="predicted", ylabel="annotated", title="confusion matrix")
     if len(names) <= MANY:
         for row, column in np.ndindex(matrix.shape):

@@ -1,6 +1,7 @@
 """COCO results: what pycocotools evaluates."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -38,13 +39,22 @@ def to_coco_results(
     return {"bbox": boxes, "segm": masks}
 
 
-def image_id_of(file: str) -> int | str:
-    """Return the stem of a file name, as a number if it is one.
+def image_ids(files: Iterable[str]) -> dict[str, int | str]:
+    """Return an id for each file name: its stem, as a number if that is how it is read.
 
-    Predictions of a folder have no annotation file that would number the images.
+    Predictions of a folder have no annotation file that would number the images. 0001
+    is another image than 1, and names that share a stem are ids as a whole.
     """
+    ids = {file: _stem(file) for file in files}
+    while shared := {key for key, count in Counter(ids.values()).items() if count > 1}:
+        ids |= {file: file for file, key in ids.items() if key in shared}
+    return ids
+
+
+def _stem(file: str) -> int | str:
     stem = Path(file).stem
-    return int(stem) if stem.isdecimal() and stem.isascii() else stem
+    is_number = stem.isdecimal() and stem.isascii() and len(stem) < 19
+    return int(stem) if is_number and str(int(stem)) == stem else stem
 
 
 def write_coco_results(path: Path, rows: Iterable[dict]) -> None:

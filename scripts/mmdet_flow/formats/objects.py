@@ -1,5 +1,6 @@
 """Detections as whole pixels: the one geometry that all writers share."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,8 +84,10 @@ def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
 def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
     """Return the outlines of a mask (height, width) bool, the largest part first.
 
-    Outlines are simplified with the algorithm of Douglas and Peucker (1973). Parts of
-    one or two pixels have no outline of 3 points and are left out.
+    Outlines are simplified with the algorithm of Douglas and Peucker (1973). They run
+    through the middles of the pixels at the edge; holes are not cut out, and a part in
+    a hole is a part. A line, which encloses nothing, runs there and back. Parts of one
+    or two pixels are left out.
     """
     import cv2
 
@@ -97,9 +100,7 @@ def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
     part = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
     contours = []
     for pixels in _parts(part) if outlines.fully_connected == "low" else [part]:
-        contours += cv2.findContours(
-            pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top)
-        )[0]
+        contours += _outer_contours(pixels, (left, top))
     contours = [contour * outlines.nth for contour in contours]
     contours = sorted(contours, key=cv2.contourArea, reverse=True)
     if outlines.simplify > 0:
@@ -109,7 +110,26 @@ def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
             new if len(new) >= 3 else old
             for new, old in zip(simple, contours, strict=True)
         ]
-    return [contour[:, 0, :].tolist() for contour in contours if len(contour) >= 3]
+    return [contour[:, 0, :].tolist() for contour in contours]
+
+
+def _outer_contours(
+    pixels: np.ndarray, offset: tuple[int, int]
+) -> Iterator[np.ndarray]:
+    """Yield the contour of each part of over 2 pixels, also of those in holes."""
+    import cv2
+
+    found, tree = cv2.findContours(
+        pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset
+    )
+    for contour, (*_, outer) in zip(found, tree[0], strict=True):
+        is_hole = outer >= 0
+        if is_hole or len(contour) == 1:
+            continue
+        if len(contour) > 2:
+            yield contour
+        elif np.abs(contour[0] - contour[1]).max() > 1:
+            yield contour[[0, 1, 1, 0]]  # a line, with the corners of a flat box
 
 
 def _parts(mask: np.ndarray) -> list[np.ndarray]:

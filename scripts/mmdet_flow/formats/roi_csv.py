@@ -23,7 +23,7 @@ def to_roi_csv(
 
     Normalised values are pixels divided by the image's width or height.
     ``width_height`` gives sizes instead of the right bottom corner, ``minrect`` the
-    sides of the smallest rectangle, of any angle, around the polygon.
+    sides of the smallest rectangle, of any angle, around the polygon, the longer first.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
@@ -50,11 +50,15 @@ def to_roi_csv(
 
 
 def _minrect(polygon: list[list[int]]) -> tuple[float, float]:
-    """Return the sides of the smallest rectangle around a polygon, in pixels."""
+    """Return the sides of the smallest rectangle around a polygon, the longer first.
+
+    In pixels, between the middles of the outermost ones, as the polygon itself.
+    """
     import cv2
     import numpy as np
 
-    return cv2.minAreaRect(np.array(polygon, np.int32))[1]
+    sides = cv2.minAreaRect(np.array(polygon, np.int32))[1]
+    return max(sides), min(sides)
 
 
 def joined(values) -> str:

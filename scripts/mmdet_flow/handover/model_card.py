@@ -7,6 +7,7 @@ One page of Markdown in the order of Mitchell et al., "Model Cards for Model Rep
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmdet_flow.contents import ALL, name_apart
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import sha256_of
@@ -240,7 +241,7 @@ def analyses(run: ResultsFolder) -> str:
     ranges = run.metrics["intervals"]
     for iou_type, values in run.metrics["metrics"].items():
         limits = ranges.get(iou_type, {})
-        rows = [("all", values, limits.get("mAP"))]
+        rows = [(_total(run), values, limits.get("mAP"))]
         for name, own in values["per_class_metrics"].items():
             rows.append((name, own, limits.get("per_class", {}).get(name)))
         header = (f"class ({SHAPES[iou_type]})", "mAP", "interval", "mAP_50", "mAP_75")
@@ -249,11 +250,12 @@ def analyses(run: ResultsFolder) -> str:
             for name, own, limit in rows
         ]
         lines.append(table(header, body))
-    kept = run.metrics["at_scores"]
+    kept, total = run.metrics["at_scores"], _total(run)
+    scores = run.metrics["scores"] | {total: "-"}
     header = ("class", "score threshold", "objects", "precision", "recall", "F1")
     body = [
         (
-            *(name, run.metrics["scores"].get(name, "") if name != "all" else "-"),
+            *(name, scores.get(name, "")),
             *(own["objects"], own["precision"], own["recall"], own["f1"]),
         )
         for name, own in kept.items()
@@ -295,7 +297,7 @@ def failures(run: ResultsFolder) -> str:
     images = table(
         ("worst test images", "F1", "false positives", "false negatives"), worst
     )
-    error = run.metrics["calibration"]["all"]
+    error = run.metrics["calibration"][_total(run)]
     return (
         f"{types}\n{images}\nScores are off by {cell(error)} on average (expected "
         "calibration error). The gallery of the evaluation shows all of it.\n"
@@ -322,7 +324,7 @@ def _caveats(run: ResultsFolder) -> Iterator[str]:
         "metrics`)."
     )
     kept = run.metrics["at_scores"]
-    classes = {name: own for name, own in kept.items() if name != "all"}
+    classes = {name: own for name, own in kept.items() if name != _total(run)}
     few = [plain(name) for name, own in classes.items() if own["objects"] < FEW]
     if few:
         yield f"Fewer than {FEW} test objects of {', '.join(few)}: little is known."
@@ -347,6 +349,11 @@ def usage(run: ResultsFolder) -> str:
         f"    mmdet-flow serve --package {package} --score {score}\n\n"
         "Each result is an OPEX file whose `meta` names the SHA-256 of the weights.\n"
     )
+
+
+def _total(run: ResultsFolder) -> str:
+    """Return what the figures of all classes together are called."""
+    return name_apart(ALL, run.metrics["scores"])
 
 
 def _interval(limits: list | None) -> str | None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmdet_flow import cli, layout
+from mmdet_flow.contents import ALL, name_apart
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
@@ -65,7 +66,8 @@ def metrics(run: ResultsFolder) -> str:
     """Return all COCO figures by class, and those at the score thresholds."""
     parts = [f"On the {run.metrics['images']} images of the test split.\n"]
     for iou_type, values in run.metrics["metrics"].items():
-        every = {"all": values, **values["per_class_metrics"]}
+        total = name_apart(ALL, values["per_class_metrics"])
+        every = {total: values, **values["per_class_metrics"]}
         for names in (METRICS[:6], METRICS[6:]):
             rows = [(name, *(own[one] for one in names)) for name, own in every.items()]
             parts.append(table((f"class ({SHAPES[iou_type]})", *names), rows))

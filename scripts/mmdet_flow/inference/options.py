@@ -18,8 +18,8 @@ def score_option(text: str) -> float | str:
     if text == BY_CLASS:
         return BY_CLASS
     try:
-        return float(text)
-    except ValueError:
+        return cli.finite(text)
+    except (ValueError, argparse.ArgumentTypeError):
         raise argparse.ArgumentTypeError(f"{text} is no number, and not auto") from None
 
 
@@ -81,7 +81,7 @@ def _add_outline_options(parser) -> None:
     )
     parser.add_argument(
         "--bbox_as_fallback",
-        type=float,
+        type=cli.finite,
         default=-1.0,
         metavar="FRACTION",
         help="use the box as polygon where the polygon covers less than this "
@@ -89,7 +89,7 @@ def _add_outline_options(parser) -> None:
     )
     parser.add_argument(
         "--simplify_polygons",
-        type=float,
+        type=cli.finite,
         default=1.0,
         metavar="PIXELS",
         help="greatest distance between polygon and mask edge (default: 1.0; 0 keeps "
@@ -100,7 +100,7 @@ def _add_outline_options(parser) -> None:
 def _add_mask_options(parser) -> None:
     parser.add_argument(
         "--mask_threshold",
-        type=float,
+        type=cli.finite,
         default=0.1,
         metavar="VALUE",
         help="threshold of a mask's pixels; those of mmdet are 0 or 1 (default: 0.1)",

@@ -21,7 +21,7 @@ from mmdet_flow.files import (
     sha256_of,
     write_json,
 )
-from mmdet_flow.formats.coco_results import write_coco_results
+from mmdet_flow.formats.coco_results import image_ids, write_coco_results
 from mmdet_flow.formats.tables import IMAGES_HEADER, OBJECTS_HEADER, write_table
 from mmdet_flow.inference.folder import only_process, watch
 from mmdet_flow.inference.journal import Journal, Outcome
@@ -271,7 +271,13 @@ def _write_summaries(
     if summaries.objects_csv:
         write_table(summaries.objects_csv, OBJECTS_HEADER, rows_of("objects"))
     if summaries.coco_results:
-        write_coco_results(summaries.coco_results, rows_of("coco"))
+        ids = image_ids(map(as_text, files))
+        rows = (
+            row | {"image_id": ids[as_text(outcome.file)]}
+            for outcome in journal.outcomes(files)
+            for row in outcome.coco or []
+        )
+        write_coco_results(summaries.coco_results, rows)
     for path, header in (
         (summaries.images_csv, IMAGES_HEADER),
         (summaries.manifest, MANIFEST_HEADER),

@@ -13,7 +13,7 @@ import numpy as np
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import Identity, as_text
-from mmdet_flow.formats.coco_results import image_id_of, to_coco_results
+from mmdet_flow.formats.coco_results import to_coco_results
 from mmdet_flow.formats.tables import object_rows
 from mmdet_flow.images import decode, read_file
 from mmdet_flow.inference.folder import is_young
@@ -163,8 +163,7 @@ class Runner:
             )
         if self.coco:
             categories = range(1, len(found.detections.classes) + 1)
-            file = image_id_of(as_text(outcome.file))
-            rows = to_coco_results(file, found.detections, categories)
+            rows = to_coco_results(as_text(outcome.file), found.detections, categories)
             outcome.coco = rows["segm"] or rows["bbox"]
 
     def _finish(self, done: Future) -> Iterator[Outcome]:

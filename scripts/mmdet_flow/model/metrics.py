@@ -15,7 +15,7 @@ from mmengine.dist import all_reduce_dict, is_main_process, master_only
 from mmengine.hooks import Hook
 
 from mmdet_flow import layout
-from mmdet_flow.figures import save_figure
+from mmdet_flow.figures import new_figure, save_figure
 from mmdet_flow.files import read_json_lines, write_if_changed
 
 LINES = layout.TRAINING_LINES.name
@@ -91,14 +91,12 @@ class RecordMetrics(Hook):
 
 def draw_curves(lines: Path, output: Path) -> None:
     """Draw loss, learning rate and validation metrics over the epochs."""
-    from matplotlib.figure import Figure
-
     metrics = read_json_lines(lines)
     train = [line for line in metrics if line["mode"] == "train"]
     val = [line for line in metrics if line["mode"] == "val"]
     if not train:
         return
-    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure = new_figure(9, 8)
     loss_axis, rate_axis, score_axis = figure.subplots(3, 1, sharex=True)
     epochs = np.array([line["iter"] for line in train]) * (
         train[-1]["epoch"] / train[-1]["iter"]

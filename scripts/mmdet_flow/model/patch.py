@@ -15,7 +15,12 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, RUNNER_KEYS, changes_of_base
 from mmdet_flow.model.config import apply_cfg_options, load_config
-from mmdet_flow.model.fit.data import require_masks, require_objects, set_data
+from mmdet_flow.model.fit.data import (
+    require_masks,
+    require_objects,
+    require_plain,
+    set_data,
+)
 from mmdet_flow.model.fit.images import (
     limit_queries,
     set_image_size,
@@ -27,6 +32,7 @@ from mmdet_flow.model.fit.network import (
     train_from_scratch,
     use_single_process_norm,
 )
+from mmdet_flow.model.fit.objects import allow_objects, learn_masks
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.schedule import set_optimizer, set_runtime, set_schedule
 
@@ -52,13 +58,15 @@ def patch_config(
 def patch(cfg: "Config", recipe: Recipe) -> None:
     """Fit a config to a recipe, in place."""
     train = CocoFile.read(recipe.train)
+    splits = [train, *map(CocoFile.read, filter(None, (recipe.val, recipe.test)))]
     iterations = math.ceil(len(train.images) / recipe.images_per_step)
     require_objects(train)
     require_masks(cfg, train)
-    for other in filter(None, (recipe.val, recipe.test)):
-        found = CocoFile.read(other).classes
+    for other in splits:
+        require_plain(other)
         fix = "divide one data set into the splits"
-        require_same_classes(train.classes, found, str(train.path), str(other), fix)
+        paths = str(train.path), str(other.path)
+        require_same_classes(train.classes, other.classes, *paths, fix)
     for key in [key for key in cfg if key not in RUNNER_KEYS]:
         if key not in ("auto_scale_lr", "max_epochs", "max_iters"):
             cfg.pop(key)
@@ -73,7 +81,9 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
         set_image_size(cfg, recipe.image_size)
     if recipe.augment == "light":
         use_light_augmentation(cfg, train)
+    learn_masks(cfg, train)
     limit_queries(cfg)
+    allow_objects(cfg, splits)
     set_optimizer(cfg, recipe)
     set_schedule(cfg, recipe.epochs, iterations)
     set_runtime(cfg, recipe)

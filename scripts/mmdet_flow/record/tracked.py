@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mmdet_flow import layout
+from mmdet_flow.contents import ALL, name_apart
 from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
 from mmdet_flow.files import read_text, sha256_of
@@ -148,7 +149,8 @@ class TrackedRun:
                 figures[f"test/{iou_type}_{name}"] = run.figure(iou_type, name)
             for name, value in run.per_class(iou_type).items():
                 figures[f"test {iou_type} by class/{tracked_name(name)}"] = value
-        kept = run.metrics["at_scores"]["all"]
+        total = name_apart(ALL, run.metrics["scores"])
+        kept = run.metrics["at_scores"][total]
         for name in ("precision", "recall", "f1"):
             figures[f"test/{name}"] = kept[name]
         figures["cost/train_minutes"] = run.train_minutes

@@ -8,6 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
+from mmdet_flow import cli
 from mmdet_flow.errors import UsageError
 from mmdet_flow.serving.connection import Connection
 
@@ -78,7 +79,7 @@ def add_connection_options(parser, dash: str) -> None:
     )
     parser.add_argument(
         f"--max{dash}outage",
-        type=float,
+        type=cli.finite,
         default=300.0,
         metavar="SECONDS",
         help="give up when Redis stays away for longer (default: 300)",

@@ -36,7 +36,11 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         default=12,
         help="of how many images (default: 12)",
     )
-    parser.add_argument("--score", type=float, default=0.3, help="score threshold")
+    parser.add_argument(
+        "--score",
+        type=cli.finite,
+        help="score threshold (default: draw all that was predicted)",
+    )
     return parser
 
 

@@ -74,14 +74,14 @@ def _add_choice_options(parser) -> None:
     )
     parser.add_argument(
         "--max-map-drop",
-        type=float,
+        type=cli.finite,
         default=0.005,
         metavar="MAP",
         help="greatest loss of mAP against fp32 (default: 0.005)",
     )
     parser.add_argument(
         "--score",
-        type=float,
+        type=cli.finite,
         default=SCORE,
         metavar="SCORE",
         help=f"score threshold that the speed is measured with (default: {SCORE})",

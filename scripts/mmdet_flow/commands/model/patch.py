@@ -89,7 +89,7 @@ def _add_schedule_options(parser) -> None:
     )
     parser.add_argument(
         "--learning-rate",
-        type=float,
+        type=cli.finite,
         metavar="RATE",
         help="default: scaled from the recipe's",
     )

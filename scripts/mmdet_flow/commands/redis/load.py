@@ -63,11 +63,11 @@ def _add_amount_options(parser) -> None:
         help="how many images to send, over and over (default: each once)",
     )
     amounts.add_argument(
-        "--seconds", type=float, metavar="SECONDS", help="how long to send"
+        "--seconds", type=cli.finite, metavar="SECONDS", help="how long to send"
     )
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=cli.finite,
         default=30.0,
         metavar="SECONDS",
         help="how long to wait for the service, and for the next answer: what then "
@@ -77,7 +77,10 @@ def _add_amount_options(parser) -> None:
 
 def _add_speed_options(parser) -> None:
     parser.add_argument(
-        "--rate", type=float, metavar="N", help="images per second (default: flat out)"
+        "--rate",
+        type=cli.finite,
+        metavar="N",
+        help="images per second (default: flat out)",
     )
     parser.add_argument(
         "--in-flight",
@@ -88,7 +91,7 @@ def _add_speed_options(parser) -> None:
     )
     parser.add_argument(
         "--find-rate",
-        type=float,
+        type=cli.finite,
         metavar="SECONDS",
         help="then find the highest rate with 95 %% of the answers within SECONDS",
     )

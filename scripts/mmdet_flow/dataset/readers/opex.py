@@ -40,12 +40,16 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
 
 
 def read_object(item: object, place: str, edges: str = EDGES[0]) -> AnnotatedObject:
-    """Read an object; Malformed where one of its values is not as OPEX has it."""
+    """Read an object; Malformed where one of its values is not as OPEX has it.
+
+    One whose polygon is missing or has no point is a box.
+    """
     item = mapping(item, "it")
     box = mapping(member(item, "bbox"), "bbox")
     bbox = bbox_of_corners(*(parsed(member(box, side), side) for side in SIDES), edges)
-    points = member(mapping(member(item, "polygon"), "polygon"), "points")
-    polygon = pairs(sequence(points, "points"), "a point of its polygon")
+    outline = mapping(item.get("polygon") or {}, "polygon")
+    points = sequence(outline.get("points") or [], "points")
+    polygon = pairs(points, "a point of its polygon")
     label = text(member(item, "label"), "label")
     return AnnotatedObject(label, bbox, place, (polygon,) if polygon else ())
 

@@ -63,6 +63,15 @@ def _fit_dataset(dataset: dict, annotation: Path, recipe: Recipe, classes) -> di
     return type(dataset)(fitted)
 
 
+def require_plain(split: CocoFile) -> None:
+    """Refuse a file that mmdet, which reads it itself, takes in another way than we."""
+    if split.departure:
+        raise DataError(
+            f"{split.path}: {split.departure} is not as COCO has it: training would "
+            "stop there or leave it out; let mmdet-flow data convert write the file"
+        )
+
+
 def require_objects(train: CocoFile) -> None:
     """Refuse data without anything to learn, and name classes without an object."""
     found = {item["category_id"] for item in train.annotations if _is_learned(item)}
