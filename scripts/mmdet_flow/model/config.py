@@ -8,6 +8,7 @@ from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, changes
+from mmdet_flow.model.overrides import obstacle, require_read
 from mmdet_flow.model.zoo import find_config
 
 if TYPE_CHECKING:
@@ -71,18 +72,29 @@ def load_config(config: str, cfg_options: list[str] | None = None) -> "Config":
     return loaded
 
 
-def apply_cfg_options(cfg: "Config", options: list[str]) -> None:
-    """Change a config by ``key=value`` overrides; UsageError if they do not fit it."""
+def apply_cfg_options(
+    cfg: "Config", options: list[str], base: "Config | None" = None
+) -> None:
+    """Change a config by ``key=value`` overrides.
+
+    ``base`` is what the config was made from, if it is another one. Raises UsageError
+    for overrides that do not fit, or change nothing that is run.
+    """
     if not options:
         return
     values = parse_cfg_options(options)
+    before = cfg.to_dict()
     try:
         cfg.merge_from_dict(values)
-    except (KeyError, TypeError, AssertionError, IndexError) as error:
+    except (KeyError, TypeError, AssertionError, IndexError, AttributeError) as error:
         raise UsageError(
-            f"--cfg-options {' '.join(options)}: does not fit the config: {error}; "
-            "look its keys up in what mmdet-flow model config --save-path writes"
+            f"--cfg-options {' '.join(options)}: does not fit the config: "
+            f"{obstacle(list(values), before)}; look its keys up in what mmdet-flow "
+            "model config --save-path writes"
         ) from error
+    require_read(
+        list(values), before, cfg.to_dict(), base.to_dict() if base else before
+    )
 
 
 def parse_cfg_options(options: list[str]) -> dict:

@@ -41,7 +41,7 @@ def patch_config(
     base = load_config(config)
     cfg = copy.deepcopy(base)
     patch(cfg, recipe)
-    apply_cfg_options(cfg, cfg_options)
+    apply_cfg_options(cfg, cfg_options, base)
     notes = "".join(f"#   {change}\n" for change in changes_of_base(base, cfg))
     name = base.get(EXPORTED_FROM, Path(config).stem)
     header = f"# Changed from {name}:\n{notes}\n"
