@@ -51,8 +51,8 @@ def test_the_real_thing_is_there_when_it_is_used(code, expected):
     assert run(IMPORT + code) == expected
 
 
-def test_a_training_may_be_sharded():
-    code = "import_mmdet(training=True); from mmengine.optim import optimizer as o; "
+def test_a_training_of_several_processes_may_be_sharded():
+    code = "import_mmdet(True); from mmengine.optim import optimizer as o; "
     check = "print(o.ZeroRedundancyOptimizer.__mro__[1].__module__)"
     found = run(IMPORT.replace("import_mmdet(); ", code) + check)
     assert found == "torch.distributed.optim.zero_redundancy_optimizer"
@@ -62,3 +62,37 @@ def test_what_was_imported_before_stays():
     code = f"import scipy.optimize as real; {IMPORT}import {ASSIGNER} as a; "
     check = "print(a.linear_sum_assignment is real.linear_sum_assignment)"
     assert run(code + check) == "True"
+
+
+STEPS = """
+import sys, torch
+from torch.nn import Parameter
+for name, options in (
+    ("SGD", {"momentum": 0.9, "fused": True}),
+    ("AdamW", {"fused": True}),
+    ("Adam", {"foreach": True}),
+    ("RMSprop", {}),
+):
+    weight = Parameter(torch.linspace(-1, 1, 7))
+    optimizer = getattr(torch.optim, name)([weight], lr=0.1, **options)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (weight**3).sum().backward()
+        optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    print(name, weight.tolist(), weight.requires_grad)
+start = Parameter(torch.ones(1))
+weight = start.clone()
+weight.grad = weight.detach()
+torch.optim.SGD([weight], lr=0.1, differentiable=True).step()
+print(weight.grad_fn is not None)
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_optimizers_do_the_same_without_the_compiler_of_torch():
+    code = "from mmdet_flow.imports import leave_compiler_out; leave_compiler_out()"
+    *with_it, was_there = run(STEPS).splitlines()
+    *without, is_there = run(code + STEPS).splitlines()
+    assert without == with_it
+    assert (was_there, is_there) == ("True", "False")

@@ -1,6 +1,7 @@
 import pytest
 
 from mmdet_flow.errors import did_you_mean
+from mmdet_flow.model.config import load_config, text_of
 from mmdet_flow.model.zoo import zoo_configs
 from tests.conftest import run_command, the_error
 
@@ -24,6 +25,14 @@ def test_a_zoo_name_becomes_one_flat_file(tmp_path):
     assert "_base_" not in values
     assert values["model"]["backbone"]["depth"] == 18
     assert values["train_cfg"]["max_epochs"] == 3
+
+
+@pytest.mark.parametrize("name", ["ssd300_coco", "solov2-light_r18_fpn_ms-3x_coco"])
+def test_the_text_of_a_config_is_that_of_mmengine(name):
+    cfg = load_config(name)
+    assert text_of(cfg) == cfg.pretty_text
+    cfg.model.type = "Other"
+    assert text_of(cfg) == cfg.pretty_text
 
 
 def test_an_unknown_name_suggests_the_nearest(tmp_path):

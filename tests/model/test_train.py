@@ -33,8 +33,12 @@ def test_the_same_training_gives_the_same_bytes(dataset, trained, tmp_path):
             *THREADS,
         ),
         *("--publish", tmp_path / "checkpoint.pth"),
+        PYTHONPROFILEIMPORTTIME="1",
     )
     assert run.returncode == 0, run.stderr[-2000:]
+    imported = {line.split("|")[-1].strip() for line in run.stderr.splitlines()}
+    assert "mmdet.models" in imported
+    assert not imported & {"torch._dynamo", "torch.distributed.fsdp"}
     again = (tmp_path / "checkpoint.pth").read_bytes()
     assert again == trained.checkpoint.read_bytes()
 

@@ -8,6 +8,7 @@ from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, changes
+from mmdet_flow.model.overrides import obstacle, require_read
 from mmdet_flow.model.zoo import find_config
 
 if TYPE_CHECKING:
@@ -21,9 +22,31 @@ def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
     """
     expanded = load_config(config, cfg_options)
     name = expanded.pop(EXPORTED_FROM, find_config(config).stem)
-    text = f"{EXPORTED_FROM} = {name!r}\n{expanded.pretty_text}"
+    text = f"{EXPORTED_FROM} = {name!r}\n{text_of(expanded)}"
     write_if_changed(save_path, text)
     cli.log.info("exported %s to %s", config, save_path)
+
+
+def text_of(cfg: "Config") -> str:
+    """Return the text that mmengine has for a config, each assignment formatted once.
+
+    A training needs the text of several configs that are almost the same, and yapf
+    takes from a tenth of a second to some seconds for one.
+    """
+    values = cfg.to_dict()
+    return "".join(_assignment(key, values[key]) for key in sorted(values))
+
+
+def _assignment(key: str, value: object) -> str:
+    from mmengine.config import Config
+
+    plain = Config({key: value}, format_python_code=False).pretty_text
+    if plain not in _FORMATTED:
+        _FORMATTED[plain] = Config({key: value}).pretty_text
+    return _FORMATTED[plain]
+
+
+_FORMATTED: dict[str, str] = {}
 
 
 def print_diff(config: str, other: str) -> None:
@@ -49,18 +72,29 @@ def load_config(config: str, cfg_options: list[str] | None = None) -> "Config":
     return loaded
 
 
-def apply_cfg_options(cfg: "Config", options: list[str]) -> None:
-    """Change a config by ``key=value`` overrides; UsageError if they do not fit it."""
+def apply_cfg_options(
+    cfg: "Config", options: list[str], base: "Config | None" = None
+) -> None:
+    """Change a config by ``key=value`` overrides.
+
+    ``base`` is what the config was made from, if it is another one. Raises UsageError
+    for overrides that do not fit, or change nothing that is run.
+    """
     if not options:
         return
     values = parse_cfg_options(options)
+    before = cfg.to_dict()
     try:
         cfg.merge_from_dict(values)
-    except (KeyError, TypeError, AssertionError, IndexError) as error:
+    except (KeyError, TypeError, AssertionError, IndexError, AttributeError) as error:
         raise UsageError(
-            f"--cfg-options {' '.join(options)}: does not fit the config: {error}; "
-            "look its keys up in what mmdet-flow model config --save-path writes"
+            f"--cfg-options {' '.join(options)}: does not fit the config: "
+            f"{obstacle(list(values), before)}; look its keys up in what mmdet-flow "
+            "model config --save-path writes"
         ) from error
+    require_read(
+        list(values), before, cfg.to_dict(), base.to_dict() if base else before
+    )
 
 
 def parse_cfg_options(options: list[str]) -> dict:

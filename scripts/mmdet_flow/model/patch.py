@@ -14,7 +14,7 @@ from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, RUNNER_KEYS, changes_of_base
-from mmdet_flow.model.config import apply_cfg_options, load_config
+from mmdet_flow.model.config import apply_cfg_options, load_config, text_of
 from mmdet_flow.model.fit.data import (
     require_masks,
     require_objects,
@@ -47,11 +47,11 @@ def patch_config(
     base = load_config(config)
     cfg = copy.deepcopy(base)
     patch(cfg, recipe)
-    apply_cfg_options(cfg, cfg_options)
+    apply_cfg_options(cfg, cfg_options, base)
     notes = "".join(f"#   {change}\n" for change in changes_of_base(base, cfg))
     name = base.get(EXPORTED_FROM, Path(config).stem)
     header = f"# Changed from {name}:\n{notes}\n"
-    write_if_changed(output, header + cfg.pretty_text)
+    write_if_changed(output, header + text_of(cfg))
     cli.log.info("patched %s into %s", config, output)
 
 

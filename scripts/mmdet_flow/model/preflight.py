@@ -12,6 +12,7 @@ from torch import nn
 
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError, ModelError
+from mmdet_flow.model.building import building
 
 IMAGES = 2
 
@@ -27,7 +28,8 @@ def preflight(runner: Runner) -> None:
     runner._train_dataloader = runner.build_dataloader(
         runner._train_dataloader, seed=runner.seed
     )
-    model = rehearsal_copy(getattr(runner.model, "module", runner.model))
+    with building():
+        model = rehearsal_copy(getattr(runner.model, "module", runner.model))
     for counter in ("epoch", "iter"):  # which some losses and augmentations ask for
         runner.message_hub.update_info(counter, 0)
     _try(

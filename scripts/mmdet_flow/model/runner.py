@@ -1,19 +1,23 @@
 """mmengine's runner as a training here needs it."""
 
 import functools
+import inspect
 import logging
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
 from mmdet_flow.model import loading  # noqa: F401  to have it registered
+from mmdet_flow.model.building import building
 from mmdet_flow.model.checkpoint import load_training_checkpoint
+from mmdet_flow.model.config import text_of
 from mmdet_flow.model.copies import use_copies
 from mmdet_flow.model.hooks import DropMethods, EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
@@ -130,6 +134,20 @@ class TrainingRunner(Runner):
         """The model without the wrapper of several processes."""
         return getattr(self.model, "module", self.model)
 
+    build_train_loop = building()(Runner.build_train_loop)
+    build_val_loop = building()(Runner.build_val_loop)
+    build_dataloader = staticmethod(building()(Runner.build_dataloader))
+    build_param_scheduler = building()(Runner.build_param_scheduler)
+    scale_lr = building()(Runner.scale_lr)
+
+    @building()
+    def build_optim_wrapper(self, *args, **kwargs) -> OptimWrapper:
+        """Return the optimizer; clips gradients by arguments that a step can take."""
+        wrapper = super().build_optim_wrapper(*args, **kwargs)
+        if clipping := getattr(wrapper, "clip_grad_kwargs", None):
+            inspect.signature(wrapper.clip_func).bind([], **clipping)
+        return wrapper
+
     def train(self) -> nn.Module:
         # The first weights depend on the seed alone, whatever was tried before.
         self.set_randomness(**self._randomness_cfg)
@@ -142,11 +160,11 @@ class TrainingRunner(Runner):
 
 
 class FixedConfig(Config):
-    """A config whose text is made once, which takes half a second, not at each save."""
+    """A config whose text is made once, not at each save."""
 
     @functools.cached_property
     def pretty_text(self) -> str:
-        return super().pretty_text
+        return text_of(self)
 
 
 def build_runner(
@@ -169,10 +187,8 @@ def build_runner(
         save_best=saving.get("save_best"),
         **loop_options,
     )
-    try:
+    with building():
         runner = TrainingRunner.from_cfg(cfg)
-    except (KeyError, TypeError, FileNotFoundError, ValueError) as error:
-        raise ModelError(f"the config cannot be built: {error}") from error
     runner.first_weights = first_weights
     for hook in (StopOnNonFiniteLoss, RecordMetrics, EstimateTime, DropMethods):
         runner.register_hook(hook())

@@ -14,9 +14,9 @@ from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import read_table, sha256_of, write_if_changed
-from mmdet_flow.imports import import_mmdet
+from mmdet_flow.imports import import_mmdet, leave_compiler_out
 from mmdet_flow.memory import keep_freed_memory
-from mmdet_flow.model.config import load_config
+from mmdet_flow.model.config import load_config, text_of
 from mmdet_flow.model.processes import (
     joined_processes,
     number_of_processes,
@@ -150,7 +150,9 @@ def _use_threads(threads: int) -> None:
 
 
 def _run(cfg: "Config", precision: str, weights: Path | None, **loop_options) -> None:
-    import_mmdet(training=True)
+    import_mmdet(several_processes=cfg.launcher != "none")
+    if not cfg.get("compile"):  # which mmengine takes
+        leave_compiler_out()
     from mmdet_flow.model.preflight import preflight
     from mmdet_flow.model.runner import build_runner
 
@@ -273,7 +275,7 @@ def _portable_text(cfg: "Config") -> str:
     portable = cfg.copy()
     for key in ("work_dir", "resume", "load_from", "launcher"):
         portable.pop(key, None)
-    return portable.pretty_text
+    return text_of(portable)
 
 
 def _leaf_dataset(cfg: "Config") -> dict:
