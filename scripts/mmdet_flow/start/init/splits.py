@@ -124,7 +124,7 @@ def _fault(stated: Stated) -> str:
             f"there, such as {stated.missing[0]}"
         )
     if len(sizes) < 2:
-        return f"{' and '.join(sizes) or 'none'} alone is no division"
+        return f"{next(iter(sizes))} is the only split" if sizes else "holds no image"
     if "train" not in sizes:
         return "there is nothing to train with"
     # Of a missing split a training image takes the place, and one has to be left.
