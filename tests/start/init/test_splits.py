@@ -1,5 +1,6 @@
 """The splits that data come with: by data.yaml, by lists, and by folders."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -284,3 +285,18 @@ def test_pictures_that_are_numbered_anew_in_each_split(tmp_path, deeper):
         },
     )
     assert find(tmp_path, annotated)[0].names == found.names
+
+
+def test_subsets_that_annotations_state_are_splits(tmp_path):
+    annotated = images(
+        tmp_path, *(f"{x}.jpg" for x in "abcd"), annotation=Path("a.xml")
+    )
+    subsets = ("Train", "Train", "Validation", "test")
+    stated = [
+        replace(one, subset=name) for one, name in zip(annotated, subsets, strict=True)
+    ]
+    assert names_of(tmp_path, stated) == {
+        "train": ["a.jpg", "b.jpg"],
+        "val": ["c.jpg"],
+        "test": ["d.jpg"],
+    }
