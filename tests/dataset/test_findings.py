@@ -104,3 +104,13 @@ def test_the_table_has_each_finding_and_the_policy_that_mends_it(tmp_path):
 def test_what_cannot_be_repaired_is_not_said_to_be():
     possible = Finding("crosses-edge", "ignore", "a", "", "x", repairable=False)
     assert possible.policy == "crosses-edge: drop"
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    ledger = Ledger(Policy(), tmp_path)
+    paths = tmp_path / "train/1.txt", tmp_path / "valid/1.txt", tmp_path / "1.txt"
+    assert [ledger.name_of(path) for path in paths] == [
+        *("train/1.txt", "valid/1.txt", "1.txt")
+    ]
+    alone = Ledger(Policy(), tmp_path / "1.json")
+    assert alone.name_of(tmp_path / "1.json") == "1.json"

@@ -71,7 +71,7 @@ def check(
         raise UsageError(
             f"edges {source.edges}: this format has no corners of boxes; leave it out"
         )
-    ledger = Ledger(rules.policy)
+    ledger = Ledger(rules.policy, source.annotations)
     index = ImageIndex(source.images)
     for path in index.unread:
         what = f"it is a {path.suffix.lower()} file"
@@ -142,7 +142,7 @@ def in_order(annotated: Iterable[AnnotatedImage]) -> list[AnnotatedImage]:
 
 def note_problem(problem: Problem, ledger: Ledger) -> None:
     """Note what could not be read, and what is lost by it."""
-    name = problem.file.name
+    name = ledger.name_of(problem.file)
     ledger.note(problem.check, name, problem.place, problem.what, repairable=False)
     if problem.check == "invalid-object":
         ledger.objects_read += 1
@@ -219,7 +219,7 @@ def _merge_similar_classes(
 
 def _check_objects(one: CheckedImage, rules: Rules, ledger: Ledger) -> CheckedImage:
     context = Context(one.size, rules.classes, rules.image_size)
-    file = one.source.annotation.name
+    file = ledger.name_of(one.source.annotation)
     objects = check_objects(one.source.objects, context, file, ledger)
     return replace(one, source=replace(one.source, objects=objects))
 

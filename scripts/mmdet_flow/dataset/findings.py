@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mmdet_flow.errors import UsageError, did_you_mean
 
@@ -241,7 +242,9 @@ class Finding:
 
     @property
     def policy(self) -> str:
-        """Return what else a policy may say of it, so that it does not stop the run."""
+        """Return what a policy may say of it, so that it stops no run, if none did."""
+        if self.action in ("repair", "drop"):
+            return ""
         possible = [
             action
             for action in MENDING
@@ -327,10 +330,12 @@ class LeftOut:
 class Ledger:
     """The account of a check: what was found, and what became of each object.
 
-    Objects read are those kept and those left out, always.
+    Objects read are those kept and those left out, always. Files are called by their
+    path below ``root``, the folder of the annotations.
     """
 
     policy: Policy
+    root: Path | None = None
     findings: list[Finding] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     objects_read: int = 0
@@ -349,6 +354,11 @@ class Ledger:
             action = "error"
         self.findings.append(Finding(check, action, file, place, what, repairable))
         return action
+
+    def name_of(self, path: Path) -> str:
+        """Return how a file is called: by its path below the root, if it is there."""
+        below = self.root and path.is_relative_to(self.root) and path != self.root
+        return str(path.relative_to(self.root)) if below else path.name
 
     def leave_out(self, file: str, place: str, label: str, check: str) -> None:
         self.left_out.append(LeftOut(file, place, label, check))

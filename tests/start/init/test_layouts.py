@@ -55,7 +55,7 @@ def roboflow_coco(root: Path) -> None:
 def roboflow_voc(root: Path) -> None:
     for number, split in enumerate(COUNTS):
         for path in pictures(root / split, split, 10 * number):
-            xml = voc_xml(path.name, ("cat", 25, 13, 40, 36))
+            xml = voc_xml(path.name, ("cat", 24, 12, 39, 35))
             path.with_suffix(".xml").write_text(xml)
 
 

@@ -21,12 +21,13 @@ Groups = Sequence[Sequence[Finding]]
 
 def foresee(found: Survey) -> Groups:
     """Return the findings that would stop the first run."""
-    ledger = Ledger(Policy())
+    ledger = Ledger(Policy(), found.source.annotations)
     for problem in found.problems:
         note_problem(problem, ledger)
     for one in found.images[:: max(1, len(found.images) // SAMPLE)]:
         if size := image_size(one.image) or one.size:
-            check_objects(one.objects, Context(size), one.annotation.name, ledger)
+            file = ledger.name_of(one.annotation)
+            check_objects(one.objects, Context(size, None, None), file, ledger)
     return groups_of(ledger.errors)
 
 
