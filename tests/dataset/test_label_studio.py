@@ -307,6 +307,11 @@ def test_answers_to_questions_are_left_aside(folder):
     found, problems = read_all("label-studio", folder)
     assert plain(found["a.jpg"]) == [BOX]
     assert problems == [("left-aside", "", "answers and relations: 3")]
+    several = [{"choices": ["sunny", "cold"]}, "a text"]
+    write(folder, minimal("a.jpg", region(), weather="sunny", others=several))
+    found, problems = read_all("label-studio", folder)
+    assert plain(found["a.jpg"]) == [BOX]
+    assert problems == [("left-aside", "", "answers and relations: 2")]
 
 
 def test_the_place_of_a_region_is_its_number_in_the_file(folder):

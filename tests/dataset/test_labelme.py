@@ -71,6 +71,16 @@ def test_shapes_are_read_as_they_were_drawn(folder):
     ]
 
 
+def test_all_corners_of_rectangles_as_x_anylabeling_writes_them(folder):
+    corners = ((10, 10), (30, 10), (30, 20), (10, 20))
+    diamond = ((20, 10), (30, 20), (20, 30), (10, 20))
+    write(folder, shape("rectangle", *corners), shape("rotation", *diamond))
+    box, turned = read("labelme", folder)["a.jpg"]
+    assert (box.bbox, box.polygons) == ((10.0, 10.0, 20.0, 10.0), ())
+    assert turned.bbox == (10.0, 10.0, 20.0, 20.0)
+    assert turned.polygons[0][:4] == (20.0, 10.0, 30.0, 20.0)
+
+
 @pytest.mark.parametrize("radius", [0.5, 5, 13])
 def test_a_circle_is_an_outline_around_its_centre(folder, radius):
     edge = (32 + 0.6 * radius, 24 + 0.8 * radius)

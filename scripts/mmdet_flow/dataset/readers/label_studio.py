@@ -56,6 +56,9 @@ PLACE = ("x", "y", "width", "height", "rotation", "radiusX", "radiusY", "points"
 EXPORTED = ("annotation_id", "annotator")
 """Keys of an item of JSON-MIN."""
 
+ANSWERS = "answers and relations"
+"""What regions may be besides shapes."""
+
 PREFIX = re.compile("[0-9a-f]{8}-")
 """What an upload puts before the name of a file."""
 
@@ -166,8 +169,10 @@ def _of_min(items: list) -> Task:
         return Task(items[0], None)
     chosen = max(given, key=_rank)
     lists = (value for value in chosen.values() if isinstance(value, list))
-    regions = (one for values in lists for one in values)
+    found = [one for values in lists for one in values]
+    regions = [one for one in found if isinstance(one, dict)]
     aside = Counter({"annotations besides the one that counts": len(given) - 1})
+    aside[ANSWERS] = len(found) - len(regions)  # some are text alone
     return _sorted_out(chosen, regions, aside)
 
 
@@ -196,7 +201,7 @@ def _sorted_out(data: dict, found: Iterable[object], aside: Counter) -> Task:
         if not isinstance(one, dict) or _labels_key(one):
             regions.append(pair)
         elif not _is_place(one):
-            aside["answers and relations"] += 1
+            aside[ANSWERS] += 1
         elif _identity(one) not in named_ones:
             regions.append(pair)
     return Task(data, regions, aside)

@@ -12,6 +12,7 @@ from mmdet_flow.dataset.annotations import (
     Outline,
     Problem,
     Source,
+    bbox_of_points,
     image_or_problems,
 )
 from mmdet_flow.dataset.fields import (
@@ -35,8 +36,14 @@ from mmdet_flow.dataset.shapes import ellipse, polygon, read_shapes, rectangle
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 
-POINTS = {"rectangle": 2, "circle": 2, "mask": 2, "oriented_rectangle": 4}
-"""How many points a shape has to have."""
+POINTS = {
+    **{"rectangle": (2, 4), "circle": (2,), "mask": (2,)},
+    **{"oriented_rectangle": (4,), "rotation": (4,)},
+}
+"""How many points a shape may have; programs made after labelme write all corners."""
+
+OUTLINES = ("polygon", "oriented_rectangle", "rotation")
+"""Shapes that are given by their corners."""
 
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
@@ -83,12 +90,12 @@ def _shape_reader(image: Path | Problem, size: Size | None) -> Callable:
         kind = shape.get("shape_type") or "polygon"
         points = pairs(sequence(member(shape, "points"), "points"), "a point")
         count = len(points) // 2
-        if isinstance(kind, str) and count != POINTS.get(kind, count):
-            raise Malformed(f"its {kind} has {count} points, not {POINTS[kind]}")
-        if kind in ("polygon", "oriented_rectangle"):
+        if isinstance(kind, str) and count not in POINTS.get(kind, (count,)):
+            raise Malformed(f"its {kind} has {count} points, not {POINTS[kind][0]}")
+        if kind in OUTLINES:
             return polygon(label, points, place)
         if kind == "rectangle":
-            return rectangle(label, _box(points), place)
+            return rectangle(label, bbox_of_points(points), place)
         if kind == "circle":
             centre, edge = points[:2], points[2:]
             return ellipse(label, centre, (dist(centre, edge),) * 2, place)
@@ -99,18 +106,11 @@ def _shape_reader(image: Path | Problem, size: Size | None) -> Callable:
     return read_shape
 
 
-def _box(points: Outline) -> tuple[float, ...]:
-    """Return (x, y, width, height) of two corners in any order."""
-    left, right = sorted(points[0::2])
-    top, bottom = sorted(points[1::2])
-    return left, top, right - left, bottom - top
-
-
 def _mask(
     label: str, points: Outline, content: object, frame: Size | None, place: str
 ) -> AnnotatedObject:
     """Read a PNG in a box, whose corners are pixels that belong to it."""
-    box = _box(points)
+    box = bbox_of_points(points)
     corner = round(box[0]), round(box[1])
     size = round(box[2]) + 1, round(box[3]) + 1
     if frame is None:
