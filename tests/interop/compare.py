@@ -12,8 +12,8 @@ REFUSED, DIFFERENT = "refused", "different"
 OUTCOMES = (EXACT, FINE, PIXEL, REFUSED, DIFFERENT)
 """From the best to the worst: what is refused is at least said."""
 
-NOISE = 1e-6
-"""Pixels that numbers in decimals, or in percent, may be away."""
+NOISE = 1e-4
+"""Pixels that numbers of 32 bits, of few decimals or in percent may be away."""
 
 DIAGONAL = 2**0.5
 """How far a point of an outline is away if it is rounded in both directions."""
@@ -93,8 +93,9 @@ def _between(box: list[float], other: list[float]) -> float:
 
 def _distance(item: dict, other: dict, outlined: bool) -> float:
     """Return how far an object is away from its truth, in pixels."""
-    if abs(item.get("score", 0) - other.get("score", item.get("score", 0))) > NOISE:
-        raise Different(f"a score {other['score']} of {item['score']}")
+    score = other.get("score")
+    if "score" in item and (score is None or abs(item["score"] - score) > NOISE):
+        raise Different(f"a score of {score} for {item['score']:.3g}")
     away = _between(item["bbox"], other["bbox"])
     if away > 1 + NOISE:
         raise Different(f"a box of {item['label']!r} is {away:.1f} pixels away")
