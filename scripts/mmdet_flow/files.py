@@ -1,5 +1,6 @@
 """Files that are whole or not there, and that change only when their content does."""
 
+import codecs
 import contextlib
 import csv
 import fcntl
@@ -215,13 +216,30 @@ def require_file(path: StoredFile) -> None:
         raise DataError(f"{path}: is larger than the memory; divide it")
 
 
-def read_text(path: StoredFile, encoding: str = "utf-8") -> str:
-    """Return the text of a file, its line ends as they are; DataError if it is none."""
+MARKED = {
+    codecs.BOM_UTF8: "UTF-8",
+    codecs.BOM_UTF32_LE: "UTF-32-LE",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "UTF-32-BE",
+    codecs.BOM_UTF16_LE: "UTF-16-LE",
+    codecs.BOM_UTF16_BE: "UTF-16-BE",
+}
+"""Byte order marks, which editors put before a text, and the encodings they mean."""
+
+
+def read_text(path: StoredFile) -> str:
+    """Return the text of a file, its line ends as they are; DataError if it is none.
+
+    It is UTF-8, or what a byte order mark at its beginning says, which is no text.
+    """
+    content = read_whole(path)
+    mark = next(filter(content.startswith, MARKED), b"")
+    encoding = MARKED.get(mark, "UTF-8")
     try:
-        return read_whole(path).decode(encoding)
+        return content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
+        at = len(mark) + error.start
         raise DataError(
-            f"{path}: is not UTF-8 at byte {error.start}; save it as UTF-8"
+            f"{path}: is not {encoding} at byte {at}; save it as UTF-8"
         ) from None
 
 
@@ -248,13 +266,17 @@ def read_json_lines(path: Path) -> list[dict]:
         raise DataError(f"{path}: not lines of JSON: {error}; make it again") from None
 
 
-def read_yaml(path: Path) -> object:
-    """Read a YAML file; a file that is missing or broken is a DataError."""
+def read_yaml(path: Path, as_text: bool = False) -> object:
+    """Read a YAML file; a file that is missing or broken is a DataError.
+
+    ``as_text`` leaves all values and keys as they are written: YAML takes no and on for
+    truth values, 1e3 for a number, and 2024-01-01 for a date.
+    """
     import yaml
 
     text = read_text(path)
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, yaml.BaseLoader if as_text else yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         what = f"line {line}: {error.problem or error.context}"

@@ -52,6 +52,15 @@ WORDS = (
 
 POLYGON = (5, 5, 30, 6, 28, 40)
 
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGNgZGBiYAQAABIABb6f"
+    "s04AAAAASUVORK5CYII="
+)
+"""Of 2x2 pixels."""
+
+BRUSH = [0, 0, 48, 0, 57, 27, 255, 47, 255, 255]
+"""Of 64x48 pixels, all painted."""
+
 COCO = {
     "images": [
         {"id": 1, "file_name": "a.jpg", "width": 64, "height": 48},
@@ -103,6 +112,91 @@ VIA = {
     },
     "b.jpg1": {"filename": "b.jpg", "regions": {}},
 }
+
+LABELME = {
+    **{"version": "6.3.1", "imagePath": "a.jpg", "imageData": None},
+    **{"imageHeight": 48, "imageWidth": 64},
+    "shapes": [
+        {
+            **{"label": "cat", "shape_type": "polygon", "group_id": 1, "mask": None},
+            "points": [[5, 5], [30, 6], [28, 40]],
+        },
+        {
+            **{"label": "dog", "shape_type": "mask", "points": [[0, 0], [1, 1]]},
+            **{"group_id": 2, "mask": PNG},
+        },
+        {"label": "cat", "shape_type": "circle", "points": [[9, 9], [12, 9]]},
+    ],
+}
+
+LABEL_STUDIO = [
+    {
+        **{"id": 1, "data": {"image": "/data/upload/1/0b7711aa-a.jpg"}},
+        "annotations": [
+            {
+                **{"was_cancelled": False, "updated_at": "2026-01-02"},
+                "result": [
+                    {
+                        **{"original_width": 64, "original_height": 48, "id": "r"},
+                        **{"image_rotation": 0, "type": "rectanglelabels"},
+                        "value": {
+                            **{"x": 5, "y": 5, "width": 50, "height": 50},
+                            **{"rotation": 10, "rectanglelabels": ["cat"]},
+                        },
+                    },
+                    {
+                        **{"original_width": 64, "original_height": 48},
+                        "value": {"rle": BRUSH, "brushlabels": ["dog"]},
+                    },
+                    {
+                        **{"original_width": 64, "original_height": 48},
+                        "value": {
+                            "points": [[5, 5], [30, 6], [28, 40]],
+                            "polygonlabels": ["dog"],
+                        },
+                    },
+                ],
+            }
+        ],
+        "predictions": [],
+    }
+]
+
+DATUMARO = {
+    "categories": {"label": {"labels": [{"name": "cat"}, {"name": "dog"}]}},
+    "items": [
+        {
+            **{"id": "a", "image": {"path": "a.jpg", "size": [48, 64]}},
+            "annotations": [
+                {
+                    **{"type": "polygon", "label_id": 0, "group": 1},
+                    **{"points": [5, 5, 30, 6, 28, 40], "attributes": {}},
+                },
+                {
+                    **{"type": "mask", "label_id": 1, "group": 2},
+                    "rle": {"counts": [9, 9, 3054], "size": [48, 64]},
+                },
+                {"type": "bbox", "label_id": 1, "bbox": [5, 5, 25, 35]},
+            ],
+        }
+    ],
+}
+
+CVAT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version>
+<image id="0" name="a.jpg" width="64" height="48">
+<box label="cat" xtl="5" ytl="5.5" xbr="30" ybr="40" rotation="10"/>
+<polygon label="dog" points="5,5;30,6;28,40" group_id="1"/>
+<mask label="dog" rle="1, 2, 1" left="3" top="4" width="2" height="2"/>
+<ellipse label="cat" cx="20" cy="20" rx="9" ry="5"/></image></annotations>
+"""
+
+VIA_CSV = """filename,region_shape_attributes,region_attributes
+a.jpg,"{""name"":""rect"",""x"":5,""y"":5,""width"":25,""height"":35}","{""t"":""cat""}"
+a.jpg,"{""name"":""ellipse"",""cx"":20,""cy"":20,""rx"":9,""ry"":5}","{""t"":""dog""}"
+a.jpg,"{""name"":""polygon"",""all_points_x"":[5,30,28],""all_points_y"":[5,6,40]}",{}
+b.jpg,{},{}
+"""
 
 RESULTS = [
     {"image_id": 1, "category_id": 1, "bbox": [5, 5, 25, 35], "score": 0.9},
@@ -163,9 +257,14 @@ def _of_document(name: str, document: object) -> Valid:
 VALID: dict[str, Valid] = {
     "adams": Valid("a.report", ADAMS),
     "coco": _of_document("a.json", COCO),
+    "cvat": Valid("a.xml", CVAT),
+    "datumaro": _of_document("a.json", DATUMARO),
+    "label-studio": _of_document("a.json", LABEL_STUDIO),
+    "labelme": _of_document("a.json", LABELME),
     "opex": _of_document("a.json", OPEX),
     "roi": Valid("a-rois.csv", ROI),
     "vgg": _of_document("a.json", VIA),
+    "via-csv": Valid("a.csv", VIA_CSV),
     "voc": Valid("a.xml", VOC),
     "yolo": Valid("a.txt", YOLO),
     "data.yaml": Valid("data.yaml", DATA_YAML),
@@ -190,8 +289,8 @@ def cases(format_name: str, seed: int = 0, flips: int = 60) -> Iterator[Case]:
         yield from _documents(one.document)
     else:
         yield from _texts(one.text)
-    if format_name == "voc":
-        yield from _xml()
+    if one.name.endswith(".xml"):
+        yield from _xml(one.text)
     if format_name == "data.yaml":
         yield from _yaml()
     yield from _encodings(one.text)
@@ -289,8 +388,9 @@ def _texts(text: str) -> Iterator[Case]:
         yield Case(f"lines end in {end[:4]}", wide.encode())
 
 
-def _xml() -> Iterator[Case]:
-    head, body = VOC.split("\n", 1)
+def _xml(valid: str) -> Iterator[Case]:
+    head, body = valid.split("\n", 1)
+    root = re.search(r"<(\w+)>", body)[1]
     deep = "<a>" * DEEP + "</a>" * DEEP
     for encoding in ("rot13", "none-such", "utf-7", "utf-16", "cp037"):
         text = head.replace("utf-8", encoding) + body
@@ -303,12 +403,11 @@ def _xml() -> Iterator[Case]:
     }.items():
         text = f"{head}{doctype}{body.replace('cat', '&e;')}"
         yield Case(what, text.encode())
-    yield Case("deep", body.replace("<name>", f"{deep}<name>").encode())
+    yield Case("deep", body.replace(f"<{root}>", f"<{root}>{deep}").encode())
     yield Case("a deep name", body.replace("cat", deep).encode())
-    yield Case(
-        "a namespace", body.replace("<annotation>", '<annotation xmlns="u">').encode()
-    )
-    yield Case("an unbound prefix", body.replace("<size>", "<x:size>").encode())
+    spaced = body.replace(f"<{root}>", f'<{root} xmlns="u">')
+    yield Case("a namespace", spaced.encode())
+    yield Case("an unbound prefix", body.replace("</", "<x:y/></", 1).encode())
 
 
 def _yaml() -> Iterator[Case]:
@@ -423,12 +522,41 @@ def _large_voc(outline: Outline) -> str:
     return VOC.replace("</object>", f"<polygon>{points}</polygon></object>")
 
 
+def _large_labelme(outline: Outline) -> str:
+    return json.dumps(replaced(LABELME, ("shapes", 0, "points"), outline))
+
+
+def _large_label_studio(outline: Outline) -> str:
+    way = (0, "annotations", 0, "result", 2, "value", "points")
+    return json.dumps(replaced(LABEL_STUDIO, way, outline))
+
+
+def _large_datumaro(outline: Outline) -> str:
+    way = ("items", 0, "annotations", 0, "points")
+    return json.dumps(replaced(DATUMARO, way, _flat(outline)))
+
+
+def _large_cvat(outline: Outline) -> str:
+    points = ";".join(f"{x},{y}" for x, y in outline)
+    return CVAT.replace("5,5;30,6;28,40", points)
+
+
+def _large_via_csv(outline: Outline) -> str:
+    columns, rows = _columns(outline)
+    return VIA_CSV.replace("[5,30,28]", f"[{columns}]").replace("[5,6,40]", f"[{rows}]")
+
+
 _LARGE: dict[str, Callable[[Outline], str]] = {
     "adams": _large_adams,
     "coco": _large_coco,
+    "cvat": _large_cvat,
+    "datumaro": _large_datumaro,
+    "label-studio": _large_label_studio,
+    "labelme": _large_labelme,
     "opex": _large_opex,
     "roi": _large_roi,
     "vgg": _large_via,
+    "via-csv": _large_via_csv,
     "voc": _large_voc,
     "yolo": _large_yolo,
 }
@@ -456,12 +584,43 @@ def _many_adams(count: int) -> str:
     return "".join(f"{sides.format(n)}Object.{n}.type=c{n}\n" for n in range(count))
 
 
+def _many_labelme(count: int) -> str:
+    return json.dumps(LABELME | {"shapes": LABELME["shapes"] * (count // 3)})
+
+
+def _many_label_studio(count: int) -> str:
+    way = (0, "annotations", 0, "result")
+    results = LABEL_STUDIO[0]["annotations"][0]["result"]
+    return json.dumps(replaced(LABEL_STUDIO, way, results * (count // 3)))
+
+
+def _many_datumaro(count: int) -> str:
+    way = ("items", 0, "annotations")
+    annotations = DATUMARO["items"][0]["annotations"]
+    return json.dumps(replaced(DATUMARO, way, annotations * (count // 3)))
+
+
+def _many_cvat(count: int) -> str:
+    start, end = CVAT.index("<box"), CVAT.index("</image>")
+    return CVAT[:start] + CVAT[start:end] * (count // 4) + CVAT[end:]
+
+
+def _many_via_csv(count: int) -> str:
+    rows = VIA_CSV.splitlines(keepends=True)
+    return rows[0] + "".join(rows[1:3]) * (count // 2)
+
+
 _MANY: dict[str, Callable[[int], str]] = {
     "adams": _many_adams,
     "coco": _many_coco,
+    "cvat": _many_cvat,
+    "datumaro": _many_datumaro,
+    "label-studio": _many_label_studio,
+    "labelme": _many_labelme,
     "opex": lambda count: json.dumps(OPEX | {"objects": OPEX["objects"] * count}),
     "roi": lambda count: ROI + "a.jpg,5,5,30,40,0,cat,0.5,,\n" * count,
     "vgg": _many_via,
+    "via-csv": _many_via_csv,
     "voc": _many_voc,
     "yolo": lambda count: YOLO * count,
 }

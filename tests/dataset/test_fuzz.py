@@ -48,8 +48,8 @@ REPAIRING = Policy(
     {
         name: "repair"
         for name in (
-            *("fractional-coordinates", "crossed-polygon", "polygon-outside-box"),
-            *("crosses-edge", "short-polygon", "inverted-box", "similar-classes"),
+            *("crossed-polygon", "polygon-outside-box", "crosses-edge"),
+            *("short-polygon", "inverted-box", "similar-classes"),
         )
     }
 )
@@ -229,7 +229,7 @@ def test_one_wrong_entry_leaves_the_findings_of_all_others(folder):
 def test_an_empty_outline_of_coco_is_a_finding(folder):
     content = coco_with("annotations", 0, "segmentation", value=[[]])
     found = findings_of("coco", folder, content)
-    assert found == [("short-polygon", "1 of its 1 polygons have under 3 points")]
+    assert found == [("short-polygon", "its polygon has 0 points")]
 
 
 def test_outlines_of_too_many_points_are_a_finding(folder):

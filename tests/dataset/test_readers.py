@@ -8,8 +8,11 @@ from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.check import Checked, Rules, check
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.findings import Policy
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError
+from mmdet_flow.formats.objects import PixelObject
+from mmdet_flow.formats.roi_csv import to_roi_csv
 from tests.dataset.voc_data import make_picture, voc_xml
 
 
@@ -107,6 +110,29 @@ def test_roi_csv_may_hold_several_images_and_comments(folder):
     }
 
 
+def test_roi_csv_of_images_that_begin_like_a_comment(folder):
+    (folder / "a.jpg").rename(folder / "#a.jpg")
+    (folder / "all-rois.csv").write_text(
+        "#by hand, in May\n#\nfile,x0,y0,x1,y1,label_str\n#a.jpg,1,2,10,12,#1\n"
+        "# the rest\nb.jpg,3,3,4,4,dog\n"
+    )
+    assert objects_of(read("roi", folder)) == {
+        "#a.jpg": [("#1", (1.0, 2.0, 10.0, 11.0))],
+        "b.jpg": [("dog", (3.0, 3.0, 2.0, 2.0))],
+    }
+    (folder / "all-rois.csv").write_text("file,x0,y0,x1,y1,label_str\n#a.jpg,1,2\n")
+    assert "invalid-object" in checks_of(read("roi", folder))
+
+
+def test_roi_csv_of_a_prediction_is_read_whatever_names_begin_with(folder):
+    (folder / "a.jpg").rename(folder / "#a.jpg")
+    square = [[1, 2], [10, 2], [10, 12], [1, 12]]
+    found = PixelObject(0, "dog, red", 0.5, (1, 2, 10, 12), square, [], 100)
+    (folder / "#a-rois.csv").write_text(to_roi_csv("#a.jpg", [found], 64, 48))
+    read_again = objects_of(read("roi", folder))
+    assert read_again == {"#a.jpg": [("dog, red", (1.0, 2.0, 10.0, 11.0))]}
+
+
 def test_roi_csv_with_sizes_and_without_rows(folder):
     (folder / "a-rois.csv").write_text("file,x,y,w,h,label_str\na.jpg,1,2,10,12,cat\n")
     (folder / "b-rois.csv").write_text("file,x,y,w,h,label_str\n")
@@ -126,9 +152,9 @@ def vgg_rect(x, y, width, height, **attributes) -> dict:
 
 
 def test_vgg_projects_and_their_own_attribute_names(folder):
-    circle = {"shape_attributes": {"name": "circle"}, "region_attributes": {}}
+    point = {"shape_attributes": {"name": "point"}, "region_attributes": {}}
     images = {
-        "a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, species="cat"), circle),
+        "a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, species="cat"), point),
         "b": vgg_image("b.jpg", vgg_rect(1, 2, 3, 4, type="dog", blurred="yes")),
         "c": vgg_image("c.jpg"),
     }
@@ -139,8 +165,37 @@ def test_vgg_projects_and_their_own_attribute_names(folder):
         "b.jpg": [("dog", (1.0, 2.0, 3.0, 4.0))],
     }
     errors = {item.check: item.what for item in checked.ledger.errors}
-    assert "its shape is circle" in errors["invalid-object"]
+    assert "its shape is point, which encloses nothing" in errors["invalid-object"]
     assert errors["missing-image"] == "no image 'c.jpg'"
+
+
+def vgg_labels(folder, *values, options=None) -> list[str]:
+    """Return the classes of regions with these values of the attribute species."""
+    regions = [vgg_rect(1, 2, 3, 4, species=value) for value in values]
+    project = {"_via_img_metadata": {"a": vgg_image("a.jpg", *regions)}}
+    if options is not None:
+        attributes = {"species": {"type": "dropdown", "options": options}}
+        project["_via_attributes"] = {"region": attributes}
+    (folder / "project.json").write_text(json.dumps(project))
+    (image,) = FORMATS["vgg"].read(Source(folder, folder), ImageIndex(folder))
+    return [item.label for item in image.objects]
+
+
+def test_vgg_checkboxes_are_the_option_that_is_ticked(folder):
+    one, none, two = {"cat": True, "dog": False}, {}, {"cat": True, "dog": True}
+    assert vgg_labels(folder, one, none, two) == ["cat", "", ""]
+    assert [item.check for item in read("vgg", folder).ledger.errors] == [
+        *("unnamed-object", "unnamed-object")
+    ]
+
+
+def test_vgg_options_are_named_as_the_person_saw_them(folder):
+    options = {"1": "cat", "2": "", "x": 7}
+    assert vgg_labels(folder, "1", 1, "2", "x", "9", options=options) == [
+        *("cat", "cat", "2", "x", "9")
+    ]
+    assert vgg_labels(folder, {"1": True}, options=options) == ["cat"]
+    assert vgg_labels(folder, "1", options="none") == ["1"]
 
 
 def test_adams_reports_with_other_prefixes_and_fields(folder):
@@ -219,6 +274,91 @@ def test_coco_orphans_and_broken_entries_are_found(folder):
     assert [item.check for item in checked.ledger.errors] == ["invalid-object"] * 5
     assert len(checked.ledger.left_out) == 5
     assert "no-annotation" in checks_of(checked)
+
+
+NAMED = {
+    "adams": (
+        "a.report",
+        "Object.1.x=1\nObject.1.y=2\nObject.1.width=3\n"
+        "Object.1.height=4\nObject.1.type=café\n",
+    ),
+    "coco": (
+        "all.json",
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "a.jpg"}],
+                "categories": [{"id": 1, "name": "café"}],
+                "annotations": [
+                    {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+                ],
+            },
+            ensure_ascii=False,
+        ),
+    ),
+    "opex": (
+        "a.json",
+        json.dumps(
+            {
+                "objects": [
+                    {
+                        "label": "café",
+                        "bbox": {"left": 1, "top": 2, "right": 3, "bottom": 5},
+                        "polygon": {"points": []},
+                    }
+                ]
+            },
+            ensure_ascii=False,
+        ),
+    ),
+    "roi": ("a-rois.csv", "file,x,y,w,h,label_str\na.jpg,1,2,3,4,café\n"),
+    "vgg": (
+        "via.json",
+        json.dumps(
+            {"a": vgg_image("a.jpg", vgg_rect(1, 2, 3, 4, type="café"))},
+            ensure_ascii=False,
+        ),
+    ),
+    "voc": ("a.xml", voc_xml("a.jpg", ("café", 1, 2, 3, 5))),
+}
+"""A file of each format with one object of a class that is not ASCII."""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("name", NAMED)
+def test_byte_order_marks_are_no_part_of_any_format(folder, name, encoding):
+    file, content = NAMED[name]
+    (folder / file).write_text(content, encoding=encoding)
+    assert objects_of(read(name, folder)) == {"a.jpg": [("café", (1.0, 2.0, 3.0, 4.0))]}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_another_encoding_is_a_finding_in_one_line(folder, name):
+    file, content = NAMED[name]
+    (folder / file).write_text(content, encoding="latin-1")
+    found = [one for one in read(name, folder).ledger.errors]
+    assert [one.check for one in found] == ["broken-annotation"]
+    assert "is not UTF-8 at byte" in found[0].what and "\n" not in str(found[0])
+
+
+@pytest.mark.parametrize(
+    ("declared", "saved"),
+    [
+        *(("iso-8859-1", "latin-1"), ("windows-1252", "cp1252"), ("big5", "big5")),
+        *(("shift_jis", "shift_jis"), ("utf-16", "utf-8"), ("utf-8", "utf-16")),
+    ],
+)
+def test_xml_is_read_by_the_encoding_that_it_has(folder, declared, saved):
+    name = "日本" if declared in ("big5", "shift_jis") else "café"
+    head = f'<?xml version="1.0" encoding="{declared}"?>\n'
+    text = head + voc_xml("a.jpg", (name, 1, 2, 3, 5))
+    (folder / "a.xml").write_text(text, encoding=saved)
+    assert objects_of(read("voc", folder)) == {"a.jpg": [(name, (1.0, 2.0, 3.0, 4.0))]}
+
+
+def test_xml_of_an_encoding_that_nobody_knows_is_a_finding(folder):
+    head = b'<?xml version="1.0" encoding="runes"?>'
+    (folder / "a.xml").write_bytes(head + b"<annotation>\xff</annotation>")
+    assert checks_of(read("voc", folder)) >= {"broken-annotation"}
 
 
 def test_voc_without_folder_and_only_some_of_the_files(folder):

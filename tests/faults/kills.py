@@ -4,7 +4,6 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.core import (
@@ -70,8 +69,10 @@ def sources(world) -> dict[str, tuple[Path, Path]]:
 
 
 def _make_sources(world) -> dict[str, tuple[Path, Path]]:
-    from mmdet_flow.dataset.annotations import ImageIndex, Source
+    from mmdet_flow.dataset.annotations import Source
+    from mmdet_flow.dataset.image_index import ImageIndex
     from mmdet_flow.dataset.readers import FORMATS as READERS
+    from tests.dataset.writers import WRITERS
 
     data = world.dataset
     known = {
@@ -80,25 +81,15 @@ def _make_sources(world) -> dict[str, tuple[Path, Path]]:
     }
     source = Source(data.source, data.source)
     read = list(READERS["opex"].read(source, ImageIndex(data.source)))
-    for name in sorted(READERS.keys() - known.keys()):
+    for name in sorted(WRITERS.keys() - known.keys()):
         folder = world.folder / "formats" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for one in read:
             shutil.copy(one.image, folder)
-        classes = data.coco.classes if name == "yolo" else ()
-        READERS[name].write([_numbered(one, classes) for one in read], folder)
-        if classes:
-            (folder / "classes.txt").write_text("\n".join(classes) + "\n")
+        WRITERS[name](read, folder)
         known[name] = (folder, folder)
     return known
-
-
-def _numbered(image, classes):
-    """Return an annotated image with the numbers of its classes, where there are."""
-    numbers = {name: str(number) for number, name in enumerate(classes)}
-    named = (replace(o, label=numbers.get(o.label, o.label)) for o in image.objects)
-    return replace(image, objects=tuple(named))
 
 
 @scenario("kill-convert", cases=30)

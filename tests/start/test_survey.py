@@ -11,18 +11,18 @@ BOX = (0.0, 0.0, 10.0, 10.0)
 
 
 @pytest.mark.parametrize(
-    ("polygon", "coco", "outline", "mask"),
+    ("polygons", "rle", "outline", "mask"),
     [
         ((), None, False, False),
-        ((0, 0, 9, 0, 9, 9, 0, 9), None, False, True),  # no more than the box
-        ((0, 0, 9, 0, 0, 9), None, True, True),
-        ((0, 0, 9, 9), None, False, True),  # a line
-        ((), {"segmentation": {"counts": "x", "size": [1, 1]}}, True, True),
-        ((), {"segmentation": []}, False, False),
+        (((0, 0, 9, 0, 9, 9, 0, 9),), None, False, True),  # no more than the box
+        (((0, 0, 9, 0, 0, 9),), None, True, True),
+        (((0, 0, 9, 9),), None, False, True),  # a line
+        (((0, 0, 9, 0, 9, 9), (0, 0, 1, 0, 1, 1)), None, True, True),
+        ((), {"counts": [100], "size": [10, 10]}, True, True),
     ],
 )
-def test_outlines_and_boxes(polygon, coco, outline, mask):
-    item = AnnotatedObject("a", BOX, "", polygon, coco)
+def test_outlines_and_boxes(polygons, rle, outline, mask):
+    item = AnnotatedObject("a", BOX, "", polygons, rle)
     assert (has_outline(item), has_mask(item)) == (outline, mask)
 
 

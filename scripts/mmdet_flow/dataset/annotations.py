@@ -2,34 +2,54 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmdet_flow.dataset.fields import Malformed, shown
+from mmdet_flow.dataset.fields import Malformed
 from mmdet_flow.errors import DataError, UsageError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-"""What the readers of wai.annotations accept."""
+if TYPE_CHECKING:
+    from mmdet_flow.dataset.image_index import ImageIndex
 
-OTHER_IMAGE_SUFFIXES = (".tif", ".tiff", ".webp")
-"""What is found too, and can be converted to PNG."""
+STEPS = 64
+"""Coordinates are kept to so many steps a pixel."""
+
+EDGES = ("inclusive", "exclusive", "inclusive-from-1", "exclusive-from-1")
+"""What corners name: the first and last pixel of a box or the edges around them, of
+which the first of the image is 0, or 1. The first is the default."""
+
+Box = tuple[float, float, float, float]
+"""(x, y, width, height) in pixels, as in COCO."""
+
+Outline = tuple[float, ...]
+"""(x0, y0, x1, y1, ...) in pixels."""
 
 
 @dataclass(frozen=True)
 class AnnotatedObject:
     """One object of an image.
 
+    Coordinates are those of COCO: the upper left corner of the image is (0, 0), that
+    of the next pixel (1, 0), and the width of a box is its right edge less its left.
+    What a format counts in another way is converted by its reader.
+
     Attributes:
         label: its class name.
-        bbox: (x, y, width, height) in pixels, as in COCO.
+        bbox: (x, y, width, height) in pixels; fractions are allowed.
         place: where in the annotation file it stands, for messages.
-        polygon: its outline as (x0, y0, x1, y1, ...) in pixels, or empty.
+        polygons: the parts of its outline, (x0, y0, x1, y1, ...) each: none, one or
+            several.
+        mask: COCO's RLE of an object that outlines cannot hold, such as one with a
+            hole, or None. ``bbox`` is that of the mask.
         coco: the whole annotation where it came from COCO, to be passed through.
     """
 
     label: str
-    bbox: tuple[float, float, float, float]
+    bbox: Box
     place: str = ""
-    polygon: tuple[float, ...] = ()
+    polygons: tuple[Outline, ...] = ()
+    mask: dict | None = None
     coco: dict | None = field(default=None, compare=False)
 
 
@@ -79,6 +99,7 @@ class Source:
         labels: the file that names the classes of a format which numbers them.
         oriented: whether normalised coordinates mean the image as its EXIF tag rotates
             it, not as it is stored.
+        edges: what the corners of a format with corners name, one of ``EDGES``.
     """
 
     annotations: Path
@@ -86,6 +107,7 @@ class Source:
     pattern: str | None = None
     labels: Path | None = None
     oriented: bool = False
+    edges: str = EDGES[0]
 
     def files(self, default: str) -> list[Path]:
         """Return the annotation files in sorted order; UsageError for no pattern."""
@@ -101,78 +123,53 @@ class Source:
 
 @dataclass(frozen=True)
 class AnnotationFormat:
-    """How a format is read by us, and written again for wai.annotations.
+    """How a format is read.
 
-    ``read`` yields what a source holds. ``write`` puts the annotations of images that
-    lie in a folder beside them and returns the files to convert. ``command`` is the
-    reader of wai.annotations with its options; without one, nothing is converted.
-    ``inclusive`` formats count the pixels of the right and bottom edge to the box.
+    ``read`` yields what a source holds. ``is_coco`` formats need no conversion, and
+    those with ``corners`` are read by the rule of ``Source.edges``.
     """
 
     read: Callable[[Source, "ImageIndex"], Iterator[AnnotatedImage | Problem]]
-    write: Callable[[Sequence[AnnotatedImage], Path], list[Path]] | None = None
-    command: tuple[str, ...] = ()
-    inclusive: bool = False
+    is_coco: bool = False
+    corners: bool = False
 
 
-class ImageIndex:
-    """The image files below a folder, to be found by what an annotation says."""
+def bbox_of_corners(
+    left: float, top: float, right: float, bottom: float, edges: str = EDGES[0]
+) -> Box:
+    """Return (x, y, width, height) of two corners, by one of the rules of EDGES.
 
-    def __init__(self, folder: Path) -> None:
-        self.paths = sorted(
-            path
-            for path in folder.rglob("*")
-            if path.suffix.lower() in IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
-            and path.is_file()
-        )
-        self._by_name: dict[str, list[Path]] = {}
-        self._by_stem: dict[str, list[Path]] = {}
-        for path in self.paths:
-            self._by_name.setdefault(path.name, []).append(path)
-            self._by_stem.setdefault(path.stem, []).append(path)
-
-    def find(self, annotation: Path, name: str) -> Path | Problem:
-        """Return the image called ``name``, with or without folders and suffix.
-
-        Of several the one in a folder of the same name wins: that of the annotation,
-        or the one that ``name`` states.
-        """
-        found = self._candidates(annotation, name)
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            return Problem("missing-image", annotation, "", f"no image {shown(name)}")
-        names = " and ".join(f"{path.parent.name}/{path.name}" for path in found[:3])
-        what = f"{name!r} may be {names}"
-        return Problem("ambiguous-image", annotation, "", what, images=found)
-
-    def broken(self, annotation: Path, name: str, error: DataError | str) -> Problem:
-        """Return the problem of a file that cannot be read, with the image ``name``."""
-        return broken(annotation, error, images=self._candidates(annotation, name))
-
-    def _candidates(self, annotation: Path, name: str) -> tuple[Path, ...]:
-        wanted = Path(name.strip().replace("\\", "/"))
-        found = self._by_name.get(wanted.name) or self._by_stem.get(wanted.stem, [])
-        if len(found) > 1:
-            folders = {wanted.parent.name, annotation.parent.name}
-            found = [path for path in found if path.parent.name in folders] or found
-        return tuple(found)
+    Corners that are swapped give a negative width or height.
+    """
+    first = 1.0 if edges.endswith("from-1") else 0.0
+    last = 1.0 if edges.startswith("inclusive") else 0.0
+    # The last pixel is on the right and below, whichever corner was written first.
+    left, right = (left, right + last) if left <= right else (left + last, right)
+    top, bottom = (top, bottom + last) if top <= bottom else (top + last, bottom)
+    return left - first, top - first, right - left, bottom - top
 
 
-def bbox_of_corners(left: float, top: float, right: float, bottom: float):
-    """Return (x, y, width, height) of corners whose pixels belong to the box."""
-    return (
-        float(left),
-        float(top),
-        float(right - left + 1),
-        float(bottom - top + 1),
-    )
-
-
-def bbox_of_points(points: Sequence[float]):
-    """Return (x, y, width, height) around (x0, y0, x1, y1, ...), edges included."""
+def bbox_of_points(points: Sequence[float]) -> Box:
+    """Return (x, y, width, height) around (x0, y0, x1, y1, ...), least to greatest."""
     columns, rows = points[0::2], points[1::2]
-    return bbox_of_corners(min(columns), min(rows), max(columns), max(rows))
+    left, top = min(columns), min(rows)
+    return left, top, max(columns) - left, max(rows) - top
+
+
+def in_steps(item: AnnotatedObject) -> AnnotatedObject:
+    """Return an object with its edges and corners rounded to steps of a pixel."""
+    values = (*item.bbox, *chain.from_iterable(item.polygons))
+    if all((value * STEPS).is_integer() for value in values):
+        return item
+    x, y, width, height = item.bbox
+    left, top, right, bottom = map(_rounded, (x, y, x + width, y + height))
+    polygons = tuple(tuple(map(_rounded, part)) for part in item.polygons)
+    bbox = left, top, right - left, bottom - top
+    return replace(item, bbox=bbox, polygons=polygons)
+
+
+def _rounded(value: float) -> float:
+    return round(value * STEPS) / STEPS
 
 
 def area_of_points(points: Sequence[float]) -> float:
@@ -184,13 +181,22 @@ def area_of_points(points: Sequence[float]) -> float:
 
 
 def read_objects(
-    file: Path, items: Sequence, read_one: Callable, place: str = "object"
+    file: Path,
+    items: Sequence,
+    read_one: Callable,
+    place: str = "object",
+    first: int = 1,
 ) -> Iterator[AnnotatedObject | Problem]:
-    """Read each item of a list; what is no valid object becomes a Problem."""
-    for number, item in enumerate(items, 1):
+    """Read each item of a list; what is no valid object becomes a Problem.
+
+    The place of an object is its number, counted from that of the first. Coordinates
+    are rounded to steps of a pixel; those of COCO stay as they are.
+    """
+    for number, item in enumerate(items, first):
         where = f"{place} {number}"
         try:
-            yield read_one(item, where)
+            read = read_one(item, where)
+            yield read if read.coco is not None else in_steps(read)
         except Malformed as error:
             what = f"no valid object: {error}"
             yield Problem("invalid-object", file, where, what)

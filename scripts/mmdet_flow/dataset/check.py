@@ -10,7 +10,6 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
 )
@@ -21,6 +20,7 @@ from mmdet_flow.dataset.image_checks import (
     check_image,
     with_unique_names,
 )
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.object_checks import Context, check_object, labels_by_likeness
 from mmdet_flow.dataset.pixels import read_pixels
 from mmdet_flow.errors import DataError
@@ -81,8 +81,7 @@ def check(
             kept.append(checked)
             thumbnails.append(decoded.thumbnail)
     kept, duplicates = check_duplicates(kept, thumbnails, rules.lists, ledger)
-    inclusive = annotation_format.inclusive
-    kept = [_check_objects(one, rules, inclusive, ledger) for one in kept]
+    kept = [_check_objects(one, rules, ledger) for one in kept]
     classes = _class_list(kept, rules, ledger)
     return Checked(kept, classes, ledger, duplicates)
 
@@ -200,10 +199,8 @@ def _merge_similar_classes(
     ]
 
 
-def _check_objects(
-    one: CheckedImage, rules: Rules, inclusive: bool, ledger: Ledger
-) -> CheckedImage:
-    context = Context(one.size, rules.classes, inclusive, rules.image_size)
+def _check_objects(one: CheckedImage, rules: Rules, ledger: Ledger) -> CheckedImage:
+    context = Context(one.size, rules.classes, rules.image_size)
     file = one.source.annotation.name
     checked = (check_object(item, context, file, ledger) for item in one.source.objects)
     objects = tuple(item for item in checked if item is not None)

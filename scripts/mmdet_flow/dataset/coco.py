@@ -221,10 +221,3 @@ def _sorted_by_id(items: list, where: str) -> list[dict]:
     if not all(has_id(item) and not isinstance(item["id"], str) for item in items):
         raise DataError(f"{where}: one has no id, a number; add it")
     return sorted(items, key=id_order)
-
-
-def only_polygon(segmentation: list | dict | None) -> tuple[float, ...]:
-    """Return (x0, y0, x1, y1, ...) of what has exactly one polygon, or nothing."""
-    if isinstance(segmentation, list) and len(segmentation) == 1:
-        return tuple(map(float, segmentation[0]))
-    return ()

@@ -7,16 +7,15 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from mmdet_flow import cli, layout
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
-    AnnotationFormat,
     Source,
     area_of_points,
+    in_steps,
 )
 from mmdet_flow.dataset.check import (
     Checked,
@@ -25,7 +24,7 @@ from mmdet_flow.dataset.check import (
     check,
 )
 from mmdet_flow.dataset.classes import classes_sha256
-from mmdet_flow.dataset.coco import CocoFile, only_polygon
+from mmdet_flow.dataset.coco import CocoFile, outlines
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
@@ -74,7 +73,7 @@ def convert(
         require_own(output)
         with scratch_folder(output / ".mmdet_convert.part") as staging:
             files = _image_files(checked.images, staging)
-            coco = _convert(annotation_format, checked, files, staging, threads)
+            coco = _convert(checked, annotation_format.is_coco, staging, threads)
             link_images(files, output)
         write_hashes(sorted(files), output, threads)
         coco.write(output / layout.ANNOTATIONS.name)
@@ -97,22 +96,13 @@ def _stop_on_errors(checked: Checked) -> None:
         raise DataError("no image is left to convert; see the findings above")
 
 
-def _convert(
-    annotation_format: AnnotationFormat,
-    checked: Checked,
-    files: Mapping[str, Path],
-    scratch: Path,
-    threads: int,
-) -> CocoFile:
-    images = [replace(one.source, image=files[one.name]) for one in checked.images]
-    if annotation_format.command:
-        return _assemble(
-            checked,
-            convert_to_coco(
-                annotation_format, images, checked.classes, scratch, threads
-            ),
-        )
-    return _assemble(checked, _pass_through(images, checked.classes))
+def _convert(checked: Checked, is_coco: bool, scratch: Path, threads: int) -> CocoFile:
+    images = [one.source for one in checked.images]
+    if is_coco:
+        return _assemble(checked, _pass_through(images, checked.classes))
+    return _assemble(
+        checked, convert_to_coco(images, checked.classes, scratch, threads)
+    )
 
 
 def _image_files(images: Sequence[CheckedImage], scratch: Path) -> dict[str, Path]:
@@ -139,16 +129,16 @@ def _pass_through(
 
 
 def _repaired(item: AnnotatedObject) -> dict:
-    """Return what is no longer as it came; the area is that of the outline or box."""
+    """Return what is no longer as it came; the area is that of the outlines or box."""
     coco, repaired = item.coco, {}
     if tuple(map(float, coco["bbox"])) != item.bbox:
         repaired["bbox"] = list(item.bbox)
-    if only_polygon(coco.get("segmentation")) != item.polygon:
-        repaired["segmentation"] = [list(item.polygon)] if item.polygon else []
-    if repaired and item.polygon:
-        repaired["area"] = area_of_points(item.polygon)
-    elif repaired and not (coco | repaired).get("segmentation"):
-        repaired["area"] = item.bbox[2] * item.bbox[3]
+    if tuple(tuple(map(float, part)) for part in outlines(coco)) != item.polygons:
+        repaired["segmentation"] = [list(part) for part in item.polygons]
+    if repaired and not item.mask:
+        width, height = item.bbox[2:]
+        areas = map(area_of_points, item.polygons)
+        repaired["area"] = sum(areas) if item.polygons else width * height
     return repaired
 
 
@@ -187,12 +177,15 @@ def _compare(one: CheckedImage, found: list[Converted], classes: Sequence[str]) 
     """Refuse a conversion that lost, moved or renamed an object."""
     if any(item.coco is not None for item in one.source.objects):
         return  # passed through
-    expected = [(item.label, item.bbox, item.polygon) for item in one.source.objects]
+    expected = [
+        (item.label, item.bbox, item.polygons)
+        for item in map(in_steps, one.source.objects)
+    ]
     actual = [
         (
             classes[category],
-            tuple(map(float, item["bbox"])),
-            tuple(float(value) for part in item["segmentation"] for value in part),
+            tuple(item["bbox"]),
+            tuple(map(tuple, outlines(item))),
         )
         for category, item in found
     ]

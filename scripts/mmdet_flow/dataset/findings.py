@@ -36,6 +36,19 @@ CHECKS: dict[str, Check] = {
         "its objects cannot be read", "fix the file or remove it"
     ),
     "invalid-object": Check("the object cannot be read", "fix the object or remove it"),
+    "unused-values": Check(
+        "the box or outline is read, these values are not",
+        "nothing, if they may be left aside; boxes with a confidence were drawn by a "
+        "model: look at them",
+        "ignore",
+        ("error",),
+    ),
+    "left-aside": Check(
+        "it is not learned: it tells of whole images, or was not accepted",
+        "nothing, if that is meant; accept in the tool what should count",
+        "ignore",
+        ("error",),
+    ),
     "missing-image": Check(
         "the objects have no pixels", "add the image or remove the annotation"
     ),
@@ -111,11 +124,6 @@ CHECKS: dict[str, Check] = {
         KEEP[:1],
     ),
     # Boxes
-    "fractional-coordinates": Check(
-        "wai.annotations speaks whole pixels",
-        "repair rounds them",
-        others=("drop", "repair"),
-    ),
     "inverted-box": Check(
         "the box has no inside",
         "swap its corners, as repair does",
@@ -150,7 +158,7 @@ CHECKS: dict[str, Check] = {
     ),
     "crossed-polygon": Check(
         "what is inside is not defined",
-        "draw it again; repair takes the largest part",
+        "draw it again; repair makes an outline of each part that it encloses",
         "ignore",
         ("error", "drop", "repair"),
     ),

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, AnnotatedImage
+from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.dataset.findings import Ledger
+from mmdet_flow.dataset.image_index import IMAGE_SUFFIXES
 from mmdet_flow.dataset.pixels import Pixels, group_duplicates
 from mmdet_flow.files import read_text
 

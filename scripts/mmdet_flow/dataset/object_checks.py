@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmdet_flow.dataset.annotations import AnnotatedObject, bbox_of_points
-from mmdet_flow.dataset.coco import only_polygon, outlines
+from mmdet_flow.dataset.annotations import (
+    AnnotatedObject,
+    Outline,
+    bbox_of_points,
+    in_steps,
+)
 from mmdet_flow.dataset.findings import Ledger
 from mmdet_flow.errors import did_you_mean
 from mmdet_flow.scrub import is_control
 
 if TYPE_CHECKING:
-    from shapely import Polygon
     from shapely.geometry.base import BaseGeometry
 
 MAX_POINTS = 10_000
@@ -39,13 +43,11 @@ class Context:
     Attributes:
         size: (width, height) of its image in pixels.
         classes: the class list, or None if all classes are taken.
-        inclusive: whether the format counts the last pixel of a box.
         image_size: the longer side that training resizes to, or None.
     """
 
     size: tuple[int, int]
     classes: Sequence[str] | None
-    inclusive: bool
     image_size: int | None
 
 
@@ -72,7 +74,8 @@ def check_object(
             ledger.leave_out(file, item.place, item.label, fault.check)
             return None
         if action == "repair":
-            item = fault.repaired
+            as_read = item.coco is not None
+            item = fault.repaired if as_read else in_steps(fault.repaired)
     return item
 
 
@@ -104,29 +107,12 @@ def _unknown_class(item: AnnotatedObject, context: Context) -> Fault | None:
     return Fault("unknown-class", what, replace(item, label=same[0]) if same else None)
 
 
-def _fractional(item: AnnotatedObject, context: Context) -> Fault | None:
-    values = (*item.bbox, *item.polygon)
-    if item.coco is not None or all(value == int(value) for value in values):
-        return None
-    rounded = replace(
-        item,
-        bbox=tuple(float(round(value)) for value in item.bbox),
-        polygon=tuple(float(round(value)) for value in item.polygon),
-    )
-    return Fault("fractional-coordinates", f"its box is {_text(item)}", rounded)
-
-
 def _inverted(item: AnnotatedObject, context: Context) -> Fault | None:
-    shift = 1 if context.inclusive else 0
-    sides = []
-    for start, extent in zip(item.bbox[:2], item.bbox[2:], strict=True):
-        if extent < shift:
-            start, extent = start + extent - shift, 2 * shift - extent
-        sides.append((start, extent))
-    (x, width), (y, height) = sides
-    if (x, y, width, height) == item.bbox:
+    x, y, width, height = item.bbox
+    if width >= 0 and height >= 0:
         return None
-    repaired = replace(item, bbox=(x, y, width, height))
+    swapped = (x + min(width, 0), y + min(height, 0), abs(width), abs(height))
+    repaired = replace(item, bbox=swapped)
     return Fault("inverted-box", f"its box is {_text(item)}", repaired)
 
 
@@ -151,50 +137,62 @@ def _crosses_edge(item: AnnotatedObject, context: Context) -> Fault | None:
     bottom = max(y + height - context.size[1], 0.0)
     if max(left, top, right, bottom) <= EDGE_TOLERANCE:
         return None
+    what = f"its box {_text(item)} crosses the edge of the {_size(context)} pixels"
+    polygons = _inside(item.polygons, context.size)
+    if polygons is None:
+        what += f", and its polygon itself over {MAX_CROSSINGS} times"
+        return Fault("crosses-edge", what)
     # What does not overhang keeps its value to the last digit.
     cut = (x + left, y + top, width - left - right, height - top - bottom)
-    polygon = _inside(item.polygon, context.size)
-    what = f"its box {_text(item)} crosses the edge of the {_size(context)} pixels"
-    if polygon is None:
-        what += ", and its polygon itself"
-        return Fault("crosses-edge", what)
-    return Fault("crosses-edge", what, replace(item, bbox=cut, polygon=polygon))
+    repaired = replace(item, bbox=cut, polygons=polygons)
+    return Fault("crosses-edge", what, repaired)
 
 
 def _inside(
-    polygon: tuple[float, ...], size: tuple[int, int]
-) -> tuple[float, ...] | None:
-    """Return what of an outline is inside its image; None if it crosses itself."""
-    from shapely import clip_by_rect
+    polygons: Sequence[Outline], size: tuple[int, int]
+) -> tuple[Outline, ...] | None:
+    """Return what of outlines is inside an image; None if that takes too long."""
+    from shapely import box
 
-    if not polygon:
-        return ()
-    outline = _outline_of(polygon)
-    if not outline.is_valid:
-        return None
-    inside = _largest(clip_by_rect(outline, 0, 0, size[0] - 1, size[1] - 1))
-    whole = all(value == round(value) for value in polygon)
-    return _rounded(inside) if whole else inside
-
-
-def _outline_of(polygon: tuple[float, ...]) -> "Polygon":
-    from shapely import Polygon
-
-    return Polygon(list(zip(polygon[::2], polygon[1::2], strict=True)))
+    inside: list[Outline] = []
+    for part in polygons:
+        x, y, width, height = bbox_of_points(part)
+        if min(x, y) >= 0 and x + width <= size[0] and y + height <= size[1]:
+            inside.append(part)
+        elif _crosses_often(part):
+            return None
+        else:
+            inside += _outlines_of(_valid(part).intersection(box(0, 0, *size)))
+    return tuple(inside)
 
 
-def _largest(shape: "BaseGeometry") -> tuple[float, ...]:
-    """Return the outline of the largest part of a shape; none where it has no area."""
-    parts = getattr(shape, "geoms", [shape])
-    areas = [part for part in parts if part.geom_type == "Polygon" and part.area]
-    if not areas:
-        return ()
-    points = max(areas, key=lambda part: part.area).exterior.coords[:-1]
-    return tuple(value for point in points for value in point)
+def _valid(polygon: Outline) -> "BaseGeometry":
+    """Return what an outline encloses: as training fills it, if it crosses itself."""
+    from shapely import Polygon, make_valid
+
+    return make_valid(Polygon(_points(polygon)))
 
 
-def _rounded(polygon: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(float(round(value)) for value in polygon)
+def _points(polygon: Outline) -> np.ndarray:
+    return np.reshape(polygon, (-1, 2))
+
+
+def _outlines_of(shape: "BaseGeometry") -> list[Outline]:
+    """Return the outlines of all areas of a shape; those with holes are cut apart."""
+    from shapely import box
+
+    if shape.geom_type != "Polygon":
+        parts = getattr(shape, "geoms", ())
+        return [one for part in parts for one in _outlines_of(part)]
+    if not shape.area:
+        return []
+    if not shape.interiors:
+        return [tuple(np.ravel(shape.exterior.coords[:-1]).tolist())]
+    left, top, right, bottom = shape.bounds
+    centres = sorted(hole.centroid.x for hole in shape.interiors)
+    middle = centres[len(centres) // 2]
+    halves = box(left, top, middle, bottom), box(middle, top, right, bottom)
+    return [one for half in halves for one in _outlines_of(shape.intersection(half))]
 
 
 def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -222,57 +220,44 @@ def is_below_a_pixel(
 
 
 def _too_many_points(item: AnnotatedObject, context: Context) -> Fault | None:
-    points = max(len(item.polygon), sum(map(len, outlines(item.coco or {})))) // 2
+    points = sum(map(len, item.polygons)) // 2
     if points <= MAX_POINTS:
         return None
     return Fault("too-many-points", f"it has {points} points, over {MAX_POINTS}")
 
 
 def _short_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
-    points = len(item.polygon) // 2
-    if points == 0 or points >= 3:
+    kept = tuple(part for part in item.polygons if len(part) >= 6)
+    if len(kept) == len(item.polygons):
         return None
-    what = f"its polygon has {points} points"
-    return Fault("short-polygon", what, replace(item, polygon=()))
-
-
-def _short_part(item: AnnotatedObject, context: Context) -> Fault | None:
-    """Look at an object of several polygons, which COCO alone has."""
-    parts = outlines(item.coco) if item.coco else []
-    if len(parts) == 1 and parts[0]:
-        return None  # as any polygon
-    kept = [part for part in parts if len(part) >= 6]
-    if len(kept) == len(parts):
-        return None
-    what = f"{len(parts) - len(kept)} of its {len(parts)} polygons have under 3 points"
-    coco = item.coco | {"segmentation": kept}
-    if not kept:
-        coco["area"] = item.bbox[2] * item.bbox[3]
-    repaired = replace(item, coco=coco, polygon=only_polygon(kept))
-    return Fault("short-polygon", what, repaired)
+    count = len(item.polygons)
+    what = f"{count - len(kept)} of its {count} polygons have under 3 points"
+    if count == 1:
+        what = f"its polygon has {len(item.polygons[0]) // 2} points"
+    return Fault("short-polygon", what, replace(item, polygons=kept))
 
 
 def _crossed_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
-    if not item.polygon:
-        return None
-    from shapely import make_valid
+    from shapely import Polygon
 
-    outline = _outline_of(item.polygon)
-    if outline.is_valid:
+    crossed = [part for part in item.polygons if not Polygon(_points(part)).is_valid]
+    if not crossed:
         return None
-    if _crosses_often(item.polygon):
+    if any(map(_crosses_often, crossed)):
         what = f"its polygon crosses itself over {MAX_CROSSINGS} times"
         return Fault("crossed-polygon", what)
-    polygon = _rounded(_largest(make_valid(outline)))
-    if not polygon:
+    mended: list[Outline] = []
+    for part in item.polygons:
+        mended += _outlines_of(_valid(part)) if part in crossed else [part]
+    if not mended:
         return Fault("crossed-polygon", "its polygon encloses nothing")
-    repaired = replace(item, polygon=polygon)
+    repaired = replace(item, polygons=tuple(mended))
     return Fault("crossed-polygon", "its polygon crosses itself", repaired)
 
 
 def _crosses_often(polygon: Sequence[float]) -> bool:
     """Whether an outline crosses itself more often than shapely repairs in a second."""
-    start = np.reshape(polygon, (-1, 2))
+    start = _points(polygon)
     end = np.roll(start, -1, axis=0)
     crossings = 0
     for line in range(len(start)):
@@ -293,21 +278,21 @@ def _side(line: tuple[np.ndarray, np.ndarray], point: np.ndarray) -> np.ndarray:
 
 
 def _polygon_outside_box(item: AnnotatedObject, context: Context) -> Fault | None:
-    if not item.polygon:
+    if not item.polygons:
         return None
+    around = bbox_of_points(tuple(chain.from_iterable(item.polygons)))
     x, y, width, height = item.bbox
-    columns, rows = item.polygon[::2], item.polygon[1::2]
+    left, top, inner_width, inner_height = around
     beyond = max(
-        x - min(columns),
-        y - min(rows),
-        max(columns) - (x + width),
-        max(rows) - (y + height),
+        x - left,
+        y - top,
+        left + inner_width - (x + width),
+        top + inner_height - (y + height),
     )
     if beyond <= POLYGON_TOLERANCE:
         return None
     what = f"its polygon leaves its box by {beyond:g} pixels"
-    repaired = replace(item, bbox=bbox_of_points(item.polygon))
-    return Fault("polygon-outside-box", what, repaired)
+    return Fault("polygon-outside-box", what, replace(item, bbox=around))
 
 
 def _text(item: AnnotatedObject) -> str:
@@ -323,12 +308,10 @@ OBJECT_CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = 
     _unnamed,
     _control_character,
     _unknown_class,
-    _fractional,
     _inverted,
     _empty,
     _too_many_points,
     _short_polygon,
-    _short_part,
     _crossed_polygon,
     _polygon_outside_box,
     _outside,

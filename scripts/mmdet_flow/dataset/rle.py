@@ -39,6 +39,13 @@ def require_rle(value: object, size: tuple[int, int] | None = None) -> None:
         )
 
 
+def area_of_rle(rle: dict) -> int:
+    """Return the number of pixels inside a mask."""
+    counts = rle["counts"]
+    runs = _decompressed(counts) if isinstance(counts, str) else _plain(counts)
+    return int(runs[1::2].sum())
+
+
 def _size(value: object) -> list[int]:
     size = sequence(value, "the size of its RLE")
     if len(size) != 2 or not all(type(side) is int and side > 0 for side in size):

@@ -98,7 +98,7 @@ def _draw(image, objects: list[Drawn], labels: list[str], width: int):
     for item, score in objects:
         draw_object(
             image,
-            np.reshape(item.polygon, (-1, 2)) * scale,
+            np.reshape(item.polygons, (-1, 2)) * scale,  # OPEX has one outline
             (item.bbox[0] * scale, item.bbox[1] * scale),
             item.label if score is None else f"{item.label} {score:.2f}",
             labels.index(item.label),

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.annotations import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
+from mmdet_flow.dataset.image_index import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import Identity, identity_of, locked, read_whole
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
-    ImageIndex,
     Problem,
     Source,
     area_of_points,
+    bbox_of_points,
 )
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 
 FILLED = 0.98
@@ -67,19 +68,18 @@ def survey(
 
 
 def has_mask(item: AnnotatedObject) -> bool:
-    """Whether an object has a polygon, or another mask of COCO."""
-    return bool(item.polygon or (item.coco and item.coco.get("segmentation")))
+    """Whether an object has an outline, or a mask of pixels."""
+    return bool(item.polygons or item.mask)
 
 
 def has_outline(item: AnnotatedObject) -> bool:
     """Whether an object has a mask that is not simply its box."""
-    if has_mask(item) and not item.polygon:
-        return True  # RLE, or several polygons
-    columns, rows = item.polygon[0::2], item.polygon[1::2]
-    if len(columns) < 3:
+    if item.mask or len(item.polygons) > 1:
+        return True
+    if not item.polygons or len(item.polygons[0]) < 6:
         return False
-    inside = (max(columns) - min(columns)) * (max(rows) - min(rows))
-    return area_of_points(item.polygon) < FILLED * inside
+    _, _, width, height = bbox_of_points(item.polygons[0])
+    return area_of_points(item.polygons[0]) < FILLED * width * height
 
 
 def check_counts(problems: Iterable[Problem]) -> str:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import ImageIndex, Source
+from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.convert import convert
-from mmdet_flow.dataset.example import CLASSES, make_example
-from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.dataset.example import make_example
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.start.survey import survey
+from tests.dataset.writers import WRITERS
 
 
 def make_data(folder: Path, name: str, images: int = 6) -> Path:
@@ -21,23 +22,11 @@ def make_data(folder: Path, name: str, images: int = 6) -> Path:
         annotations.rename(folder / "annotations.json")
         return folder
     found = survey("opex", Source(folder, folder), ImageIndex(folder)).images
-    if name == "yolo":
-        found = [_numbered(one) for one in found]
-        (folder / "labels.txt").write_text("\n".join(CLASSES))
     remove_opex(folder)
-    FORMATS[name].write(found, folder)
+    WRITERS[name](found, folder)
     return folder
 
 
 def remove_opex(folder: Path) -> None:
     for path in folder.glob("*.json"):
         path.unlink()
-
-
-def _numbered(image):
-    from dataclasses import replace
-
-    objects = (
-        replace(item, label=str(CLASSES.index(item.label))) for item in image.objects
-    )
-    return replace(image, objects=tuple(objects))

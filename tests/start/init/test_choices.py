@@ -23,8 +23,8 @@ def found(*objects, images=("a.jpg",)) -> Survey:
     return Survey("voc", Source(Path("xml"), Path("images")), read, [])
 
 
-def item(label="cat", bbox=BOX, polygon=(), coco=None) -> AnnotatedObject:
-    return AnnotatedObject(label, bbox, "", polygon, coco)
+def item(label="cat", polygon=()) -> AnnotatedObject:
+    return AnnotatedObject(label, BOX, "", (polygon,) if polygon else ())
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,6 @@ def test_masks_need_a_polygon_of_each_object(objects, masks, preset):
         (found(item("dog")), {"unknown-class": "drop"}),
         (found(item(), images=["a.tif"]), {"unsupported-image": "repair"}),
         (found(item(), images=["x/a.jpg", "y/a.jpg"]), {"duplicate-name": "repair"}),
-        (
-            found(item(bbox=(0.5, 0.0, 1.0, 1.0))),
-            {"fractional-coordinates": "repair"},
-        ),
-        # COCO is passed through as it is.
-        (found(item(bbox=(0.5, 0.0, 1.0, 1.0), coco={"id": 1})), {}),
     ],
 )
 def test_what_would_stop_the_first_run_and_loses_nothing(survey, policy):

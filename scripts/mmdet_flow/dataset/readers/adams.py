@@ -1,19 +1,19 @@
 """ADAMS: a report in Java's properties format beside each image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     image_or_problems,
     read_objects,
 )
 from mmdet_flow.dataset.fields import member, outline, parsed, parsed_list, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text
 
@@ -42,23 +42,6 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         yield from image_or_problems(path, index.find(path, path.stem), None, objects)
 
 
-def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
-    """Write a report beside each image."""
-
-    files = []
-    for image in images:
-        fields: dict[str, str] = {}
-        for number, item in enumerate(image.objects, 1):
-            for key, value, data_type in _to_fields(item):
-                name = f"Object.{number:06d}.{key}"
-                fields |= {name: value, f"{name}\\tDataType": data_type}
-        path = folder / f"{image.image.stem}.report"
-        lines = "".join(f"{name}={value}\n" for name, value in fields.items())
-        path.write_text(f"#Simple report format\n{lines}", encoding="utf-8")
-        files.append(path)
-    return files
-
-
 def _read_fields(path: Path) -> dict[str, str]:
     import javaproperties
 
@@ -73,16 +56,8 @@ def _read_object(fields: dict[str, str], place: str) -> AnnotatedObject:
     bbox = tuple(parsed(member(fields, side), side) for side in SIDES)
     columns, rows = (parsed_list(fields.get(key), key) for key in ("poly_x", "poly_y"))
     label = text(fields.get("type", ""), "type")
-    return AnnotatedObject(label, bbox, place, outline(columns, rows))
+    polygon = outline(columns, rows)
+    return AnnotatedObject(label, bbox, place, (polygon,) if polygon else ())
 
 
-def _to_fields(item: AnnotatedObject) -> Iterator[tuple[str, str, str]]:
-    for side, value in zip(SIDES, item.bbox, strict=True):
-        yield side, str(value), "N"
-    yield "type", item.label, "S"
-    if item.polygon:
-        yield "poly_x", ",".join(map(str, item.polygon[::2])), "S"
-        yield "poly_y", ",".join(map(str, item.polygon[1::2])), "S"
-
-
-FORMAT = AnnotationFormat(read, write, ("from-adams-od",))
+FORMAT = AnnotationFormat(read)

@@ -10,7 +10,6 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     broken,
@@ -21,13 +20,14 @@ from mmdet_flow.dataset.coco import (
     category_name,
     has_id,
     id_order,
-    only_polygon,
+    outlines,
     read_lists,
     reference,
     require_object,
     without_nulls,
 )
 from mmdet_flow.dataset.fields import Malformed, member, shown, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 
 
@@ -117,10 +117,12 @@ def _object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
         item = without_nulls(item)
         bbox = require_object(item, size)
         label = names[reference(item, "category_id", names)]
-        polygon = only_polygon(item.get("segmentation"))
-        return AnnotatedObject(label, bbox, place, polygon, item)
+        polygons = tuple(tuple(map(float, part)) for part in outlines(item))
+        found = item.get("segmentation")
+        mask = found if isinstance(found, dict) else None
+        return AnnotatedObject(label, bbox, place, polygons, mask, item)
 
     return read_object
 
 
-FORMAT = AnnotationFormat(read)
+FORMAT = AnnotationFormat(read, is_coco=True)

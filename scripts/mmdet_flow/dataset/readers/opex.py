@@ -1,13 +1,13 @@
-"""OPEX: one JSON beside each image, corners inclusive, with polygons."""
+"""OPEX: one JSON beside each image, with the corners of boxes, and polygons."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from functools import partial
 
 from mmdet_flow.dataset.annotations import (
+    EDGES,
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
     Problem,
     Source,
     bbox_of_corners,
@@ -15,6 +15,7 @@ from mmdet_flow.dataset.annotations import (
     read_objects,
 )
 from mmdet_flow.dataset.fields import mapping, member, pairs, parsed, sequence, text
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
 
@@ -23,6 +24,7 @@ SIDES = ("left", "top", "right", "bottom")
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
     """Read each JSON; its image has the same stem."""
+    read_one = partial(read_object, edges=source.edges)
     for path in source.files("*.json"):
         try:
             content = read_json(path)
@@ -33,44 +35,19 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         if not isinstance(items, list):
             yield index.broken(path, path.stem, "it has no list of objects")
             continue
-        objects = read_objects(path, items, read_object)
+        objects = read_objects(path, items, read_one)
         yield from image_or_problems(path, index.find(path, path.stem), None, objects)
 
 
-def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
-    """Write a JSON beside each image."""
-    import orjson
-
-    files = []
-    for image in images:
-        path = folder / f"{image.image.stem}.json"
-        objects = [_to_opex(item) for item in image.objects]
-        path.write_bytes(orjson.dumps({"id": path.stem, "objects": objects}))
-        files.append(path)
-    return files
-
-
-def _to_opex(item: AnnotatedObject) -> dict:
-    x, y, width, height = map(int, item.bbox)
-    corners = (x, y, x + width - 1, y + height - 1)
-    values = list(map(int, item.polygon))
-    return {
-        "label": item.label,
-        "bbox": dict(zip(SIDES, corners, strict=True)),
-        "polygon": {
-            "points": [list(p) for p in zip(values[::2], values[1::2], strict=True)]
-        },
-    }
-
-
-def read_object(item: object, place: str) -> AnnotatedObject:
+def read_object(item: object, place: str, edges: str = EDGES[0]) -> AnnotatedObject:
     """Read an object; Malformed where one of its values is not as OPEX has it."""
     item = mapping(item, "it")
     box = mapping(member(item, "bbox"), "bbox")
-    bbox = bbox_of_corners(*(parsed(member(box, side), side) for side in SIDES))
+    bbox = bbox_of_corners(*(parsed(member(box, side), side) for side in SIDES), edges)
     points = member(mapping(member(item, "polygon"), "polygon"), "points")
     polygon = pairs(sequence(points, "points"), "a point of its polygon")
-    return AnnotatedObject(text(member(item, "label"), "label"), bbox, place, polygon)
+    label = text(member(item, "label"), "label")
+    return AnnotatedObject(label, bbox, place, (polygon,) if polygon else ())
 
 
-FORMAT = AnnotationFormat(read, write, ("from-opex-od",), inclusive=True)
+FORMAT = AnnotationFormat(read, corners=True)

@@ -1,44 +1,43 @@
 """YOLO: one text file an image, in normalised coordinates, with class numbers."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from itertools import cycle
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
-    ImageIndex,
+    Box,
     Problem,
     Source,
+    bbox_of_points,
     image_or_problems,
     read_objects,
 )
-from mmdet_flow.dataset.fields import (
-    Malformed,
-    mapping,
-    member,
-    parsed,
-    sequence,
-    shown,
-    text,
-    whole,
-)
+from mmdet_flow.dataset.fields import Malformed, parsed, shown, whole
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.pixels import read_size
+from mmdet_flow.dataset.readers.yolo_classes import LABEL_FILES, Classes, read_classes
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import read_text, read_yaml
+from mmdet_flow.files import read_text
 
-LABEL_FILES = ("labels.txt", "classes.txt", "obj.names", "data.yaml", "dataset.yaml")
-"""Where the class names are looked for when no file is given."""
+BOX, CORNERS = 4, 8
+"""How many numbers a box is, and a box of any angle, which is an outline as well."""
+
+BEYOND = (-1, 2)
+"""Fractions lie between these, also where an outline leaves the image a little.
+
+Pixels do not, nor do the flags of keypoints, of which 2 is one that is seen.
+"""
 
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
     """Read each text file; its image has the same stem.
 
-    Without a file of class names the numbers are the names. Coordinates become whole
-    pixels by the rule of wai.annotations: sizes rounded first, then the corner.
+    Without a file of class names the numbers are the names.
     """
-    names = _read_names(source)
+    classes = read_classes(source.labels, source.annotations)
     for path in source.files("*.txt"):
         if path.name in LABEL_FILES or path == source.labels:
             continue
@@ -48,6 +47,8 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             yield index.broken(path, path.stem, error)
             continue
         image = index.find(path, path.stem)
+        if isinstance(image, Problem) and _is_other_text(lines):
+            continue
         size = (1, 1)
         if not isinstance(image, Problem):
             try:
@@ -55,81 +56,102 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             except Exception as error:
                 what = f"no image: {error}"
                 image = Problem("unreadable-image", image, "", what, images=(image,))
-        lines = [line for line in lines if line.strip()]
-        objects = read_objects(path, lines, _line_reader(names, size), "line")
+        yield from _unused_values(path, lines, classes.keypoints)
+        read_line = _line_reader(classes, size)
+        objects = (
+            item
+            for number, line in enumerate(lines, 1)
+            if line.strip()
+            for item in read_objects(path, [line], read_line, "line", number)
+        )
         yield from image_or_problems(path, image, None, objects)
 
 
-def write(images: Sequence[AnnotatedImage], folder: Path) -> list[Path]:
-    """Write a text file beside each image; labels have to be class numbers.
-
-    Boxes are centred so that the rule of wai.annotations finds the same pixels.
-    """
-    files = []
-    for image in images:
-        size = read_size(folder / image.image.name, oriented=False)
-        path = folder / f"{image.image.stem}.txt"
-        path.write_text("\n".join(_to_line(item, size) for item in image.objects))
-        files.append(path)
-    return files
+def _is_other_text(lines: Sequence[str]) -> bool:
+    """Whether a text has lines, and none like a line of YOLO: a list, or a README."""
+    written = [line.split() for line in lines if line.strip()]
+    return bool(written) and not any(
+        len(words) > BOX and all(map(_is_number, words[1:])) for words in written
+    )
 
 
-def _read_names(source: Source) -> list[str]:
-    folder = source.annotations
-    candidates = [
-        parent / name for parent in (folder, folder.parent) for name in LABEL_FILES
-    ]
-    path = source.labels or next((path for path in candidates if path.is_file()), None)
-    if path is None:
-        return []
-    if path.suffix in (".yaml", ".yml"):
-        return _names_of_yaml(path)
-    listed = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
-    separator = "\n" if len(listed.split("\n")) > 1 and "," not in listed else ","
-    names = [name.strip() for name in listed.strip().split(separator)]
-    if not all(names) or {"\n", "\0"} & set(",".join(names)):
-        raise DataError(
-            f"{path}: no list of class names; write one a line, or one line with commas"
-        )
-    return names
-
-
-def _names_of_yaml(path: Path) -> list[str]:
+def _is_number(word: str) -> bool:
     try:
-        names = member(mapping(read_yaml(path), "it"), "names")
-        if isinstance(names, dict):
-            names = [member(names, number) for number in range(len(names))]
-        return [_name_of(value) for value in sequence(names, "names")]
-    except Malformed as error:
-        raise DataError(f"{path}: has no list of names: {error}; add it") from None
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
-def _name_of(value: object) -> str:
-    """Return a class name; YAML takes some words for truth values or dates."""
-    return text(str(value) if isinstance(value, bool | date) else value, "a name")
+def _unused_values(
+    path: Path, lines: Sequence[str], keypoints: int | None
+) -> Iterator[Problem]:
+    """Yield what is left aside of the lines of a file: keypoints and confidences."""
+    seen: dict[str, list[int]] = {}
+    for number, line in enumerate(lines, 1):
+        for what in _beside(len(line.split()) - 1, keypoints):
+            seen.setdefault(what, []).append(number)
+    for what, numbers in seen.items():
+        more = f", and {len(numbers) - 1} more" if len(numbers) > 1 else ""
+        yield Problem("unused-values", path, f"line {numbers[0]}{more}", what)
 
 
-def _line_reader(names: list[str], size: tuple[int, int]):
-    def read_line(line: str, place: str) -> AnnotatedObject:
-        first, *values = line.split()
-        fractions = [parsed(value, "a number") for value in values]
-        number = _class_number(first)
-        if names and not 0 <= number < len(names):
-            raise Malformed(f"class {number} is none of the {len(names)} classes")
-        label = names[number] if names else str(number)
-        if len(fractions) == 4:
-            return AnnotatedObject(label, _to_pixels(fractions, size), place)
-        if len(fractions) < 6 or len(fractions) % 2:
-            raise Malformed(f"{len(fractions)} numbers are neither a box nor a polygon")
-        columns, rows = fractions[::2], fractions[1::2]
-        width, height = max(columns) - min(columns), max(rows) - min(rows)
-        box = [min(columns) + width / 2, min(rows) + height / 2, width, height]
-        scaled = (
-            float(round(fraction * side))
-            for point in zip(columns, rows, strict=True)
-            for fraction, side in zip(point, size, strict=True)
+def _beside(count: int, keypoints: int | None) -> list[str]:
+    """Return what so many numbers are beside the box or outline."""
+    pose = BOX + keypoints if keypoints else None
+    scored = {BOX, pose} if keypoints else {BOX, CORNERS}
+    return [
+        *(["it has keypoints"] if pose in (count, count - 1) else []),
+        *(["it has a confidence, as predictions have"] if count - 1 in scored else []),
+    ]
+
+
+def _shape_of(values: list[float], keypoints: int | None) -> list[float]:
+    """Return the numbers of a line that are its box or outline.
+
+    Each line stands for itself: 4 numbers are a box, 8 its corners, any other even
+    number from 6 an outline. A confidence may follow a box or corners, keypoints a box.
+    """
+    count = len(values)
+    beside = _beside(count, keypoints)
+    if "it has keypoints" in beside or count in (BOX, BOX + 1):
+        shape, others = values[:BOX], values[BOX:]
+    elif keypoints:
+        raise Malformed(
+            f"{count} numbers are neither a box nor one with {keypoints} of keypoints, "
+            "as kpt_shape says"
         )
-        return AnnotatedObject(label, _to_pixels(box, size), place, tuple(scaled))
+    elif count == CORNERS + 1:
+        shape, others = values[:CORNERS], values[CORNERS:]
+    elif count < 6 or count % 2:
+        raise Malformed(
+            f"{count} numbers are neither a box nor a polygon; keypoints need "
+            "kpt_shape in data.yaml"
+        )
+    else:
+        shape, others = values, []
+    if len(others) == 1 and not 0 <= others[0] <= 1:
+        raise Malformed(f"its last number is {others[0]:g}, not a confidence")
+    for value in shape:
+        if not BEYOND[0] < value < BEYOND[1]:
+            raise Malformed(
+                f"a number is {value:g}, not a fraction of the image; pixels have to "
+                "be divided by its size, and keypoints need kpt_shape in data.yaml"
+            )
+    return shape
+
+
+def _line_reader(classes: Classes, size: tuple[int, int]):
+    def read_line(line: str, place: str) -> AnnotatedObject:
+        first, *words = line.split()
+        values = [parsed(word, "a number") for word in words]
+        label = classes.name_of(_class_number(first))
+        fractions = _shape_of(values, classes.keypoints)
+        if len(fractions) == BOX:
+            return AnnotatedObject(label, _box(fractions, size), place)
+        pairs = zip(fractions, cycle(size), strict=False)
+        polygon = tuple(fraction * side for fraction, side in pairs)
+        return AnnotatedObject(label, bbox_of_points(polygon), place, (polygon,))
 
     return read_line
 
@@ -142,26 +164,11 @@ def _class_number(word: str) -> int:
     return whole(number, "its class")
 
 
-def _to_pixels(box: list[float], size: tuple[int, int]):
-    width, height = round(box[2] * size[0]), round(box[3] * size[1])
-    x, y = round(box[0] * size[0] - width / 2), round(box[1] * size[1] - height / 2)
-    return float(x), float(y), float(width), float(height)
+def _box(fractions: list[float], size: tuple[int, int]) -> Box:
+    x, y, width, height = (
+        value * side for value, side in zip(fractions, size * 2, strict=True)
+    )
+    return x - width / 2, y - height / 2, width, height
 
 
-def _to_line(item: AnnotatedObject, size: tuple[int, int]) -> str:
-    if item.polygon:
-        sides = [*size] * (len(item.polygon) // 2)
-        fractions = [v / side for v, side in zip(item.polygon, sides, strict=True)]
-    else:
-        x, y, width, height = item.bbox
-        fractions = [
-            (x + width / 2) / size[0],
-            (y + height / 2) / size[1],
-            width / size[0],
-            height / size[1],
-        ]
-    return " ".join([item.label, *map(repr, fractions)])
-
-
-# Without a stated place the reader may look for a folder for ever.
-FORMAT = AnnotationFormat(read, write, ("from-yolo-od", "--image-path-rel", "."))
+FORMAT = AnnotationFormat(read)

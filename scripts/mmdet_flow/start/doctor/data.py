@@ -4,7 +4,8 @@ import os
 from functools import partial
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import ImageIndex, Source
+from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError
 from mmdet_flow.start.doctor.check import Check, Note

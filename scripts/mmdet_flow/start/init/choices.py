@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import OTHER_IMAGE_SUFFIXES
+from mmdet_flow.dataset.image_index import OTHER_IMAGE_SUFFIXES
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
 from mmdet_flow.start.survey import Survey
 
@@ -60,23 +60,12 @@ def policy_for(found: Survey, classes: Sequence[str]) -> dict[str, str]:
     Only what loses nothing, or was said: other findings are the user's to decide.
     """
     images = [one.image for one in found.images]
-    values = (
-        value
-        for item in found.objects
-        if item.coco is None
-        for value in (*item.bbox, *item.polygon)
-    )
     findings = {
         "unsupported-image": (
             "repair",
             any(path.suffix.lower() in OTHER_IMAGE_SUFFIXES for path in images),
         ),
         "duplicate-name": ("repair", len({path.stem for path in images}) < len(images)),
-        "fractional-coordinates": ("repair", any(map(_is_fraction, values))),
         "unknown-class": ("drop", bool(found.classes.keys() - set(classes))),
     }
     return {check: action for check, (action, is_there) in findings.items() if is_there}
-
-
-def _is_fraction(value: float) -> bool:
-    return value != int(value)

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import ImageIndex, Source
+from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS, yolo
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.start.survey import Survey, check_counts, common_place, survey

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import OTHER_IMAGE_SUFFIXES, AnnotatedImage
+from mmdet_flow.dataset.annotations import AnnotatedImage
+from mmdet_flow.dataset.image_index import OTHER_IMAGE_SUFFIXES
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.start.survey import common_place
 

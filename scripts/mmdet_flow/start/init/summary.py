@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mmdet_flow.dataset.annotations import ImageIndex
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.object_checks import labels_by_likeness
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.start.survey import check_counts
