@@ -1,6 +1,7 @@
 """What mmdet-flow writes, for the tools to read, and what they should find in it."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def write_ours(truth: dict, images: Path, work: Path) -> tuple[Path, dict]:
     ids = {one["file_name"]: one["id"] for one in coco["images"]}
     places = {"coco": dataset / "annotations.json"}
     for name in ("opex", "roi_csv"):
-        places[name] = work / name
-        places[name].mkdir()
+        # Predictions lie beside their images, where the tools look for these.
+        places[name] = shutil.copytree(images, work / name)
     results, whole, exact = [], [], []
     for entry, found in _predictions(truth):
         name = entry["name"]

@@ -1,5 +1,7 @@
 """Datumaro: its exporters of boxes and outlines; parts of an object share a group."""
 
+import shutil
+import tempfile
 from pathlib import Path
 
 from datumaro.components.annotation import AnnotationType, Bbox, Polygon
@@ -99,7 +101,17 @@ def read_coco_outlines(source: Path, images: Path) -> list[dict]:
 
 
 def _read(source: Path) -> list[dict]:
-    dataset = Dataset.import_from(str(source), "coco_instances")
+    """Read a COCO file, in the only layout of folders that Datumaro reads."""
+    with tempfile.TemporaryDirectory() as folder:
+        annotations = Path(folder) / "annotations"
+        annotations.mkdir()
+        shutil.copy(source, annotations / "instances_train.json")
+        shutil.copytree(source.parent / "images", Path(folder) / "images" / "train")
+        return _found(Path(folder))
+
+
+def _found(folder: Path) -> list[dict]:
+    dataset = Dataset.import_from(str(folder), "coco_instances")
     names = [one.name for one in dataset.categories()[AnnotationType.label]]
     return [
         {"name": Path(item.media.path).name, "objects": _objects(item, names)}

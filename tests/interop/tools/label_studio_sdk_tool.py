@@ -134,7 +134,7 @@ def write_voc_boxes(truth: dict, images: Path, target: Path) -> None:
 def read_coco_outlines(source: Path, images: Path) -> list[dict]:
     """Import COCO as tasks; an object with an outline becomes a region of each part."""
     tasks = source.parent / "label-studio-tasks.json"
-    convert_coco_to_ls(str(source), str(tasks), image_root_url="")
+    convert_coco_to_ls(str(source), str(tasks), image_root_url=UPLOADS)
     return [
         {
             "name": Path(task["data"]["image"]).name,

@@ -111,7 +111,7 @@ def _found(dataset: sv.DetectionDataset) -> list[dict]:
             left, top, right, bottom = annotation.xyxy[index].tolist()
             label = dataset.classes[annotation.class_id[index]]
             item = {"label": label, "bbox": [left, top, right - left, bottom - top]}
-            if annotation.mask is not None:
+            if annotation.mask is not None and annotation.mask[index].any():
                 item["mask"] = _runs(annotation.mask[index])
             objects.append(item | {"polygons": []})
         found.append({"name": Path(path).name, "objects": objects})
