@@ -140,7 +140,7 @@ LABEL_STUDIO = [
                         **{"original_width": 64, "original_height": 48, "id": "r"},
                         **{"image_rotation": 0, "type": "rectanglelabels"},
                         "value": {
-                            **{"x": 5, "y": 5, "width": 50, "height": 50},
+                            **{"x": 25, "y": 25, "width": 50, "height": 50},
                             **{"rotation": 10, "rectanglelabels": ["cat"]},
                         },
                     },

@@ -112,7 +112,7 @@ def test_a_confidence_is_left_aside_and_told(folder, numbers):
     checked = read(folder)
     assert len(objects_of(checked)) == 3
     told = checked.ledger.findings[0]
-    assert (told.check, told.action) == ("unused-values", "ignore")
+    assert (told.check, told.action) == ("left-aside", "ignore")
     assert (told.file, told.place) == ("a.txt", "line 3, and 1 more")
     assert "a confidence" in told.what
     assert checked.ledger.errors == []

@@ -1,7 +1,7 @@
 """The check of annotations and images: what is found, by a policy, in a ledger."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,7 +81,7 @@ def check(
             kept.append(checked)
             thumbnails.append(decoded.thumbnail)
     kept, duplicates = check_duplicates(kept, thumbnails, rules.lists, ledger)
-    kept = [_check_objects(one, rules, ledger) for one in kept]
+    kept = [check_objects(one, rules, ledger) for one in kept]
     classes = _class_list(kept, rules, ledger)
     return Checked(kept, classes, ledger, duplicates)
 
@@ -119,11 +119,17 @@ def _sort_out(
             ledger.images_read += 1
             ledger.objects_read += len(item.objects)
         else:
-            _note_problem(item, ledger)
+            note_problem(item, ledger)
+    return in_order(annotated)
+
+
+def in_order(annotated: Iterable[AnnotatedImage]) -> list[AnnotatedImage]:
+    """Return images in the order in which they get their names in the data set."""
     return sorted(annotated, key=lambda one: (one.image.name, str(one.annotation)))
 
 
-def _note_problem(problem: Problem, ledger: Ledger) -> None:
+def note_problem(problem: Problem, ledger: Ledger) -> None:
+    """Note what could not be read, and what is lost by it."""
     name = problem.file.name
     ledger.note(problem.check, name, problem.place, problem.what, repairable=False)
     if problem.check == "invalid-object":
@@ -199,7 +205,8 @@ def _merge_similar_classes(
     ]
 
 
-def _check_objects(one: CheckedImage, rules: Rules, ledger: Ledger) -> CheckedImage:
+def check_objects(one: CheckedImage, rules: Rules, ledger: Ledger) -> CheckedImage:
+    """Return an image with the objects that are kept, repaired where that is asked."""
     context = Context(one.size, rules.classes, rules.image_size)
     file = one.source.annotation.name
     checked = (check_object(item, context, file, ledger) for item in one.source.objects)

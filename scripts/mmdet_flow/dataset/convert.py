@@ -90,7 +90,12 @@ def convert(
 def _stop_on_errors(checked: Checked) -> None:
     log_findings(checked.ledger)
     if errors := checked.ledger.errors:
-        more = f" (and {len(errors) - 1} more, listed above)" if len(errors) > 1 else ""
+        more = (
+            f" (and {len(errors) - 1} more errors, above; mmdet-flow data check "
+            "--report lists each)"
+            if len(errors) > 1
+            else ""
+        )
         raise DataError(f"{errors[0]}{more}")
     if not checked.images:
         raise DataError("no image is left to convert; see the findings above")

@@ -14,6 +14,10 @@ ACTIONS = {
 """What may be done about a finding."""
 
 
+MENDING = ("repair", "drop", "ignore")
+"""The actions with which a run goes on, the one that loses least first."""
+
+
 @dataclass(frozen=True)
 class Check:
     """A check: what follows from its findings, how to fix them, what may be done."""
@@ -36,16 +40,10 @@ CHECKS: dict[str, Check] = {
         "its objects cannot be read", "fix the file or remove it"
     ),
     "invalid-object": Check("the object cannot be read", "fix the object or remove it"),
-    "unused-values": Check(
-        "the box or outline is read, these values are not",
-        "nothing, if they may be left aside; boxes with a confidence were drawn by a "
-        "model: look at them",
-        "ignore",
-        ("error",),
-    ),
     "left-aside": Check(
-        "it is not learned: it tells of whole images, or was not accepted",
-        "nothing, if that is meant; accept in the tool what should count",
+        "it is not learned: boxes and outlines are",
+        "look at boxes with a confidence, which a model drew, and accept in the tool "
+        "what should count; else there is nothing to do",
         "ignore",
         ("error",),
     ),
@@ -174,13 +172,17 @@ CHECKS: dict[str, Check] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong: where, what, what follows, how to fix it, what was done."""
+    """Something wrong: where, what, what follows, how to fix it, what was done.
+
+    ``repairable`` says whether the action repair can mend it.
+    """
 
     check: str
     action: str
     file: str
     place: str
     what: str
+    repairable: bool = True
 
     @property
     def consequence(self) -> str:
@@ -190,17 +192,49 @@ class Finding:
     def fix(self) -> str:
         return CHECKS[self.check].fix
 
+    @property
+    def policy(self) -> str:
+        """Return what else a policy may say of it, so that it does not stop the run."""
+        possible = [
+            action
+            for action in MENDING
+            if action in CHECKS[self.check].actions and action != self.action
+            if self.repairable or action != "repair"
+        ]
+        return f"{self.check}: {' or '.join(possible)}" if possible else ""
+
+    @property
+    def where(self) -> str:
+        """Return file, place, and what is wrong there."""
+        place = f", {self.place}" if self.place else ""
+        return f"{self.file}{place}: {self.what}"
+
+    @property
+    def advice(self) -> str:
+        """Return what follows, how to fix it, what was done, and what may be done."""
+        other = f"; policy {self.policy}" if self.policy else ""
+        return f"{self.consequence}; {self.fix} [{self.check}: {self.action}{other}]"
+
     def as_row(self) -> dict[str, str]:
         """Return the columns of the table."""
-        names = ("check", "action", "file", "place", "what", "consequence", "fix")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in COLUMNS}
 
     def __str__(self) -> str:
-        place = f", {self.place}" if self.place else ""
-        return (
-            f"{self.file}{place}: {self.what}: {self.consequence}; {self.fix} "
-            f"[{self.check}: {self.action}]"
-        )
+        return f"{self.where}: {self.advice}"
+
+
+COLUMNS = (
+    *("check", "action", "file", "place", "what", "consequence", "fix", "policy"),
+)
+"""What the tables of findings have."""
+
+
+def groups_of(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Return the findings of each check with the same action, those of errors first."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.check, one.action), []).append(one)
+    return sorted(groups.values(), key=lambda group: group[0].action != "error")
 
 
 @dataclass(frozen=True)
@@ -266,7 +300,7 @@ class Ledger:
         action = self.policy[check]
         if action == "repair" and not repairable:
             action = "error"
-        self.findings.append(Finding(check, action, file, place, what))
+        self.findings.append(Finding(check, action, file, place, what, repairable))
         return action
 
     def leave_out(self, file: str, place: str, label: str, check: str) -> None:

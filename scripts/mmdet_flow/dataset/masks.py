@@ -3,7 +3,8 @@
 Every size that a file claims is compared with that of the image before pixels are made.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,20 @@ OPAQUE = 4
 """Values a pixel of a brush of Label Studio; the last says whether it is painted."""
 
 
-def frame_of(image: Path | Problem, claimed: Size | None) -> Size | None:
-    """Return the size of the image as it was annotated, or None if it has none.
+Frame = Callable[[], Size | None]
+"""What returns the size of an image as it was annotated, or None if it has none.
 
-    That is the size that the annotation claims, unless the image has another one.
-    """
+That is the size that the annotation claims, unless the image has another one. The image
+is only looked at where there are masks.
+"""
+
+
+def frame_of(image: Path | Problem, claimed: Size | None) -> Frame:
+    """Return what returns the size of an image, of which a size is claimed."""
+    return cache(partial(_read_frame, image, claimed))
+
+
+def _read_frame(image: Path | Problem, claimed: Size | None) -> Size | None:
     if isinstance(image, Problem):
         return None
     try:
@@ -65,7 +75,9 @@ def _rle(pixels: np.ndarray, corner: tuple[int, int], frame: Size) -> dict:
     from pycocotools import mask as coco_mask
 
     width, height = frame
-    edges = np.diff(np.pad(pixels.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    columns = np.zeros((pixels.shape[1], pixels.shape[0] + 2), np.int8)
+    columns[:, 1:-1] = pixels.T
+    edges = np.diff(columns, axis=1)
     first, past = (
         (corner[0] + column) * height + corner[1] + row
         for column, row in (np.nonzero(edges == 1), np.nonzero(edges == -1))

@@ -10,36 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.findings import CHECKS, Finding, Ledger
+from mmdet_flow.dataset.findings import CHECKS, COLUMNS, Ledger, groups_of
 from mmdet_flow.files import write_if_changed, write_json
 
 if TYPE_CHECKING:
     from mmdet_flow.dataset.check import Checked
 
-LINES_PER_CHECK = 20
-"""So many findings of a check are logged one by one; the report has all."""
+EXAMPLES = 3
+"""So many findings of a check are logged; the report has all."""
 
 
 def log_findings(ledger: Ledger) -> None:
-    """Log errors one by one, and the rest as a line a check."""
-    seen: Counter[str] = Counter()
-    for finding in ledger.errors:
-        seen[finding.check] += 1
-        if seen[finding.check] <= LINES_PER_CHECK:
-            cli.log.error("%s", finding)
-    for check, count in seen.items():
-        if count > LINES_PER_CHECK:
-            cli.log.error("%s: %d more", check, count - LINES_PER_CHECK)
-    others = [finding for finding in ledger.findings if finding.action != "error"]
-    first: dict[tuple[str, str], Finding] = {}
-    counts: Counter[tuple[str, str]] = Counter()
-    for finding in others:
-        key = finding.check, finding.action
-        first.setdefault(key, finding)
-        counts[key] += 1
-    for key, finding in first.items():
-        more = f" (and {counts[key] - 1} more)" if counts[key] > 1 else ""
-        cli.log.warning("%s%s", finding, more)
+    """Log findings by check: what follows from them, how many, and some of them."""
+    for group in groups_of(ledger.findings):
+        first, count = group[0], len(group)
+        log = cli.log.error if first.action == "error" else cli.log.warning
+        if count == 1:
+            log("%s", first)
+            continue
+        log("%d findings: %s", count, first.advice)
+        for one in group[:EXAMPLES]:
+            log("  %s", one.where)
+        if count > EXAMPLES:
+            log("  and %d more, which the report has", count - EXAMPLES)
 
 
 def report_of(checked: Checked) -> dict:
@@ -70,8 +63,7 @@ def write_report(report: dict, path: Path) -> None:
     """Write the report as JSON, and its findings as a table beside it (CSV)."""
     write_json(path, report)
     table = io.StringIO()
-    columns = ("check", "action", "file", "place", "what", "consequence", "fix")
-    writer = csv.DictWriter(table, columns, lineterminator="\n")
+    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(report["findings"])
     write_if_changed(path.with_suffix(".csv"), table.getvalue())

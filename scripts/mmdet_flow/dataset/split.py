@@ -18,6 +18,7 @@ from mmdet_flow.dataset.fields import (
     sequence,
     text,
 )
+from mmdet_flow.dataset.image_index import NameIndex, read_list
 from mmdet_flow.errors import DataError, UsageError, did_you_mean
 from mmdet_flow.files import (
     only_writer,
@@ -206,9 +207,13 @@ def group_by_table(coco: CocoFile, path: Path, column: str) -> dict[str, str]:
         raise DataError(
             f"{path}: has no column {error}; it needs image and {column}"
         ) from None
-    known = {image["file_name"]: image["file_name"] for image in coco.images}
-    known |= {Path(name).stem: name for name in list(known)}
-    found = {known[name]: group for name, group in rows if name in known and group}
+    known = _names(coco)
+    found = {
+        image: group
+        for name, group in rows
+        for image in known.find_listed(name)
+        if group
+    }
     if not found:
         raise UsageError(
             f"group file {path}: gives no image of the data set a {column}; correct it"
@@ -263,18 +268,26 @@ def _fraction(text: str) -> float | None:
 
 
 def _read_list(coco: CocoFile, path: Path) -> list[str]:
-    """Return the image names of a list file, which may leave out the suffix."""
-    known = {image["file_name"]: image["file_name"] for image in coco.images}
-    known |= {Path(name).stem: name for name in list(known)}
-    lines = read_text(path).splitlines()
-    names = set()
-    for number, name in enumerate(map(str.strip, lines), 1):
-        if name and name not in known:
-            hint = did_you_mean(name, known) or "; correct the list"
-            raise DataError(f"{path}, line {number}: no image {named(name)}{hint}")
-        if name:
-            names.add(known[name])
+    """Return the image names of a list file, as ``NameIndex`` finds them."""
+    known, names = _names(coco), set()
+    for number, line in enumerate(read_list(path), 1):
+        found = known.find_listed(line)
+        if line and len(found) != 1:
+            what = (
+                f"{named(line)} is several images"
+                if found
+                else f"no image {named(line)}"
+            )
+            options = [image["file_name"] for image in coco.images]
+            hint = did_you_mean(line, options) or "; correct the list"
+            raise DataError(f"{path}, line {number}: {what}{hint}")
+        names.update(found)
     return sorted(names)
+
+
+def _names(coco: CocoFile) -> NameIndex[str]:
+    names = [image["file_name"] for image in coco.images]
+    return NameIndex(zip(names, names, strict=True))
 
 
 def _require_apart(parts: dict[str, list[str]]) -> None:

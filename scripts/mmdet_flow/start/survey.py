@@ -29,12 +29,14 @@ class Survey:
         format: the name of the reader.
         images: what it can read.
         problems: what it cannot.
+        left_aside: what else is there, for the user.
     """
 
     format: str
     source: Source
     images: list[AnnotatedImage]
     problems: list[Problem]
+    left_aside: tuple[str, ...] = ()
 
     @property
     def objects(self) -> list[AnnotatedObject]:

@@ -35,8 +35,13 @@ def test_each_format_is_found(tmp_path, name):
     assert data["format"] == name
     assert sorted(data["classes"]) == ["leaf", "pebble", "shell"]
     assert data["images"] == "data/ground"
-    expected = "data/ground/annotations.json" if name in ("coco", "vgg") else None
-    assert data["annotations"] == (expected or "data/ground")
+    # Where one file is for all images, it is named.
+    files = {
+        **dict.fromkeys(("coco", "vgg"), "/annotations.json"),
+        **{"cvat": "/annotations.xml", "datumaro": "/default.json"},
+        **{"label-studio": "/result.json", "via-csv": "/via_region_data.csv"},
+    }
+    assert data["annotations"] == f"data/ground{files.get(name, '')}"
     preset = "small-boxes" if name == "voc" else "small-masks"
     assert f"{preset}, 192 pixels" in run.stdout
     assert config_in(tmp_path)["ground"]["model"]["preset"] == preset

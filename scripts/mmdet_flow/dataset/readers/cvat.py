@@ -1,7 +1,6 @@
 """CVAT for images 1.1: XML files of several images each."""
 
 from collections.abc import Callable, Hashable, Iterator
-from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -91,7 +90,7 @@ def _group_of(element: Element) -> Hashable | None:
 
 
 def _shape_reader(image: Path | Problem, size: Size | None) -> Callable:
-    frame = partial(frame_of, image, size)
+    frame = frame_of(image, size)
 
     def read_shape(element: Element, place: str) -> AnnotatedObject:
         label = text(element.get("label", ""), "label")

@@ -1,7 +1,6 @@
 """Datumaro: JSON files of several images each, one a subset."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
@@ -114,7 +113,7 @@ def _group_of(annotation: object) -> Hashable | None:
 def _reader(
     labels: Sequence[str], image: Path | Problem, size: Size | None
 ) -> Callable:
-    frame = partial(frame_of, image, size)
+    frame = frame_of(image, size)
 
     def read_annotation(item: object, place: str) -> AnnotatedObject:
         item = mapping(item, "it")

@@ -36,6 +36,7 @@ from mmdet_flow.dataset.image_index import (
     ImageIndex,
 )
 from mmdet_flow.dataset.masks import (
+    Frame,
     Size,
     frame_of,
     masked,
@@ -299,7 +300,7 @@ def _read_image(
             size = size or _size(mapping(region, "it"))
         except Malformed:
             continue
-    read_one = partial(_read_region, frame=partial(frame_of, image, size))
+    read_one = partial(_read_region, frame=frame_of(image, size))
     place = f"{name}, region"
     objects = read_shapes(path, task.regions, read_one, lambda _: None, place)
     yield from image_or_problems(path, image, size, objects)
@@ -314,9 +315,7 @@ def _size(region: dict) -> Size:
     return width, height
 
 
-def _read_region(
-    region: object, place: str, frame: Callable[[], Size | None]
-) -> AnnotatedObject:
+def _read_region(region: object, place: str, frame: Frame) -> AnnotatedObject:
     """Read a region; its numbers are percents of the image."""
     region = mapping(region, "it")
     for key in ("image_rotation", "item_index"):

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable, Hashable, Iterator
-from functools import partial
 from math import dist
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def _group_of(shape: object) -> Hashable | None:
 
 
 def _shape_reader(image: Path | Problem, size: Size | None) -> Callable:
-    frame = partial(frame_of, image, size)
+    frame = frame_of(image, size)
 
     def read_shape(shape: object, place: str) -> AnnotatedObject:
         shape = mapping(shape, "it")

@@ -47,7 +47,8 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             by_image.setdefault(row["file"] or "", []).append(row)
         for name, items in (by_image or {own_name: []}).items():
             objects = read_objects(path, items, read_one, f"{name}, object")
-            image = index.find(path, name)
+            is_alone = len(by_image) < 2 and path.name.endswith(SUFFIX)
+            image = index.find_stated(path, name, own_name if is_alone else name)
             yield from image_or_problems(path, image, None, objects)
 
 

@@ -23,7 +23,7 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
-    """Read each XML; its image is the one that ``<filename>`` names.
+    """Read each XML; its image is the one that ``<filename>`` names, or the XML.
 
     ``<folder>`` and ``<path>`` tell where it once lay and are not used.
     """
@@ -34,11 +34,8 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         except DataError as error:
             yield index.broken(path, path.stem, error)
             continue
-        image = index.find(path, root.findtext("filename") or path.stem)
-        if isinstance(image, Problem):
-            # The XML has the name of its image where <filename> is out of date.
-            by_stem = index.find(path, path.stem)
-            image = image if isinstance(by_stem, Problem) else by_stem
+        stated = root.findtext("filename") or ""
+        image = index.find_stated(path, stated, path.stem)
         objects = read_objects(path, root.findall("object"), read_one)
         yield from image_or_problems(path, image, _read_size(root), objects)
 

@@ -56,7 +56,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             except Exception as error:
                 what = f"no image: {error}"
                 image = Problem("unreadable-image", image, "", what, images=(image,))
-        yield from _unused_values(path, lines, classes.keypoints)
+        yield from _left_aside(path, lines, classes.keypoints)
         read_line = _line_reader(classes, size)
         objects = (
             item
@@ -83,7 +83,7 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _unused_values(
+def _left_aside(
     path: Path, lines: Sequence[str], keypoints: int | None
 ) -> Iterator[Problem]:
     """Yield what is left aside of the lines of a file: keypoints and confidences."""
@@ -93,7 +93,7 @@ def _unused_values(
             seen.setdefault(what, []).append(number)
     for what, numbers in seen.items():
         more = f", and {len(numbers) - 1} more" if len(numbers) > 1 else ""
-        yield Problem("unused-values", path, f"line {numbers[0]}{more}", what)
+        yield Problem("left-aside", path, f"line {numbers[0]}{more}", what)
 
 
 def _beside(count: int, keypoints: int | None) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_flow.start.init.foresee import in_short
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.start.init.text import config_text
 
@@ -11,18 +12,18 @@ FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 def lists_of(proposal: Proposal, output: Path) -> dict[Path, Sequence[str]]:
     """Return the lists that have to be written beside the config, with their names."""
-    division = proposal.division
-    if division is None or division.files:
+    splits = proposal.splits
+    if splits is None or splits.files:
         return {}
     folder = output.parent / f"{proposal.name}-splits"
-    return {folder / f"{split}.txt": names for split, names in division.names.items()}
+    return {folder / f"{split}.txt": names for split, names in splits.names.items()}
 
 
 def splits_of(proposal: Proposal, output: Path) -> dict[str, str | float]:
     """Return fractions, or the lists: those of the data, or those beside the config."""
-    if proposal.division is None:
+    if proposal.splits is None:
         return FRACTIONS
-    files = proposal.division.files or {
+    files = proposal.splits.files or {
         path.stem: path for path in lists_of(proposal, output)
     }
     return {split: shown(path, output) for split, path in files.items()}
@@ -39,7 +40,7 @@ def shown(path: Path, output: Path) -> str:
 
 def config_of(proposal: Proposal, output: Path) -> str:
     """Return the text of the config."""
-    found, division, plan = proposal.found, proposal.division, proposal.plan
+    found, splits, plan = proposal.found, proposal.splits, proposal.plan
     source = found.source
     values = {
         "found": "Made by mmdet-flow start init: "
@@ -51,8 +52,8 @@ def config_of(proposal: Proposal, output: Path) -> str:
         "images": shown(source.images, output),
         "counts": f"Objects of each class: {proposal.counts}.",
         "classes": list(proposal.classes),
-        "division": f"From {division.how}: {division.sizes}."
-        if division
+        "splits": f"From {splits.how}: {splits.sizes}."
+        if splits
         else "Fractions of the images, or list files with one image name a line.",
         **splits_of(proposal, output),
         "preset": plan.preset,
@@ -63,4 +64,5 @@ def config_of(proposal: Proposal, output: Path) -> str:
         "val_interval": plan.val_interval,
     }
     labels = shown(source.labels, output) if source.labels else None
-    return config_text(values, source.pattern, labels, proposal.policy)
+    findings = in_short(proposal.findings)
+    return config_text(values, source.pattern, labels, proposal.policy, findings)

@@ -1,14 +1,19 @@
 """Find out in which format the annotations of a folder are, and where."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.image_index import ImageIndex
-from mmdet_flow.dataset.readers import FORMATS, yolo
+from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.dataset.readers.yolo_classes import label_files, read_names
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.start.survey import Survey, check_counts, common_place, survey
+
+NAMING = {".json", ".xml", ".csv", ".report"}
+"""Suffixes that annotations have; a text may be anything."""
 
 
 def find(
@@ -36,6 +41,8 @@ def find(
         raise UsageError(f"{folder}: holds {formats}; choose one with --format")
     if not found:
         raise DataError(f"{folder}: {_nothing(folder, index, surveys)}")
+    if found[0].format == "yolo" and not labels:
+        _require_one_list(found[0], folder)
     return _narrowed(found[0])
 
 
@@ -53,8 +60,18 @@ def _surveys(names: list[str], source: Source, index: ImageIndex) -> list[Survey
 
 def _find_labels(folder: Path) -> Path | None:
     """Return the file of class names of YOLO, wherever it lies below a folder."""
-    found = (path for name in yolo.LABEL_FILES for path in sorted(folder.rglob(name)))
-    return next(found, None)
+    return next(iter(label_files(folder.rglob("*"))), None)
+
+
+def _require_one_list(found: Survey, folder: Path) -> None:
+    """UsageError if several files of a folder name the classes otherwise."""
+    named = found.source.labels
+    others = label_files(folder.rglob("*")) if named else []
+    for other in others:
+        if read_names(other) != read_names(named):
+            raise UsageError(
+                f"{named} and {other} name other classes; choose one with --labels"
+            )
 
 
 def _nothing(folder: Path, index: ImageIndex, surveys: list[Survey]) -> str:
@@ -86,16 +103,44 @@ def _lost_objects(one: Survey) -> int:
 
 
 def _narrowed(found: Survey) -> Survey:
-    """Read the deepest folders alone, which are without what does not belong there."""
-    annotations = common_place(one.annotation for one in found.images)
-    images = common_place(one.image for one in found.images)
+    """Read the deepest folders alone, which are without what does not belong there.
+
+    Files of which objects cannot be used do belong there, and so do their images.
+    """
+    lost = [one for one in found.problems if one.objects or one.images]
+    annotations = common_place(
+        [*(one.annotation for one in found.images), *(one.file for one in lost)]
+    )
+    images = common_place(
+        [
+            *(one.image for one in found.images),
+            *(path for one in lost for path in one.images),
+        ]
+    )
     source = Source(
         annotations,
         images if images.is_dir() else images.parent,
         labels=found.source.labels if found.format == "yolo" else None,
     )
     narrowed = survey(found.format, source, ImageIndex(source.images))
-    return _without_strangers(narrowed) if narrowed.problems else narrowed
+    if narrowed.problems:
+        narrowed = _without_strangers(narrowed)
+    return replace(narrowed, left_aside=tuple(_left_aside(found, narrowed)))
+
+
+def _left_aside(found: Survey, narrowed: Survey) -> Iterator[str]:
+    """Yield what has the suffix of the annotations and is none, as far as is seen."""
+    read = {one.annotation for one in narrowed.images}
+    read |= {problem.file for problem in narrowed.problems}
+    reasons = {one.file: one.what for one in found.problems if one.file not in read}
+    for suffix in sorted({path.suffix for path in read} & NAMING):
+        there = found.source.annotations.rglob(f"*{suffix}")
+        reasons |= {path: "" for path in there if path not in {*read, *reasons}}
+    if reasons:
+        first = min(reasons)
+        what = f": {reasons[first]}" if reasons[first] else ""
+        are = "file is" if len(reasons) == 1 else "files are"
+        yield f"{len(reasons)} other {are} left aside, such as {first.name}{what}"
 
 
 def _without_strangers(found: Survey) -> Survey:
@@ -110,4 +155,7 @@ def _without_strangers(found: Survey) -> Survey:
     source = replace(found.source, pattern=patterns.pop())
     chosen = survey(found.format, source, ImageIndex(source.images))
     helps = len(chosen.problems) < len(found.problems)
-    return chosen if helps and len(chosen.images) == len(found.images) else found
+    is_whole = len(chosen.images) == len(found.images) and _lost_objects(
+        chosen
+    ) == _lost_objects(found)
+    return chosen if helps and is_whole else found

@@ -94,7 +94,7 @@ def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
     measured = []
     fractions: dict[str, list[float]] = {}
     for one in images[:: max(1, len(images) // SAMPLE)]:
-        size = _image_size(one.image) or one.size
+        size = image_size(one.image) or one.size
         if size is None:
             continue
         measured.append(size)
@@ -113,7 +113,8 @@ def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
     return Sizes(measured[len(measured) // 2], by_class[label], label)
 
 
-def _image_size(path: Path) -> tuple[int, int] | None:
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Return (width, height) of an image as it is stored, if it can be opened."""
     from PIL import Image
 
     try:

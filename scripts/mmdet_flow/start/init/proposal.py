@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mmdet_flow.start.init.foresee import Groups
 from mmdet_flow.start.init.plan import Plan, Sizes
-from mmdet_flow.start.init.splits import Division
+from mmdet_flow.start.init.splits import Splits
 from mmdet_flow.start.survey import Survey
 
 
@@ -15,16 +16,22 @@ class Proposal:
     Attributes:
         name: of the experiment.
         classes: in their order.
-        division: that of the data, or None for fractions.
+        splits: those of the data, or None for fractions.
+        unused: how many images have no annotation, and are in no split.
+        remarks: what has to be told of the splits.
         policy: what to do about findings that would stop the first run.
+        findings: those that it does not decide.
     """
 
     name: str
     found: Survey
     classes: Sequence[str]
     sizes: Sizes
-    division: Division | None
+    splits: Splits | None
+    unused: int
+    remarks: Sequence[str]
     policy: Mapping[str, str]
+    findings: Groups
     plan: Plan
 
     @property

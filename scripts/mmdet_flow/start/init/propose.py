@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import UsageError
 from mmdet_flow.start.init.choices import (
     class_list,
@@ -10,9 +11,10 @@ from mmdet_flow.start.init.choices import (
     preset_for,
 )
 from mmdet_flow.start.init.config import FRACTIONS
+from mmdet_flow.start.init.foresee import foresee, left_open, repairs
 from mmdet_flow.start.init.plan import measure, plan_for
 from mmdet_flow.start.init.proposal import Proposal
-from mmdet_flow.start.init.splits import Division, find_division
+from mmdet_flow.start.init.splits import Splits, find_splits
 from mmdet_flow.start.survey import Survey
 
 
@@ -31,19 +33,28 @@ def propose(
     ``minutes`` is the time for the training.
     """
     names = class_list(found, classes)
-    division = find_division(folder, found.images)
+    index = ImageIndex(found.source.images)
+    splits, remarks = find_splits(folder, found.images, index)
     sizes = measure(found.images, names)
     preset = preset_for(found, masks)
-    images = train_and_val(found, division)
+    images = train_and_val(found, splits)
     plan = plan_for(preset, sizes, *images, minutes, threads)
-    policy = policy_for(found, names)
-    return Proposal(name, found, names, sizes, division, policy, plan)
+    findings = foresee(found)
+    policy = repairs(findings) | policy_for(found, names)
+    if splits and splits.empty:
+        policy["no-annotation"] = "repair"
+    unused = len(index.paths) - len({one.image for one in found.images})
+    unused -= splits.empty if splits else 0
+    return Proposal(
+        *(name, found, names, sizes, splits, unused, remarks),
+        *(policy, left_open(findings, policy), plan),
+    )
 
 
-def train_and_val(found: Survey, division: Division | None) -> tuple[int, int]:
+def train_and_val(found: Survey, splits: Splits | None) -> tuple[int, int]:
     """Return the number of images that train and that validate, one at least."""
-    if division:
-        return len(division.names["train"]), len(division.names["val"])
+    if splits:
+        return len(splits.names["train"]), len(splits.names["val"])
     total = len(found.images)
     return max(1, round(FRACTIONS["train"] * total)), round(FRACTIONS["val"] * total)
 

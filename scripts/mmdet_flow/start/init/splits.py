@@ -1,24 +1,19 @@
-"""Find the division into training, validation and test that the data come with."""
+"""Find the splits for training, validation and test that the data come with."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
-from mmdet_flow.dataset.image_index import OTHER_IMAGE_SUFFIXES
+from mmdet_flow.dataset.check import in_order
+from mmdet_flow.dataset.findings import Ledger, Policy
+from mmdet_flow.dataset.image_checks import with_unique_names
+from mmdet_flow.dataset.image_index import OTHER_IMAGE_SUFFIXES, ImageIndex
 from mmdet_flow.dataset.split import SPLITS
+from mmdet_flow.start.init.stated import Stated, split_called, stated_by_files
 from mmdet_flow.start.survey import common_place
-
-CALLED = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-"""What data sets call their splits."""
-
-KNOWN = 0.9
-"""The fraction of names that have to be images, for a file to be a list of them."""
 
 HELD_OUT = 7
 """Each so manieth training image validates where the data have no such split."""
@@ -28,72 +23,171 @@ FEW_FILES = 10
 
 
 @dataclass(frozen=True)
-class Division:
+class Splits:
     """The image names of each split.
 
     Attributes:
-        how: where the division comes from, for the user.
+        names: as the images will be called in the data set.
+        how: where the splits come from, for the user.
         files: the list files that say the same, or none if they are to be written.
+        empty: how many of the images have no annotation, and are named all the same.
     """
 
     names: Mapping[str, Sequence[str]]
     how: str
     files: Mapping[str, Path] = field(default_factory=dict)
+    empty: int = 0
 
     @property
     def sizes(self) -> str:
         """Return the number of images in each split, as text."""
-        return ", ".join(f"{name} {len(one)}" for name, one in self.names.items())
+        return _sizes(self.names)
 
 
-def find_division(folder: Path, images: Sequence[AnnotatedImage]) -> Division | None:
-    """Return the division by list files or by the names of folders, or None.
+def find_splits(
+    folder: Path, images: Sequence[AnnotatedImage], index: ImageIndex
+) -> tuple[Splits | None, list[str]]:
+    """Return the splits by data.yaml, list files, or the names of folders, or None.
 
-    What has no validation split gets one of its training images; what has no test split
-    is tested on its validation split, and validated on training images.
+    With them comes what has to be told: what is left aside, and why. What has no
+    validation split gets one of its training images; what has no test split is tested
+    on its validation split, and validated on training images.
     """
-    if len({one.image.stem for one in images}) < len(images):
-        return None  # lists name images, and cannot tell these apart
-    return _by_lists(folder, images) or _by_folders(images)
+    annotated = {one.image for one in images}
+    notes: list[str] = []
+    chosen = None
+    for one in chain(stated_by_files(folder, index), _by_folders(images)):
+        stated, own_notes = _looked_at(one, annotated)
+        fault = _fault(stated)
+        if chosen is None and not fault:
+            chosen = stated
+            notes[:0] = own_notes
+        elif fault:
+            notes.append(f"{one.how}: {fault}; not used")
+        elif one.files and _sets(stated) != _sets(chosen):
+            notes.append(f"{one.how}: {_sizes(stated.images)}; left aside")
+    if chosen is None:
+        return None, notes
+    if others := annotated.difference(*chosen.images.values()):
+        notes.append(f"{len(others)} annotated images are in no split: not used")
+    return _named(chosen, images, index), notes
 
 
-def _by_lists(folder: Path, images: Sequence[AnnotatedImage]) -> Division | None:
-    """Look for train.txt and its like, such as ImageSets/Main of Pascal VOC."""
-    known = {one.image.stem: _name(one.image) for one in images}
-    exact = known.keys() | set(known.values())
-    by_folder: dict[Path, dict[str, Path]] = {}
-    for path in filter(Path.is_file, sorted(folder.rglob("*.txt"))):
-        if (split := _split_called(path.stem)) and path.stem not in known:
-            by_folder.setdefault(path.parent, {})[split] = path
-    for place, files in by_folder.items():
-        lines = {split: _lines(path) for split, path in files.items()}
-        names = {
-            split: [known[Path(line).stem] for line in one if Path(line).stem in known]
-            for split, one in lines.items()
+def _looked_at(stated: Stated, annotated: set[Path]) -> tuple[Stated, list[str]]:
+    """Return splits without what cannot be used of them, and what has to be told."""
+    images = {
+        split: [*dict.fromkeys(stated.images[split])]
+        for split in SPLITS
+        if split in stated.images
+    }
+    notes = []
+    if stated.missing:
+        notes.append(
+            f"{stated.how}: names {len(stated.missing)} that are not there, such as "
+            f"{stated.missing[0]}"
+        )
+    if images.get("test") and set(images["test"]) == set(images.get("val", ())):
+        del images["test"]
+    for split, paths in list(images.items()):
+        if paths and annotated.isdisjoint(paths):
+            notes.append(f"none of the {len(paths)} images of {split} is annotated")
+            del images[split]
+    empty = set(chain.from_iterable(images.values())) - annotated
+    if len(empty) > len(annotated):
+        what = "more than have one: left aside; with no-annotation: repair they are"
+        images = {
+            split: [path for path in paths if path in annotated]
+            for split, paths in images.items()
         }
-        if not _is_division(names) or any(
-            len(names[split]) < KNOWN * len(one) for split, one in lines.items()
-        ):
-            continue
-        as_they_are = all(line in exact for one in lines.values() for line in one)
-        complete = as_they_are and names.keys() == set(SPLITS)
-        how = f"the lists in {place}"
-        return Division(_completed(names), how, files if complete else {})
-    return None
+    else:
+        what = "and are"
+    if empty:
+        notes.append(
+            f"{len(empty)} images of the splits have no annotation, {what} "
+            "images without objects"
+        )
+    return replace(stated, images=images), notes
 
 
-def _name(image: Path) -> str:
-    """Return the name that an image has in the data set; TIFF and WebP become PNG."""
-    is_converted = image.suffix.lower() in OTHER_IMAGE_SUFFIXES
-    return f"{image.stem}.png" if is_converted else image.name
+def _fault(stated: Stated) -> str:
+    """Return why these are no splits, or nothing.
+
+    There are training images and others, and no image is in two splits.
+    """
+    sizes = {split: len(set(one)) for split, one in stated.images.items() if one}
+    counts = Counter(chain.from_iterable(set(one) for one in stated.images.values()))
+    twice = sum(count > 1 for count in counts.values())
+    there = sum(sizes.values())
+    if len(stated.missing) > there:
+        return (
+            f"{len(stated.missing)} of {len(stated.missing) + there} names are not "
+            f"there, such as {stated.missing[0]}"
+        )
+    if len(sizes) < 2:
+        return f"{' and '.join(sizes) or 'none'} alone is no division"
+    if "train" not in sizes:
+        return "there is nothing to train with"
+    # Of a missing split a training image takes the place, and one has to be left.
+    if sizes["train"] < (1 if len(sizes) == len(SPLITS) else 2):
+        return "a single image cannot train and validate"
+    if twice:
+        return f"{twice} images are in two of {', '.join(sizes)}"
+    return ""
 
 
-def _lines(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _sets(stated: Stated) -> dict[str, set[Path]]:
+    return {split: set(images) for split, images in stated.images.items()}
 
 
-def _by_folders(images: Sequence[AnnotatedImage]) -> Division | None:
+def _sizes(parts: Mapping[str, Sequence]) -> str:
+    return ", ".join(f"{name} {len(one)}" for name, one in parts.items())
+
+
+def _named(
+    stated: Stated, images: Sequence[AnnotatedImage], index: ImageIndex
+) -> Splits:
+    """Return the splits by the names that the images will have in the data set."""
+    annotated = {one.image for one in images}
+    empty = set().union(*stated.images.values()) - annotated
+    called = _names(images, index if empty else None)
+    names = {
+        split: [called.get(path, path.name) for path in dict.fromkeys(paths)]
+        for split, paths in stated.images.items()
+        if paths
+    }
+    known = chain.from_iterable(names.values())
+    exact = {name for one in known for name in (one, Path(one).stem)}
+    whole = names.keys() == set(SPLITS) == stated.files.keys()
+    as_they_are = whole and not stated.missing and exact.issuperset(stated.lines)
+    files = stated.files if as_they_are else {}
+    # Where one is missing, what the data say is shown beside what is made of it.
+    how = stated.how if len(names) == len(SPLITS) else f"{stated.how} ({_sizes(names)})"
+    return Splits(_completed(names), how, files, len(empty))
+
+
+def _names(
+    images: Iterable[AnnotatedImage], index: ImageIndex | None
+) -> dict[Path, str]:
+    """Return what the conversion will call the images, also those of an index.
+
+    TIFF and WebP become PNG.
+    """
+    named = in_order(images)
+    annotated = {one.image for one in named}
+    paths = index.paths if index else ()
+    named += [
+        AnnotatedImage(one, one, None, ()) for one in paths if one not in annotated
+    ]
+    repairing = Ledger(Policy({"duplicate-name": "repair"}))
+    return {
+        one.source.image: f"{Path(one.name).stem}.png"
+        if one.source.image.suffix.lower() in OTHER_IMAGE_SUFFIXES
+        else one.name
+        for one in with_unique_names(named, repairing)
+    }
+
+
+def _by_folders(images: Sequence[AnnotatedImage]) -> Iterator[Stated]:
     """Look for train, val and test in the folders of images and annotations.
 
     Of annotation files for many images the names count too: instances_train2017.json.
@@ -101,42 +195,16 @@ def _by_folders(images: Sequence[AnnotatedImage]) -> Division | None:
     photos = common_place(one.image for one in images)
     files = {one.annotation for one in images}
     annotations = common_place(files)
-    names: dict[str, list[str]] = {}
+    found: dict[str, list[Path]] = {}
     for one in images:
         parts = list(one.image.relative_to(photos).parent.parts)
         parts += one.annotation.relative_to(annotations).parent.parts
         if len(files) <= FEW_FILES:
             parts.append(one.annotation.stem)
-        split = next(filter(None, map(_split_called, parts)), None)
-        if split is None:
-            return None
-        names.setdefault(split, []).append(_name(one.image))
-    if not _is_division(names):
-        return None
-    return Division(_completed(names), "what folders or files are called")
-
-
-def _split_called(name: str) -> str | None:
-    """Return the split that a name stands for, as val for valid or val2017."""
-    words = set(re.split(r"[^a-z]+", name.lower()))
-    return next((split for split, called in CALLED.items() if words & {*called}), None)
-
-
-def _is_division(names: Mapping[str, Sequence[str]]) -> bool:
-    """Whether there are training images and others, and no image is in two splits."""
-    total = sum(map(len, names.values()))
-    # Of a missing split a training image takes the place, and one has to be left.
-    fewest = 1 if len(names) == len(SPLITS) else 2
-    return (
-        len(names) > 1
-        and len(names.get("train", ())) >= fewest
-        and all(names.values())
-        and len(set(_all_of(names))) == total
-    )
-
-
-def _all_of(names: Mapping[str, Sequence[str]]) -> Iterable[str]:
-    return (name for one in names.values() for name in one)
+        if split := next(filter(None, map(split_called, parts)), None):
+            found.setdefault(split, []).append(one.image)
+    if len(found) > 1:
+        yield Stated(found, "what folders or files are called")
 
 
 def _completed(names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

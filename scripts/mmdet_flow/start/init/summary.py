@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.object_checks import labels_by_likeness
+from mmdet_flow.start.init.foresee import told
 from mmdet_flow.start.init.proposal import Proposal
-from mmdet_flow.start.survey import check_counts
 
 
 def summary(proposal: Proposal) -> Iterator[str]:
@@ -24,10 +23,9 @@ def summary(proposal: Proposal) -> Iterator[str]:
         f"images of {width}x{height} pixels; {sizes.label}, the smallest objects, of "
         f"about {pixels:.0f}",
     )
-    division = proposal.division
+    splits = proposal.splits
     yield _line(
-        "splits",
-        f"{division.how}: {division.sizes}" if division else "fractions, by class",
+        "splits", f"{splits.how}: {splits.sizes}" if splits else "fractions, by class"
     )
     yield _line(
         "model",
@@ -45,16 +43,19 @@ def summary(proposal: Proposal) -> Iterator[str]:
 def notes(proposal: Proposal) -> Iterator[str]:
     """Yield what the user should look at before a run."""
     found = proposal.found
+    yield from proposal.remarks
     if proposal.plan.warning:
         yield proposal.plan.warning
-    if found.problems:
+    yield from told(proposal.findings)
+    values = [one for one in found.problems if one.check == "left-aside"]
+    if values:
+        yield f"{len(values)} files have values that are left aside: {values[0].what}"
+    yield from found.left_aside
+    if proposal.unused > 0:
         yield (
-            f"{check_counts(found.problems)}: fix them first; mmdet-flow data check "
-            "lists them"
+            f"{proposal.unused} more images have no annotation, and are not used; "
+            "no-annotation: repair takes them as images without objects"
         )
-    unused = len(ImageIndex(found.source.images).paths) - len(found.images)
-    if unused > 0:
-        yield f"{unused} more images have no annotation, and are not used"
     for names in labels_by_likeness(list(found.classes.elements())):
         yield f"{' and '.join(names)} may be one class; docs/data.md, similar-classes"
     if found.format == "yolo" and found.source.labels is None:

@@ -22,8 +22,8 @@ experiments:
 {counts}
       # The numbers of the labels follow this order.
       classes: {classes}
-{policy}
-{division}
+{policy}{findings}
+{splits}
     splits:
       train: {train}
       val: {val}
@@ -60,9 +60,9 @@ POLICY = """\
       # What to do about findings; docs/data.md has all.
       policy: {}
 """
+FINDINGS = "A run stops at these; fix them, or say in the policy what is done:"
 
-
-COMMENTS = {"found": 0, "counts": 6, "division": 4, "estimate": 6}
+COMMENTS = {"found": 0, "counts": 6, "splits": 4, "estimate": 6}
 """Values that become comments, and how far they are moved in."""
 
 
@@ -71,6 +71,7 @@ def config_text(
     glob: str | None,
     labels: str | None,
     policy: Mapping[str, str],
+    findings: str,
 ) -> str:
     """Fill in the config; what is left out has no line."""
     filled = {
@@ -82,6 +83,7 @@ def config_text(
         glob=GLOB.format(in_yaml(glob)) if glob else "",
         labels=LABELS.format(in_yaml(labels)) if labels else "",
         policy=POLICY.format(in_yaml(dict(policy))) if policy else "",
+        findings=f"{comment(f'{FINDINGS} {findings}.', 6)}\n" if findings else "",
     )
 
 
