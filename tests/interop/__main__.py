@@ -17,15 +17,30 @@ from tests.interop.compare import REFUSED, Outcome, compare
 from tests.interop.environments import Tool, tools
 from tests.interop.flow import Refused, read_by_us
 from tests.interop.ours import write_ours
-from tests.interop.page import PAGE, Cell, put, tables_of, worse
+from tests.interop.page import (
+    PAGE,
+    Cell,
+    put,
+    tables_of,
+    with_the_others,
+    worse,
+)
 from tests.interop.scene import write_scene
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.interop", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="TOOL", help="these tools")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="TOOL",
+        help="these tools; what the page says of others stays",
+    )
     parser.add_argument(
         "--formats", nargs="+", metavar="FORMAT", help="these, such as coco_boxes"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="formats at the same time (default: 2)"
     )
     parser.add_argument(
         "--work", type=Path, metavar="FOLDER", help="keep all that is written here"
@@ -41,15 +56,16 @@ def main() -> int:
     chosen = [one for one in tools() if one.name in (args.only or [one.name])]
     with tempfile.TemporaryDirectory() as folder:
         work = (args.work or Path(folder)).resolve()
-        cells = Exchange(work, args.formats).run(chosen)
+        cells = Exchange(work, args.formats, args.jobs).run(chosen)
+    page = ROOT / PAGE
+    shown = page.read_text()
+    if args.only or args.formats:
+        cells = with_the_others(cells, shown)
     text = tables_of(cells)
     print(text)
-    page = ROOT / PAGE
-    problems = worse(cells, page.read_text())
-    if args.only or args.formats:
-        return 0
+    problems = worse(cells, shown)
     for problem in problems:
-        print(f"worse: {problem}", file=sys.stderr)
+        print(problem, file=sys.stderr)
     if args.accept or not problems:
         put(text, page)
     return int(bool(problems))
@@ -58,9 +74,10 @@ def main() -> int:
 class Exchange:
     """The data set, and what became of it in each tool."""
 
-    def __init__(self, work: Path, formats: list[str] | None) -> None:
+    def __init__(self, work: Path, formats: list[str] | None, jobs: int) -> None:
         self._work = work
         self._formats = formats
+        self._jobs = jobs
         self._truth_file, self._images = write_scene(work / "scene")
         self._truth = json.loads(self._truth_file.read_text())
         (work / "ours").mkdir()
@@ -92,10 +109,10 @@ class Exchange:
         done = json.loads((target / "done.json").read_text())
         forms = [form for form in done if form in (self._formats or done)]
         # Most of the time goes into the start of commands, which have one thread.
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(self._jobs) as pool:
             outcomes = pool.map(lambda form: self._taken(target, form, done), forms)
             return [
-                Cell("write", tool.name, tool.version, form, self._shown(outcome))
+                Cell.of("write", tool.name, tool.version, form, self._shown(outcome))
                 for form, outcome in zip(forms, outcomes, strict=True)
             ]
 
@@ -125,7 +142,7 @@ class Exchange:
                 found = json.loads((target / f"{form}.json").read_text())["images"]
                 truth = self._truths[form.rpartition("_")[0]]
                 outcome = compare(truth, found, form.endswith("_outlines"))
-            cell = Cell("read", tool.name, tool.version, form, self._shown(outcome))
+            cell = Cell.of("read", tool.name, tool.version, form, self._shown(outcome))
             cells.append(cell)
         return cells
 

@@ -27,35 +27,47 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of one format of one tool.
+    """What became of one format of one tool, as a row of the page has it.
 
     Attributes:
         direction: "write" where the tool writes, "read" where it reads.
-        key: the name of the runner's function without that word.
+        form, holds: the format, and whether it had boxes or outlines.
+        why: the reason of what is not exact.
     """
 
     direction: str
     tool: str
     version: str
-    key: str
+    form: str
+    holds: str
     outcome: Outcome
+    why: str = ""
+
+    @classmethod
+    def of(
+        cls, direction: str, tool: str, version: str, key: str, outcome: Outcome
+    ) -> "Cell":
+        """Return the cell of a runner's function, which ``key`` names."""
+        form, _, holds = key.rpartition("_")
+        words = form.replace("json_min", "json-min").split("_")
+        title = " ".join(TITLES.get(word, word) for word in words)
+        why = "" if outcome == Outcome(EXACT) else _reason(direction, tool, key)
+        return cls(direction, tool, version, title, holds, outcome, why)
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What tells a cell from the others, as the page has it."""
-        form, _, holds = self.key.rpartition("_")
-        words = form.replace("json_min", "json-min").split("_")
-        title = " ".join(TITLES.get(word, word) for word in words)
-        return self.direction, self.tool, title, holds
+        """What tells a cell from the others."""
+        return self.direction, self.tool, self.form, self.holds
 
-    @property
-    def why(self) -> str:
-        """The reason of what is not exact, as reasons.toml has it."""
-        if self.outcome.kind == EXACT and not self.outcome.what:
-            return ""
-        known = tomllib.loads(REASONS.read_text())
-        by_tool = known.get(self.direction, {}).get(self.tool, {})
-        return by_tool.get(self.key, UNKNOWN)
+    def row(self) -> tuple[str, ...]:
+        tool = f"{self.tool} {self.version}"
+        outcome = self.outcome
+        return tool, self.form, self.holds, outcome.kind, outcome.what, self.why
+
+
+def _reason(direction: str, tool: str, key: str) -> str:
+    known = tomllib.loads(REASONS.read_text())
+    return known.get(direction, {}).get(tool, {}).get(key, UNKNOWN)
 
 
 def tables_of(cells: list[Cell]) -> str:
@@ -71,50 +83,57 @@ def _table(heading: str, cells: list[Cell]) -> str:
     counts = ", ".join(
         f"{kinds.count(kind)} {kind}" for kind in OUTCOMES if kind in kinds
     )
-    rows = [_row(COLUMNS), "|---" * len(COLUMNS) + "|"]
-    for cell in sorted(cells, key=lambda cell: cell.place):
-        _, tool, form, holds = cell.place
-        outcome = cell.outcome
-        values = (form, holds, outcome.kind, outcome.what, cell.why)
-        rows.append(_row((f"{tool} {cell.version}", *values)))
-    return "\n".join([heading, "", f"{len(cells)} formats: {counts}.", "", *rows])
+    rows = [cell.row() for cell in sorted(cells, key=lambda cell: cell.place)]
+    lines = [_line(COLUMNS), "|---" * len(COLUMNS) + "|", *map(_line, rows)]
+    return "\n".join([heading, "", f"{len(cells)} formats: {counts}.", "", *lines])
 
 
-def _row(values: tuple[str, ...]) -> str:
-    return "| " + " | ".join(value.replace("|", "\\|") for value in values) + " |"
+def _line(values: tuple[str, ...]) -> str:
+    return "| " + " | ".join(value.replace("|", "/") for value in values) + " |"
 
 
-def outcomes_in(page: str) -> dict[tuple[str, ...], str]:
-    """Return the outcome of each cell of a page, by its place."""
-    found, direction = {}, ""
+def cells_in(page: str) -> list[Cell]:
+    """Return the cells that a page shows."""
+    found, direction = [], ""
     for line in page.partition(START)[2].partition(END)[0].splitlines():
         headings = [name for name, text in HEADINGS.items() if text == line]
         direction = headings[0] if headings else direction
-        values = [value.strip() for value in line.strip("|").split(" | ")]
+        values = [value.strip() for value in line[1:-1].split("|")]
         if len(values) == len(COLUMNS) and values[3] in OUTCOMES:
-            tool = values[0].rpartition(" ")[0]
-            found[direction, tool, values[1], values[2]] = values[3]
+            tool, _, version = values[0].rpartition(" ")
+            outcome = Outcome(*values[3:5])
+            found.append(
+                Cell(direction, tool, version, *values[1:3], outcome, values[5])
+            )
     return found
+
+
+def with_the_others(cells: list[Cell], page: str) -> list[Cell]:
+    """Return cells, and those of a page that were not measured with them."""
+    known = {cell.place: cell for cell in [*cells_in(page), *cells]}
+    return list(known.values())
 
 
 def worse(cells: list[Cell], page: str) -> list[str]:
     """Return what is worse than a page says, missing, or without a reason."""
-    before, now = outcomes_in(page), {cell.place: cell for cell in cells}
+    now = {cell.place: cell for cell in cells}
     found = []
-    for place, kind in before.items():
-        name = " ".join(place[1:])
-        if place not in now:
-            found.append(f"{name} ({place[0]}): is missing, was {kind}")
-        elif now[place].outcome.rank > OUTCOMES.index(kind):
-            outcome = now[place].outcome
-            found.append(
-                f"{name} ({place[0]}): {outcome.kind} ({outcome.what}), was {kind}"
-            )
+    for cell in cells_in(page):
+        was, name = cell.outcome, _name(cell)
+        if cell.place not in now:
+            found.append(f"{name} is missing, and was {was.kind}")
+        elif (outcome := now[cell.place].outcome).rank > was.rank:
+            found.append(f"{name} is {outcome.kind} ({outcome.what}), was {was.kind}")
     return found + [
-        f"{' '.join(place[1:])} ({place[0]}): no reason in {REASONS.name}"
-        for place, cell in now.items()
+        f"{_name(cell)} is {cell.outcome.kind}, with no reason in {REASONS.name}"
+        for cell in cells
         if cell.why == UNKNOWN
     ]
+
+
+def _name(cell: Cell) -> str:
+    does = {"write": "writes", "read": "reads"}[cell.direction]
+    return f"what {cell.tool} {does} as {cell.form} {cell.holds}"
 
 
 def put(text: str, page: Path) -> None:

@@ -17,6 +17,7 @@ from tests.interop.compare import (
     PIXEL,
     REFUSED,
     Outcome,
+    box_around,
     compare,
 )
 from tests.interop.environments import RUNNERS, tools
@@ -24,10 +25,12 @@ from tests.interop.page import (
     END,
     PAGE,
     START,
+    UNKNOWN,
     Cell,
-    outcomes_in,
+    cells_in,
     put,
     tables_of,
+    with_the_others,
     worse,
 )
 from tests.interop.scene import scene
@@ -117,6 +120,19 @@ def test_what_became_of_an_object_is_told(change, kind):
     assert compare(TRUTH, changed(change), outlined=True).kind == kind
 
 
+def test_an_object_that_falls_apart_is_different_and_the_rest_is_told():
+    def fall_apart(item, found) -> None:
+        for part in item["polygons"]:
+            piece = item | {"polygons": [part], "bbox": box_around(part)}
+            found[PARTS[0]]["objects"].append(piece)
+        found[PARTS[0]]["objects"].remove(item)
+
+    outcome = compare(TRUTH, changed(fall_apart), outlined=True)
+    assert outcome == Outcome(
+        DIFFERENT, "each part is an object of its own; else exact"
+    )
+
+
 def test_of_boxes_no_outline_is_asked():
     assert compare(TRUTH, changed(without_outline), outlined=False).kind == EXACT
 
@@ -134,43 +150,62 @@ def test_a_score_that_is_lost_or_another_is_different():
 
 
 def cells(kind: str) -> list[Cell]:
+    outcome = Outcome(kind, "a reason")
     return [
-        Cell("write", "some-tool", "1.0", "coco_boxes", Outcome(kind, "a | b")),
-        Cell("read", "some-tool", "1.0", "coco_boxes", Outcome(EXACT)),
+        Cell("write", "some-tool", "1.0", "COCO", "boxes", outcome, "since it is so"),
+        Cell("read", "some-tool", "1.0", "COCO", "boxes", Outcome(EXACT)),
     ]
 
 
-@pytest.mark.parametrize("kind", OUTCOMES)
-def test_what_is_written_to_the_page_is_read_from_it(tmp_path, kind):
+@pytest.fixture
+def page(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{START}\nold\n{END}\nafter\n")
+    return page
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+def test_what_is_written_to_the_page_is_read_from_it(page, kind):
     put(tables_of(cells(kind)), page)
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n")
-    assert outcomes_in(text) == {
-        ("write", "some-tool", "COCO", "boxes"): kind,
-        ("read", "some-tool", "COCO", "boxes"): EXACT,
-    }
+    assert cells_in(text) == cells(kind)
 
 
-def test_what_is_worse_or_missing_or_without_a_reason_is_told(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(f"{START}\n{END}")
+def test_what_was_not_measured_stays_on_the_page(page):
     put(tables_of(cells(PIXEL)), page)
-    reason = ["some-tool COCO boxes (write): no reason in reasons.toml"]
-    assert worse(cells(PIXEL), page.read_text()) == reason
-    assert worse(cells(FINE), page.read_text()) == reason
-    (what, *rest) = worse(cells(REFUSED), page.read_text())
-    assert what.startswith("some-tool COCO boxes (write): refused") and rest == reason
-    (missing,) = worse(cells(PIXEL)[1:], page.read_text())
+    better = cells(EXACT)[:1]
+    assert with_the_others(better, page.read_text()) == [*better, cells(PIXEL)[1]]
+
+
+def test_what_is_worse_or_missing_is_told(page):
+    put(tables_of(cells(PIXEL)), page)
+    text = page.read_text()
+    assert worse(cells(PIXEL), text) == worse(cells(FINE), text) == []
+    (what,) = worse(cells(REFUSED), text)
+    assert (
+        what
+        == "what some-tool writes as COCO boxes is refused (a reason), was to the pixel"
+    )
+    (missing,) = worse(cells(PIXEL)[1:], text)
     assert "is missing" in missing
+
+
+def test_what_is_not_exact_needs_a_reason(page):
+    kind = ("write", "some-tool", "1.0", "coco_boxes")
+    assert worse([Cell.of(*kind, Outcome(EXACT))], page.read_text()) == []
+    (unknown,) = worse([Cell.of(*kind, Outcome(PIXEL))], page.read_text())
+    assert "no reason" in unknown
 
 
 def test_each_tool_has_a_runner_and_a_row():
     known = tools()
     runners = {path.stem.removesuffix("_tool") for path in RUNNERS.glob("*_tool.py")}
     assert {tool.key.replace("-", "_") for tool in known} == runners
-    page = (ROOT / PAGE).read_text()
-    for tool in known:
-        assert f"| {tool.name} {tool.version} |" in page
-    assert set(outcomes_in(page).values()) <= set(OUTCOMES)
+    shown = cells_in((ROOT / PAGE).read_text())
+    assert {(one.tool, one.version) for one in shown} == {
+        (tool.name, tool.version) for tool in known
+    }
+    assert all(
+        one.why not in ("", UNKNOWN) for one in shown if one.outcome.kind != EXACT
+    )

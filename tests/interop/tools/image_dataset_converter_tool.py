@@ -107,7 +107,8 @@ def _read(reader, source: Path) -> list[dict]:
     reader.initialize()
     found = []
     while not reader.has_finished():
-        found += [_entry(record) for record in reader.read()]
+        # None stands for an image that it does not find.
+        found += [_entry(record) for record in reader.read() if record]
     reader.finalize()
     return found
 
@@ -122,7 +123,7 @@ def _entry(record: ObjectDetectionData) -> dict:
         | ({"score": float(one.metadata["score"])} if "score" in one.metadata else {})
         for one in record.get_absolute() or ()
     ]
-    return {"name": record.image_name, "objects": objects}
+    return {"name": record.image_name or "", "objects": objects}
 
 
 def _outline(one: LocatedObject) -> list[float]:
