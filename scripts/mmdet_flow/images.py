@@ -10,6 +10,7 @@ import numpy as np
 
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import Identity, identity_of
+from mmdet_flow.image_header import TIFF, Header
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are unpacked."""
@@ -33,29 +34,24 @@ GREY = 128
 GIBIBYTE = 2**30
 
 
+CANNOT = "the image cannot be decoded: "
+
+READ = frozenset(("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "JPEG2000", "PPM"))
+"""Formats of which OpenCV reads all but rare files."""
+
+
 def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode an image file to (height, width, 3) uint8 in BGR order.
 
-    As in training: EXIF rotation is applied, alpha is dropped, palettes and CMYK
-    become colours, grey becomes three equal channels, 16 bits become the upper 8.
-    Raises DataError when it is broken, cut off, or has more than ``max_pixels``.
+    By ``unpack``, as in training, and only if it is whole. Raises DataError when it is
+    broken, cut off, or has more than ``max_pixels``.
     """
-    import cv2
-
     if not encoded:
         raise DataError("the image is empty (0 bytes); send the content of a file")
-    _refuse_large(_size_in_header(encoded), max_pixels)
+    _refuse_large(Header(encoded).size, max_pixels)
     if _is_cut_off(encoded):
         raise DataError("the image is cut off; send it again, whole")
-    try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise DataError(f"the image cannot be decoded: {error.err}") from None
-    if image is None:
-        raise DataError(
-            f"the image cannot be decoded: {len(encoded)} bytes in no known format, or "
-            "damaged; replace it"
-        )
+    image = unpack(encoded)
     _refuse_large((image.shape[1], image.shape[0]), max_pixels)
     if _lacks_pixels(encoded, image):
         raise DataError(
@@ -63,6 +59,41 @@ def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             "send it again, whole"
         )
     return image
+
+
+def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
+    """Decode an image file to (height, width, 3) uint8 in BGR order.
+
+    The one way from files to pixels: check, conversion, training, prediction and
+    service take it. The content says what format it is. The orientation of EXIF is
+    applied unless ``oriented`` is false (TIFF: always), alpha is dropped, palettes and
+    CMYK become colours, grey becomes three equal channels, 16 bits become the upper 8,
+    and of several pages the first is seen. Raises DataError for what this cannot read.
+    """
+    import cv2
+
+    flags = cv2.IMREAD_COLOR | (0 if oriented else cv2.IMREAD_IGNORE_ORIENTATION)
+    if encoded.startswith(TIFF) and Header(encoded).has_floats:
+        raise DataError(
+            f"{CANNOT}it is a TIFF of floats, which does not say "
+            "what is white; save it with 8 or 16 bits"
+        )
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+    except cv2.error as error:
+        raise DataError(f"{CANNOT}{error.err}") from None
+    if image is None:
+        raise DataError(f"{CANNOT}{_why_not(encoded)}")
+    return image
+
+
+def _why_not(encoded: bytes) -> str:
+    kind = Header(encoded).kind
+    if not kind:
+        return f"{len(encoded)} bytes in no known format, or damaged; replace it"
+    if kind in READ:
+        return f"it is a {kind} of a rare sort, or damaged; save it as PNG"
+    return f"it is a {kind}, which is not read; save it as PNG"
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, np.ndarray]:
@@ -105,18 +136,6 @@ def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity
 def _file_type(status: os.stat_result) -> str:
     names = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
     return f"a {names.get(stat.S_IFMT(status.st_mode), 'device')}"
-
-
-def _size_in_header(encoded: bytes) -> tuple[int, int]:
-    """Return (width, height) without unpacking, or zeros for rare formats."""
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
-    try:
-        with Image.open(io.BytesIO(encoded)) as header:
-            return header.size
-    except Exception:  # what Pillow cannot read, OpenCV may
-        return 0, 0
 
 
 def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:

@@ -229,6 +229,27 @@ def test_names_of_two_folders_can_be_made_unique(voc):
     assert_the_sum_holds(checked)
 
 
+def test_pictures_that_are_numbered_anew_in_each_split(tmp_path):
+    """Folders of the same name below tell nothing, so the ones above name them."""
+    for seed, split in enumerate(("test", "train", "valid")):
+        for part in ("xml", "images"):
+            (tmp_path / split / part).mkdir(parents=True)
+        make_picture(tmp_path / split / "images/0.jpg", seed)
+        text = voc_xml("0.jpg", ("cat", 1, 1, 9 + seed, 9))
+        (tmp_path / split / "xml/0.xml").write_text(text)
+    rules = Rules(None, Policy({"duplicate-name": "repair"}), None, 0)
+    checked = check(FORMATS["voc"], Source(tmp_path, tmp_path), rules)
+    found = {
+        one.name: (one.source.image.parent.parent.name, one.source.objects[0].bbox[2])
+        for one in checked.images
+    }
+    assert found == {
+        "0.jpg": ("test", 9),
+        "train_0.jpg": ("train", 10),
+        "valid_0.jpg": ("valid", 11),
+    }
+
+
 def test_duplicates_across_lists(voc):
     add_copy(voc)
     (voc / "train.txt").write_text("a\nc\n")
@@ -236,6 +257,63 @@ def test_duplicates_across_lists(voc):
     checked = check_voc(voc, lists=[voc / "train.txt", voc / "test.txt"])
     assert "duplicate-across-splits" in checks_of(checked)
     assert checked.duplicates == [["a.jpg", "z.jpg"]]
+
+
+def across_splits(voc, **splits: str) -> list[tuple[str, str, str]]:
+    for name, text in splits.items():
+        (voc / f"{name}.txt").write_text(text)
+    checked = check_voc(voc, lists=[voc / f"{name}.txt" for name in splits])
+    return [
+        (one.check, one.file, one.what.rpartition("are in ")[2])
+        for one in checked.ledger.findings
+        if one.check.endswith("across-splits")
+    ]
+
+
+def add_copies(root, *names) -> None:
+    """Add images that show the same as a.jpg."""
+    for name in names:
+        shutil.copy(root / "images/a.jpg", root / f"images/{name}.jpg")
+        annotate(root, ("cat", 3, 3, 9, 9), name=name)
+
+
+def test_no_copy_hides_that_others_are_in_two_splits(voc):
+    """Whether the first of them is in a split or in none."""
+    add_copies(voc, "x", "y", "z")
+    leak = "duplicate-across-splits"
+    found = across_splits(voc, train="x\ny\n", test="z\n")
+    assert found == [(leak, "z.jpg", "test and train")]
+    found = across_splits(voc, train="a\nx\n", val="y", test="z\n")
+    assert found == [
+        (leak, "y.jpg", "train and val"),
+        (leak, "z.jpg", "test and train"),
+    ]
+    assert across_splits(voc, train="a\nx\ny\nz\n", test="c") == []
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "is_found"),
+    [
+        ("scan7_0_0", "scan7_0_512", True),
+        ("scan7_x0_y0", "scan7_x0_y9", True),
+        ("film.2_frame_001", "film.2_frame_002", True),
+        ("p_tile-3", "p_Tile-4", True),
+        (f"b_jpg.rf.{'0' * 32}", f"b_jpg.rf.{'1' * 32}", True),
+        ("scan7_0_0", "scan8_0_0", False),
+        ("2007_000027", "2007_000032", False),
+        ("IMG_0001", "IMG_0002", False),
+        ("frame_1", "frame_2", False),
+        ("cell1", "cell2", False),
+    ],
+)
+def test_pieces_of_a_picture_across_lists(voc, train, test, is_found):
+    for seed, name in enumerate((train, test)):
+        make_picture(voc / f"images/{name}.jpg", 100 + seed)
+        annotate(voc, ("cat", 3, 3, 9, 9), name=name)
+    found = across_splits(voc, train=f"{train}\na", test=f"{test}.jpg\nc")
+    first = f"{min(train, test)}.jpg"
+    expected = [("pieces-across-splits", first, "test and train")] if is_found else []
+    assert found == expected
 
 
 def test_a_missing_list_is_an_error(voc):

@@ -1,7 +1,12 @@
+import csv
+import logging
+import re
+
 import yaml
 
-from mmdet_flow.dataset.findings import ACTIONS, CHECKS
+from mmdet_flow.dataset.findings import ACTIONS, CHECKS, Finding, Ledger, Policy
 from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.dataset.report import log_findings, write_report
 from tests.conftest import ROOT
 
 
@@ -26,3 +31,76 @@ def test_the_docs_describe_every_check_and_format():
         assert row in text
         assert set(check.actions) <= set(ACTIONS)
     assert all(f"| `{name}` |" in text for name in FORMATS)
+
+
+NAMES = {
+    "adams": "ADAMS",
+    "coco": "COCO",
+    "cvat": "CVAT",
+    "datumaro": "Datumaro",
+    "label-studio": "Label Studio",
+    "labelme": "labelme",
+    "opex": "OPEX",
+    "roi": "ROI CSV",
+    "vgg": "VIA",
+    "via-csv": "VIA CSV",
+    "voc": "VOC",
+    "yolo": "YOLO",
+}
+"""What people call the formats."""
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def test_each_format_is_named_where_people_look_for_it():
+    assert NAMES.keys() == FORMATS.keys()
+    config = (ROOT / "config.yaml").read_text()
+    assert [name for name in FORMATS if not re.search(rf"\b{name}\b", config)] == []
+    start = (ROOT / "docs/start.md").read_text()
+    assert [name for name in NAMES.values() if name not in start] == []
+    drawn = (ROOT / "docs/overview.svg").read_text()
+    named, number = re.search(r">(COCO, YOLO[^<]*) and (\w+) more<", drawn).groups()
+    assert len(named.split(", ")) + NUMBERS.index(number) == len(FORMATS)
+
+
+def ledger_of(*counts: tuple[str, int]) -> Ledger:
+    ledger = Ledger(Policy({"crosses-edge": "repair"}))
+    for check, count in counts:
+        for number in range(count):
+            ledger.note(check, f"{number}.xml", "object 1", "it is so")
+    return ledger
+
+
+def test_equal_findings_are_logged_together_with_examples(caplog):
+    caplog.set_level(logging.WARNING)
+    log_findings(ledger_of(("crosses-edge", 2), ("inverted-box", 30), ("empty-box", 1)))
+    lines = [(one.levelname, one.getMessage()) for one in caplog.records]
+    assert len(lines) == 5 + 1 + 3
+    level, first = lines[0]
+    assert level == "ERROR" and first.startswith("30 findings: the box has no inside; ")
+    assert first.endswith("[inverted-box: error; policy inverted-box: repair or drop]")
+    assert [text for _, text in lines[1:5]] == [
+        *(f"  {number}.xml, object 1: it is so" for number in range(3)),
+        "  and 27 more, which the report has",
+    ]
+    level, alone = lines[5]
+    assert level == "ERROR" and alone.startswith("0.xml, object 1: it is so: the box ")
+    assert lines[6][0] == "WARNING" and "2 findings: " in lines[6][1]
+
+
+def test_the_table_has_each_finding_and_the_policy_that_mends_it(tmp_path):
+    ledger = ledger_of(("inverted-box", 30), ("empty-box", 1))
+    rows = [one.as_row() for one in ledger.findings]
+    write_report({"findings": rows}, tmp_path / "report.json")
+    with open(tmp_path / "report.csv", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert len(table) == 31
+    assert all(row["file"] and row["place"] and row["consequence"] for row in table)
+    assert {row["policy"] for row in table} == {
+        *("inverted-box: repair or drop", "empty-box: drop")
+    }
+
+
+def test_what_cannot_be_repaired_is_not_said_to_be():
+    possible = Finding("crosses-edge", "ignore", "a", "", "x", repairable=False)
+    assert possible.policy == "crosses-edge: drop"

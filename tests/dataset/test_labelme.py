@@ -164,6 +164,14 @@ def test_the_image_is_found_wherever_the_path_was(tmp_path, path):
     ]
 
 
+def test_a_file_that_names_another_image_than_its_own_is_a_finding(folder):
+    make_picture(folder / "b.jpg", 2, SIZE)
+    write(folder, shape("rectangle", (1, 2), (3, 4)), imagePath="b.jpg")
+    found, problems = read_all("labelme", folder)
+    assert found == {}
+    assert [check for check, _, _ in problems] == ["ambiguous-image"]
+
+
 def test_names_with_dots_keep_to_their_image(folder):
     for seed, name in enumerate(("scene0.jpg", "scene0.v1.jpg"), 5):
         make_picture(folder / name, seed, SIZE)

@@ -134,6 +134,11 @@ class AnnotationFormat:
     corners: bool = False
 
 
+def first_and_last(edges: str) -> tuple[float, float]:
+    """Return what the first column is called by a rule, and what is beyond a corner."""
+    return float(edges.endswith("from-1")), float(edges.startswith("inclusive"))
+
+
 def bbox_of_corners(
     left: float, top: float, right: float, bottom: float, edges: str = EDGES[0]
 ) -> Box:
@@ -141,8 +146,7 @@ def bbox_of_corners(
 
     Corners that are swapped give a negative width or height.
     """
-    first = 1.0 if edges.endswith("from-1") else 0.0
-    last = 1.0 if edges.startswith("inclusive") else 0.0
+    first, last = first_and_last(edges)
     # The last pixel is on the right and below, whichever corner was written first.
     left, right = (left, right + last) if left <= right else (left + last, right)
     top, bottom = (top, bottom + last) if top <= bottom else (top + last, bottom)

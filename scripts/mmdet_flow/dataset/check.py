@@ -8,11 +8,13 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import (
+    EDGES,
     AnnotatedImage,
     AnnotationFormat,
     Problem,
     Source,
 )
+from mmdet_flow.dataset.edge_rules import note_edge_rule
 from mmdet_flow.dataset.findings import Ledger, Policy
 from mmdet_flow.dataset.image_checks import (
     CheckedImage,
@@ -21,9 +23,9 @@ from mmdet_flow.dataset.image_checks import (
     with_unique_names,
 )
 from mmdet_flow.dataset.image_index import ImageIndex
-from mmdet_flow.dataset.object_checks import Context, check_object, labels_by_likeness
+from mmdet_flow.dataset.object_checks import Context, check_objects, labels_by_likeness
 from mmdet_flow.dataset.pixels import read_pixels
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,20 @@ def check(
 ) -> Checked:
     """Read and check a data set.
 
-    Raises DataError when a folder is missing or holds no annotation; all else is a
-    finding in the ledger.
+    Raises DataError when a folder is missing or holds no annotation, and UsageError
+    for a rule of edges that the format has no use for; all else is a finding in the
+    ledger.
     """
     _require_places(source)
+    if source.edges != EDGES[0] and not annotation_format.corners:
+        raise UsageError(
+            f"edges {source.edges}: this format has no corners of boxes; leave it out"
+        )
     ledger = Ledger(rules.policy)
     index = ImageIndex(source.images)
+    for path in index.unread:
+        what = f"it is a {path.suffix.lower()} file"
+        ledger.note("unread-image", path.name, "", what)
     oriented = rules.policy["rotated-image"] == "ignore"
     items = _read(annotation_format, replace(source, oriented=oriented), index)
     annotated = _sort_out(items, ledger)
@@ -81,7 +91,9 @@ def check(
             kept.append(checked)
             thumbnails.append(decoded.thumbnail)
     kept, duplicates = check_duplicates(kept, thumbnails, rules.lists, ledger)
-    kept = [check_objects(one, rules, ledger) for one in kept]
+    if annotation_format.corners:
+        note_edge_rule(kept, source.edges, ledger)
+    kept = [_check_objects(one, rules, ledger) for one in kept]
     classes = _class_list(kept, rules, ledger)
     return Checked(kept, classes, ledger, duplicates)
 
@@ -205,12 +217,10 @@ def _merge_similar_classes(
     ]
 
 
-def check_objects(one: CheckedImage, rules: Rules, ledger: Ledger) -> CheckedImage:
-    """Return an image with the objects that are kept, repaired where that is asked."""
+def _check_objects(one: CheckedImage, rules: Rules, ledger: Ledger) -> CheckedImage:
     context = Context(one.size, rules.classes, rules.image_size)
     file = one.source.annotation.name
-    checked = (check_object(item, context, file, ledger) for item in one.source.objects)
-    objects = tuple(item for item in checked if item is not None)
+    objects = check_objects(one.source.objects, context, file, ledger)
     return replace(one, source=replace(one.source, objects=objects))
 
 

@@ -117,7 +117,7 @@ def _image_files(images: Sequence[CheckedImage], scratch: Path) -> dict[str, Pat
         path = one.source.image
         if one.png:
             path = scratch / one.name
-            save_as_png(one.source.image, path, oriented=one.png == "oriented")
+            save_as_png(one.source.image, path, one.png)
         files[one.name] = path
     return files
 

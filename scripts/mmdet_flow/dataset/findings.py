@@ -63,16 +63,33 @@ CHECKS: dict[str, Check] = {
         "repair converts it to PNG without loss of its 8 bits",
         others=("drop", "repair"),
     ),
+    "unread-image": Check(
+        "it is not looked at, nor would a prediction",
+        "save it as PNG, under the name that its annotation says",
+        "ignore",
+        KEEP[:1],
+    ),
     "image-size": Check(
         "the boxes were drawn on another version of the image",
         "annotate this very image",
         others=("drop", "ignore"),
     ),
     "rotated-image": Check(
-        "training rotates the image by its EXIF tag, the boxes stay",
+        "boxes and pixels may be turned against each other",
         "repair keeps the pixels as they were annotated; ignore, if the boxes are for "
         "the rotated image",
         others=("drop", "repair", "ignore"),
+    ),
+    "unused-bits": Check(
+        "training and prediction see it nearly black",
+        "multiply the values of all images by one factor, those to predict as well",
+        others=("drop", "ignore"),
+    ),
+    "more-pages": Check(
+        "the first is seen alone",
+        "save each page as an image of its own",
+        "ignore",
+        KEEP,
     ),
     "duplicate-name": Check(
         "one would overwrite the other",
@@ -88,6 +105,12 @@ CHECKS: dict[str, Check] = {
     "duplicate-across-splits": Check(
         "the model is tested on what it was trained on",
         "take it out of one of the lists",
+        "ignore",
+        ("error",),
+    ),
+    "pieces-across-splits": Check(
+        "pieces of one picture are alike: a test by them says too much",
+        "keep them in one split, as splits.group_pattern does",
         "ignore",
         ("error",),
     ),
@@ -122,6 +145,18 @@ CHECKS: dict[str, Check] = {
         KEEP[:1],
     ),
     # Boxes
+    "duplicate-object": Check(
+        "the object counts twice",
+        "remove one; drop keeps the first",
+        "ignore",
+        KEEP,
+    ),
+    "edge-rule": Check(
+        "boxes are a pixel too large, or moved by one",
+        "set edges to the rule of the program that wrote them",
+        "ignore",
+        KEEP[:1],
+    ),
     "inverted-box": Check(
         "the box has no inside",
         "swap its corners, as repair does",

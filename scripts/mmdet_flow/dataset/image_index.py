@@ -74,7 +74,7 @@ class NameIndex(Generic[Item]):
 
 def read_list(path: Path) -> list[str]:
     """Return the lines of a list of images, empty ones too; DataError if it is none."""
-    text = read_text(path, "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     return [line.strip() for line in text.split("\n")]
 
 

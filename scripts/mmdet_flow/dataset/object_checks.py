@@ -79,6 +79,26 @@ def check_object(
     return item
 
 
+def check_objects(
+    items: Sequence[AnnotatedObject], context: Context, file: str, ledger: Ledger
+) -> tuple[AnnotatedObject, ...]:
+    """Return the objects of an image that are kept, each once if the policy says so."""
+    checked = (check_object(item, context, file, ledger) for item in items)
+    first: dict[tuple, AnnotatedObject] = {}
+    kept = []
+    for item in filter(None, checked):
+        mask = repr(item.mask) if item.mask else ""
+        known = first.setdefault((item.label, item.bbox, item.polygons, mask), item)
+        if known is not item:
+            what = f"it is the same as {known.place or 'an earlier one'}"
+            action = ledger.note("duplicate-object", file, item.place, what)
+            if action in ("error", "drop"):
+                ledger.leave_out(file, item.place, item.label, "duplicate-object")
+                continue
+        kept.append(item)
+    return tuple(kept)
+
+
 def same_but_for_signs(name: str) -> str:
     """Return what is left of a class name without case, spaces and punctuation."""
     return "".join(filter(str.isalnum, name.casefold())) or name

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.annotations import EDGES, Source
 from mmdet_flow.dataset.check import Rules
 from mmdet_flow.dataset.findings import ACTIONS, CHECKS, Policy
 from mmdet_flow.dataset.readers import FORMATS
@@ -43,6 +43,14 @@ def _add_source_options(parser) -> None:
         type=Path,
         metavar="FILE",
         help="names of the numbered classes of YOLO (default: found beside them)",
+    )
+    parser.add_argument(
+        "--edges",
+        choices=EDGES,
+        default=EDGES[0],
+        help="what corners of boxes name in VOC, OPEX and ROI CSV: the first and last "
+        "pixel, or the edges around them (exclusive); those of the image begin at 0, "
+        f"or at 1 (default: {EDGES[0]})",
     )
 
 
@@ -90,7 +98,13 @@ def _add_rules_options(parser) -> None:
 
 def source_of(options: argparse.Namespace) -> Source:
     """Return where the data set is, by the options of ``add_check_options``."""
-    return Source(options.annotations, options.images, options.glob, options.labels)
+    return Source(
+        options.annotations,
+        options.images,
+        options.glob,
+        options.labels,
+        edges=options.edges,
+    )
 
 
 def rules_of(options: argparse.Namespace) -> Rules:

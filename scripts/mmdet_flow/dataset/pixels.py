@@ -1,19 +1,20 @@
 """What an image file is, by decoding every pixel of it once."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mmdet_flow.images import read_image
+from mmdet_flow.errors import DataError
+from mmdet_flow.image_header import Header
+from mmdet_flow.images import CANNOT, decode, read_file, unpack
 
-ORIENTATION = 0x0112
-"""The EXIF tag that says how to turn an image."""
+BACK = {6: 8, 8: 6}
+"""The orientation that undoes another; the others undo themselves."""
 
-SIDEWAYS = range(5, 9)
-"""Values of that tag which swap width and height."""
+DARK, FEW = 64, 0.001
+"""Grey levels that 14 bits in 16 do not reach, and the fraction of pixels that may."""
 
 THUMBNAIL = 16
 """Side of the grey picture that near-duplicates are compared by."""
@@ -23,64 +24,129 @@ MAX_DIFFERENCE = 2.0
 
 
 @dataclass(frozen=True)
+class Views:
+    """One picture in three ways, (height, width, 3) uint8 BGR, one array where equal.
+
+    Attributes:
+        seen: as training and prediction see it.
+        stored: as it is stored, without any orientation.
+        upright: as viewers turn it, who know more ways to say an orientation.
+    """
+
+    seen: np.ndarray
+    stored: np.ndarray
+    upright: np.ndarray
+
+
+@dataclass(frozen=True)
 class Pixels:
     """A decoded image file.
 
     Attributes:
-        stored: (width, height) in pixels as they are stored.
-        size: (width, height) as viewers and training show it, rotated by its EXIF tag.
-        thumbnail: (16, 16) uint8 grey levels of the rotated image.
+        sizes: (width, height) in pixels of each view, by its name.
+        orientation: "" if nothing turns the image, or who does: "all" or "viewers".
+        highest: what its values reach, where they are all in the lower of 16 bits.
+        has_more_pages: whether there are pages or frames that nobody looks at.
+        thumbnail: (16, 16) uint8 grey levels of the image as it is seen.
     """
 
-    stored: tuple[int, int]
-    size: tuple[int, int]
-    rotated: bool
+    sizes: dict[str, tuple[int, int]]
+    orientation: str
+    highest: int | None
+    has_more_pages: bool
     thumbnail: np.ndarray
 
 
 def read_pixels(path: Path) -> Pixels | str:
     """Decode an image wholly; return what it is, or what is wrong with it."""
-    from PIL import Image, ImageOps
-
     try:
-        # As training and prediction decode it, who refuse more than Pillow does.
-        encoded, _ = read_image(path)
-        with Image.open(io.BytesIO(encoded)) as image:
-            image.load()
-            stored = image.size
-            rotated = image.getexif().get(ORIENTATION, 1) != 1
-            oriented = ImageOps.exif_transpose(image) if rotated else image
-            small = oriented.convert("L").resize(
-                (THUMBNAIL, THUMBNAIL), Image.Resampling.BOX
-            )
-            return Pixels(stored, oriented.size, rotated, np.asarray(small))
+        encoded, _ = read_file(path)
+        header = Header(encoded)
+        views = _views(encoded, header)
+        return Pixels(
+            {name: _size(picture) for name, picture in vars(views).items()},
+            _turned_by(views),
+            _highest(encoded, header, views.seen),
+            header.has_more_pages,
+            _thumbnail(views.seen),
+        )
     except Exception as error:
         reason = str(error).removeprefix(f"{path}: ")
-        return f"it cannot be decoded: {reason}"
+        return f"it cannot be decoded: {reason.removeprefix(CANNOT)}"
 
 
 def read_size(path: Path, oriented: bool) -> tuple[int, int]:
-    """Return (width, height) in pixels, as stored or rotated by the EXIF tag.
+    """Return (width, height) in pixels, as stored or as viewers turn it.
 
-    Pixels are not decoded. Raises whatever Pillow does where the file is no image.
+    Pixels are not decoded. Raises DataError where the file is no image.
     """
-    from PIL import Image
+    header = Header(read_file(path)[0])
+    if not all(header.size):
+        raise DataError(f"{path}: cannot be read as an image; replace it")
+    return header.upright_size if oriented else header.size
 
-    with Image.open(path) as image:
-        sideways = oriented and image.getexif().get(ORIENTATION) in SIDEWAYS
-        return image.size[::-1] if sideways else image.size
 
-
-def save_as_png(source: Path, target: Path, oriented: bool) -> None:
-    """Write the pixels of an image as PNG, as stored or rotated by its EXIF tag.
-
-    Deeper images keep their upper 8 bits, as training sees them.
-    """
+def save_as_png(source: Path, target: Path, view: str) -> None:
+    """Write a view of an image, by its name, as PNG."""
     import cv2
 
-    flags = cv2.IMREAD_COLOR | (0 if oriented else cv2.IMREAD_IGNORE_ORIENTATION)
-    image = cv2.imdecode(np.fromfile(source, np.uint8), flags)
-    target.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    encoded, _ = read_file(source)
+    picture = getattr(_views(encoded, Header(encoded)), view)
+    target.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+
+
+def _views(encoded: bytes, header: Header) -> Views:
+    seen = stored = decode(encoded)
+    if header.kind == "TIFF":  # its decoder turns it, whatever it is asked for
+        stored = _turn(seen, BACK.get(header.orientation, header.orientation))
+    elif header.has_metadata:
+        stored = unpack(encoded, oriented=False)
+    if not _same(stored, seen):
+        return Views(seen, stored, seen)
+    upright = _turn(seen, header.orientation)
+    return Views(seen, seen, seen if _same(upright, seen) else upright)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return one is other or np.array_equal(one, other)
+
+
+def _turn(picture: np.ndarray, orientation: int) -> np.ndarray:
+    """Return a picture as an orientation of EXIF says."""
+    if orientation >= 5:
+        picture = picture.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    return picture
+
+
+def _turned_by(views: Views) -> str:
+    if views.seen is not views.stored:
+        return "all"
+    return "" if views.seen is views.upright else "viewers"
+
+
+def _size(picture: np.ndarray) -> tuple[int, int]:
+    return picture.shape[1], picture.shape[0]
+
+
+def _highest(encoded: bytes, header: Header, seen: np.ndarray) -> int | None:
+    """Return what the values of a deep image reach, a few aside, if that is little."""
+    import cv2
+
+    if not header.is_deep or (seen >= DARK).mean() > FEW:
+        return None
+    values = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    return int(np.quantile(values, 1 - FEW, method="higher")) or None
+
+
+def _thumbnail(picture: np.ndarray) -> np.ndarray:
+    import cv2
+
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
 
 
 def group_duplicates(thumbnails: Iterable[np.ndarray]) -> list[list[int]]:

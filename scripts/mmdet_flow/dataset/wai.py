@@ -32,6 +32,9 @@ from mmdet_flow.files import read_json
 BATCH = 1000
 """Images a process: enough to hide its start, few enough to share among threads."""
 
+READER, WRITER = "from-roi-od", "to-coco-od"
+"""Its plugins that are used."""
+
 ROWS = "objects-rois.csv"
 IMAGE = "image.bmp"
 BITMAP = b"BM:\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\1\0\0\0\1\0\0\0\1\0\x18" + bytes(29)
@@ -121,8 +124,8 @@ def _run(folder: Path) -> dict:
     (folder / "list.txt").write_text(f"./{ROWS}\n")
     arguments = [
         *(find_wai_annotations(), "convert"),
-        *("from-roi-od", "-I", str(folder / "list.txt")),
-        *("to-coco-od", "-o", str(target), "--annotations-only"),
+        *(READER, "-I", str(folder / "list.txt")),
+        *(WRITER, "-o", str(target), "--annotations-only"),
     ]
     environment = os.environ | {
         "XDG_CONFIG_HOME": str(folder),

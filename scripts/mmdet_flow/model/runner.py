@@ -12,6 +12,7 @@ from torch import nn
 
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
+from mmdet_flow.model import loading  # noqa: F401  to have it registered
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.copies import use_copies
 from mmdet_flow.model.hooks import DropMethods, EstimateTime, StopOnNonFiniteLoss

@@ -1,5 +1,7 @@
 """Formats and places, and what is said where nothing fits."""
 
+import json
+
 import pytest
 
 from mmdet_flow.errors import DataError, UsageError
@@ -11,7 +13,8 @@ def test_several_formats_are_named(tmp_path):
     make_voc(tmp_path)
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(
-        UsageError, match=r"holds voc \(3 images\) and yolo \(1 images\); .* --format"
+        UsageError,
+        match=r"holds voc \(3 images, 3 objects\) and yolo \(1 images, 1 objects\); c",
     ):
         find(tmp_path, tmp_path)
     assert find(tmp_path, tmp_path, "voc").format == "voc"
@@ -49,7 +52,7 @@ def test_images_that_lie_elsewhere(tmp_path):
     (root / "xml/d.jpg").write_bytes((root / "images/a.jpg").read_bytes())
     with pytest.raises(
         DataError,
-        match=r"as voc: 3 missing-image, such as a\.xml: no image 'a\.jpg'; name",
+        match=r"as voc: 3 missing-image, such as a\.xml: no image 'a\.jpg'.*; name",
     ):
         find(root / "xml", root / "xml")
     found = find(root / "xml", root / "images")
@@ -86,3 +89,108 @@ def test_text_files_beside_yolo_are_no_annotations(tmp_path):
     (tmp_path / "README.txt").write_text("how it was made")
     found = find(tmp_path, tmp_path)
     assert (len(found.images), found.problems) == (2, [])
+
+
+def write_yolo(folder, stem, seed, line="0 0.5 0.5 0.2 0.2\n") -> None:
+    """Write an image and its labels, as trees of Ultralytics and Roboflow have them."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    make_picture(folder / "images" / f"{stem}.jpg", seed)
+    (folder / "labels" / f"{stem}.txt").write_text(line)
+
+
+def test_the_reason_why_names_cannot_be_read_is_told(tmp_path):
+    write_yolo(tmp_path, "a", 1)
+    (tmp_path / "classes.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(DataError, match=r"as yolo: .*classes\.txt: is not UTF-8 at"):
+        find(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "line", "reason"),
+    [
+        ("{1: cat}", "0 0.5 0.5 0.2 0.2", "class 0 is none of the 1 classes"),
+        ("[cat]", "0 0.5 0.5 0.2 0.2 0.4 0.4 2", "keypoints need kpt_shape"),
+        ("[cat]", "0 32 24 10 10", "pixels have to be divided"),
+    ],
+)
+def test_the_reason_why_no_line_can_be_read_is_told(tmp_path, names, line, reason):
+    write_yolo(tmp_path, "a", 1, line)
+    (tmp_path / "data.yaml").write_text(f"names: {names}\n")
+    with pytest.raises(
+        DataError, match=f"as yolo: 1 invalid-object, such as a.txt, line 1: .*{reason}"
+    ):
+        find(tmp_path, tmp_path)
+
+
+def test_lists_of_names_that_differ_are_the_users_to_choose(tmp_path):
+    write_yolo(tmp_path, "a", 1)
+    (tmp_path / "data.yaml").write_text("names: [cat]\n")
+    (tmp_path / "labels/classes.txt").write_text("dog\n")
+    with pytest.raises(UsageError, match=r"name other classes; choose one with --labe"):
+        find(tmp_path, tmp_path)
+    assert find(tmp_path, tmp_path, labels=tmp_path / "data.yaml").classes == {"cat": 1}
+    (tmp_path / "labels/classes.txt").write_text("cat\n")
+    assert find(tmp_path, tmp_path).classes == {"cat": 1}
+
+
+def test_a_part_that_cannot_be_used_is_not_left_aside_in_silence(tmp_path):
+    for number in range(3):
+        write_yolo(tmp_path / "train", str(number), number)
+    write_yolo(tmp_path / "valid", "x", 7)
+    (tmp_path / "valid/images/x.jpg").write_text("no image")
+    found = find(tmp_path, tmp_path)
+    assert found.source.annotations == tmp_path
+    assert [one.check for one in found.problems] == ["unreadable-image"]
+
+
+def test_broken_files_of_many_images_are_told(tmp_path):
+    make_picture(tmp_path / "a.jpg", 1)
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "area": 25}
+        ],
+    }
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    (tmp_path / "val.json").write_text(json.dumps(content)[:-1])
+    found = find(tmp_path, tmp_path)
+    assert found.source.annotations == tmp_path / "train.json"
+    (told,) = found.left_aside
+    assert told.startswith("1 other file is left aside, such as val.json: not valid JS")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "a.json",
+            [{"image": "a", "annotations": [{"coordinates": {"x": 1, "width": 2}}]}],
+            "CreateML",
+        ),
+        ("a.json", {"annotations": [{"segments_info": []}]}, "take the instances JSON"),
+        ("a.json", [{"image_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5}], "detections"),
+        ("a.json", {"objects_": [], "classTitle": "cat"}, "Supervisely"),
+        ("a.txt", "Car 0.00 0 -1.5 1 2 3 4 1 1 1 1 1 1 1\n", "KITTI"),
+        ("P1.txt", "imagesource:x\n1 1 5 1 5 5 1 5 small-plane 0\n", "DOTA"),
+        ("gt.txt", "1,1,5,5,9,9,1,-1,-1,-1\n", "MOT"),
+        ("b.csv", "ImageID,Source,LabelName\n1,x,/m/1\n", "Open Images"),
+        ("b.csv", "filename,width,height,class,xmin\na,1,1,x,1\n", "read it as roi"),
+        ("a.tfrecord", "x", "TFRecord"),
+    ],
+)
+def test_formats_that_are_known_and_not_read_are_named(tmp_path, name, content, told):
+    make_picture(tmp_path / "a.jpg", 1)
+    text = content if isinstance(content, str) else json.dumps(content)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match="which is not read: ") as caught:
+        find(tmp_path, tmp_path)
+    assert told in str(caught.value) and f"{name} of" in str(caught.value)
+
+
+def test_formats_that_are_not_read_are_told_beside_one_that_is(tmp_path):
+    root = make_voc(tmp_path)
+    for name in ("x", "y"):
+        (root / f"{name}.txt").write_text("Car 0.00 0 -1.5 1 2 3 4 1 1 1 1 1 1 1\n")
+    assert "2 files of KITTI, which is not read" in find(root, root).left_aside[0]

@@ -30,11 +30,7 @@ from mmdet_flow.dataset.fields import (
     text,
     whole,
 )
-from mmdet_flow.dataset.image_index import (
-    IMAGE_SUFFIXES,
-    OTHER_IMAGE_SUFFIXES,
-    ImageIndex,
-)
+from mmdet_flow.dataset.image_index import ANY_SUFFIX, ImageIndex
 from mmdet_flow.dataset.masks import (
     Frame,
     Size,
@@ -238,13 +234,12 @@ def _image_name(data: Mapping, uploads: "_Uploads") -> str:
 
 def _names(data: Mapping) -> dict[str, str]:
     """Return the values that name images, as files, by their keys."""
-    suffixes = IMAGE_SUFFIXES + OTHER_IMAGE_SUFFIXES
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
     names = {key: _file_of(value) for key, value in texts.items()}
     return {
         key: name
         for key, name in names.items()
-        if key == "image" or PurePosixPath(name).suffix.lower() in suffixes
+        if key == "image" or PurePosixPath(name).suffix.lower() in ANY_SUFFIX
     }
 
 

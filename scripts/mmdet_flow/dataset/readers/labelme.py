@@ -54,7 +54,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         except DataError as error:
             yield index.broken(path, path.stem, error)
             continue
-        image, size = index.find(path, name), _read_size(content)
+        image, size = index.find_stated(path, name, path.stem), _read_size(content)
         read_one = _shape_reader(image, size)
         numbered = enumerate(shapes, 1)
         objects = read_shapes(path, numbered, read_one, _group_of, "shape", True)

@@ -12,8 +12,7 @@ from importlib.machinery import PathFinder
 from importlib.metadata import distributions
 from pathlib import Path
 
-from mmdet_flow.dataset.readers import FORMATS
-from mmdet_flow.dataset.wai import find_wai_annotations
+from mmdet_flow.dataset.wai import READER, WRITER, find_wai_annotations
 from mmdet_flow.errors import FlowError
 from mmdet_flow.start.doctor.check import Check, Note, last_line
 
@@ -172,7 +171,7 @@ def wai_packages() -> Path:
 
 
 def wai_runs() -> str:
-    """Have wai.annotations list its plugins; each of our formats needs its own."""
+    """Have wai.annotations list its plugins, and look for those that are needed."""
     command = find_wai_annotations()
     run = subprocess.run(
         [command, "plugins"],
@@ -182,14 +181,13 @@ def wai_runs() -> str:
         errors="replace",
         timeout=PATIENCE,
     )
-    needed = [one.command[0] for one in FORMATS.values() if one.command]
-    missing = [name for name in needed if name not in run.stdout]
+    missing = [name for name in (READER, WRITER) if name not in run.stdout]
     if run.returncode or missing:
         reason = f"{missing[0]} is missing" if missing else last_line(run.stderr)
         raise FlowError(
             f"wai-annotations fails: {reason}; remove .venv-wai and run make setup"
         )
-    return f"wai.annotations has its {len(needed)} readers"
+    return "wai.annotations has its plugins"
 
 
 def compiler(search: str | None = None) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.annotations import Problem, Source
 from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.readers.yolo_classes import label_files, read_names
 from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.start.init.strangers import strangers
 from mmdet_flow.start.survey import Survey, check_counts, common_place, survey
 
 NAMING = {".json", ".xml", ".csv", ".report"}
@@ -32,30 +33,36 @@ def find(
     if not index.paths:
         raise DataError(f"{images}: holds no images; name their folder with --images")
     source = Source(folder, images, labels=labels or _find_labels(folder))
-    surveys = _surveys([only] if only else list(FORMATS), source, index)
+    surveys, refusals = _surveys([only] if only else list(FORMATS), source, index)
     found = [one for one in surveys if one.objects]
     if len(found) > 1:
         formats = " and ".join(
-            f"{one.format} ({len(one.images)} images)" for one in found
+            f"{one.format} ({len(one.images)} images, {len(one.objects)} objects)"
+            for one in found
         )
         raise UsageError(f"{folder}: holds {formats}; choose one with --format")
     if not found:
-        raise DataError(f"{folder}: {_nothing(folder, index, surveys)}")
+        reasons = refusals or _nothing(folder, index, surveys)
+        raise DataError(f"{folder}: {'; '.join(reasons)}")
     if found[0].format == "yolo" and not labels:
         _require_one_list(found[0], folder)
     return _narrowed(found[0])
 
 
-def _surveys(names: list[str], source: Source, index: ImageIndex) -> list[Survey]:
-    surveys = []
+def _surveys(
+    names: list[str], source: Source, index: ImageIndex
+) -> tuple[list[Survey], list[str]]:
+    """Return what each reader finds, and why others could not begin.
+
+    A file may only be called like the class names of YOLO.
+    """
+    surveys, refusals = [], []
     for name in names:
         try:
             surveys.append(survey(name, source, index))
-        except DataError:
-            # A file that only is called like the class names of YOLO.
-            if len(names) == 1:
-                raise
-    return surveys
+        except DataError as error:
+            refusals.append(f"as {name}: {error}")
+    return surveys, refusals
 
 
 def _find_labels(folder: Path) -> Path | None:
@@ -74,32 +81,41 @@ def _require_one_list(found: Survey, folder: Path) -> None:
             )
 
 
-def _nothing(folder: Path, index: ImageIndex, surveys: list[Survey]) -> str:
-    """Say what is there instead of annotations."""
+def _nothing(folder: Path, index: ImageIndex, surveys: list[Survey]) -> Iterator[str]:
+    """Say what is there instead of annotations that fit."""
+    files = [one for one in folder.rglob("*") if one.is_file()]
+    others = sorted(set(files).difference(index.paths))
+    known = list(strangers(others))
+    yield from known
     nearest = max(surveys, key=_lost_objects)
-    if _lost_objects(nearest) or (len(surveys) == 1 and nearest.problems):
-        first = nearest.problems[0]
-        return (
+    is_near = _lost_objects(nearest) or (len(surveys) == 1 and nearest.problems)
+    if is_near:
+        first = max(nearest.problems, key=_is_lost)
+        place = f", {first.place}" if first.place else ""
+        yield (
             f"nothing fits as {nearest.format}: {check_counts(nearest.problems)}, such "
-            f"as {first.file.name}: {first.what}; name the folder of the images with "
-            "--images, or the format with --format"
+            f"as {first.file.name}{place}: {first.what}"
         )
-    others = Counter(
-        path.suffix or path.name
-        for path in folder.rglob("*")
-        if path.is_file() and path not in index.paths
-    )
-    files = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(4))
+        yield "name the folder of the images with --images, or the format with --format"
+    if known or is_near:
+        return
+    counts = Counter(path.suffix or path.name for path in others)
+    what = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
     formats = ", ".join(one.format for one in surveys)
-    return (
-        f"{len(index.paths)} images and {files or 'no other file'}, but no object in "
-        f"{formats}; name the folder of the annotations, and that of the images with "
-        "--images"
+    yield (
+        f"{len(index.paths)} images and {what or 'no other file'}, but no object in "
+        f"{formats}"
     )
+    yield "name the folder of the annotations, and that of the images with --images"
 
 
 def _lost_objects(one: Survey) -> int:
-    return sum(len(problem.objects) for problem in one.problems)
+    return sum(map(_is_lost, one.problems))
+
+
+def _is_lost(problem: Problem) -> int:
+    """Return how many objects a problem is of."""
+    return len(problem.objects) + (problem.check == "invalid-object")
 
 
 def _narrowed(found: Survey) -> Survey:
@@ -129,13 +145,17 @@ def _narrowed(found: Survey) -> Survey:
 
 
 def _left_aside(found: Survey, narrowed: Survey) -> Iterator[str]:
-    """Yield what has the suffix of the annotations and is none, as far as is seen."""
+    """Yield what else is there: other formats, and files like the annotations."""
     read = {one.annotation for one in narrowed.images}
     read |= {problem.file for problem in narrowed.problems}
+    there = found.source.annotations
+    others = sorted({path for path in there.rglob("*") if path.is_file()} - read)
+    yield from strangers(others)
     reasons = {one.file: one.what for one in found.problems if one.file not in read}
-    for suffix in sorted({path.suffix for path in read} & NAMING):
-        there = found.source.annotations.rglob(f"*{suffix}")
-        reasons |= {path: "" for path in there if path not in {*read, *reasons}}
+    alike = {path.suffix for path in read} & NAMING
+    reasons |= {
+        path: "" for path in others if path.suffix in alike and path not in reasons
+    }
     if reasons:
         first = min(reasons)
         what = f": {reasons[first]}" if reasons[first] else ""
@@ -155,7 +175,6 @@ def _without_strangers(found: Survey) -> Survey:
     source = replace(found.source, pattern=patterns.pop())
     chosen = survey(found.format, source, ImageIndex(source.images))
     helps = len(chosen.problems) < len(found.problems)
-    is_whole = len(chosen.images) == len(found.images) and _lost_objects(
-        chosen
-    ) == _lost_objects(found)
+    same_images = len(chosen.images) == len(found.images)
+    is_whole = same_images and _lost_objects(chosen) == _lost_objects(found)
     return chosen if helps and is_whole else found

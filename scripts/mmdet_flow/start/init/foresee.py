@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mmdet_flow.dataset.check import Rules, check_objects, note_problem
+from mmdet_flow.dataset.check import note_problem
 from mmdet_flow.dataset.findings import Finding, Ledger, Policy, groups_of
-from mmdet_flow.dataset.image_checks import CheckedImage
+from mmdet_flow.dataset.object_checks import Context, check_objects
 from mmdet_flow.start.init.plan import image_size
 from mmdet_flow.start.survey import Survey
 
@@ -26,8 +26,7 @@ def foresee(found: Survey) -> Groups:
         note_problem(problem, ledger)
     for one in found.images[:: max(1, len(found.images) // SAMPLE)]:
         if size := image_size(one.image) or one.size:
-            checked = CheckedImage(one, one.image.name, size)
-            check_objects(checked, Rules(), ledger)
+            check_objects(one.objects, Context(size), one.annotation.name, ledger)
     return groups_of(ledger.errors)
 
 

@@ -1,0 +1,129 @@
+"""What an image file says of its pixels, without unpacking them."""
+
+import io
+from collections.abc import Mapping
+from functools import cached_property
+
+SIDEWAYS = range(5, 9)
+"""Orientations that swap width and height."""
+
+TURNING = range(2, 9)
+"""Orientations that change a picture; 1 keeps it, and others mean nothing."""
+
+ORIENTATION, WIDTH, HEIGHT, BITS = 274, 256, 257, 258
+COMPRESSION, SAMPLE_FORMAT = 259, 339
+"""Tags of TIFF; EXIF has the first, too."""
+
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF begins; with a plus, it is a BigTIFF."""
+
+FLOAT, LOG_LUV = 3, (34676, 34677)
+"""The value of SAMPLE_FORMAT for floats, and those of COMPRESSION for brightness."""
+
+MARKS = (b"Exif", b"eXIf", b"EXIF", b"tiff:Orientation", b"adobe.xmp", b"Raw profile")
+"""One of these is in each file, TIFF aside, that says how it is turned."""
+
+HEAD = 1 << 18
+"""The bytes of a JPEG that these are looked for in; they stand before its pixels."""
+
+
+class Header:
+    """The header of an encoded image; nothing in it has to be true.
+
+    Attributes:
+        kind: the format by its content, such as "JPEG", or "" if it is not known.
+    """
+
+    def __init__(self, encoded: bytes) -> None:
+        from PIL import Image
+
+        self._encoded = encoded
+        Image.MAX_IMAGE_PIXELS = None  # the limit is that of the decoder
+        try:
+            self._image = Image.open(io.BytesIO(encoded))
+        except Exception:  # what Pillow cannot read, OpenCV may
+            self._image = None
+        self.kind = (self._image and self._image.format) or ""
+        if encoded.startswith(TIFF):
+            self.kind = "TIFF"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (width, height) as they are stored, or zeros."""
+        if WIDTH in self._tags and HEIGHT in self._tags:
+            return int(self._tags[WIDTH]), int(self._tags[HEIGHT])
+        return self._image.size if self._image else (0, 0)
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Return (width, height) as viewers turn it, or zeros."""
+        return self.size[::-1] if self.orientation in SIDEWAYS else self.size
+
+    @cached_property
+    def orientation(self) -> int:
+        """How viewers turn it, by EXIF, XMP or a raw profile; 1 is not at all."""
+        try:
+            found = self._tags.get(ORIENTATION)
+            if found is None and self.has_metadata:
+                found = self._image.getexif().get(ORIENTATION)
+        except Exception:  # metadata that are broken say nothing
+            return 1
+        return found if found in TURNING else 1
+
+    @cached_property
+    def has_metadata(self) -> bool:
+        """Whether there may be an orientation in it."""
+        end = HEAD if self._encoded.startswith(b"\xff\xd8") else len(self._encoded)
+        return any(self._encoded.find(mark, 0, end) >= 0 for mark in MARKS)
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether its values have more than 8 bits."""
+        if self.kind == "PNG":
+            return self._encoded[24] > 8
+        if BITS in self._tags:
+            return max(_numbers(self._tags[BITS])) > 8
+        return bool(self._image) and self._image.mode.startswith("I")
+
+    @property
+    def has_floats(self) -> bool:
+        """Whether its values have no highest one that would be white."""
+        is_float = FLOAT in _numbers(self._tags.get(SAMPLE_FORMAT))
+        return is_float or self._tags.get(COMPRESSION) in LOG_LUV
+
+    @property
+    def has_more_pages(self) -> bool:
+        """Whether there are pages or frames beyond the first."""
+        if self.kind == "TIFF":
+            return self._directory[1] > 0
+        moving = self.kind in ("PNG", "WEBP", "GIF")
+        return moving and getattr(self._image, "is_animated", False)
+
+    @property
+    def _tags(self) -> Mapping:
+        return self._directory[0]
+
+    @cached_property
+    def _directory(self) -> tuple[Mapping, int]:
+        """The tags of a TIFF, and where its next page is, or 0.
+
+        Also of one that Pillow reads no pixels of.
+        """
+        if self.kind != "TIFF":
+            return {}, 0
+        from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+        stream = io.BytesIO(self._encoded)
+        try:
+            tags = ImageFileDirectory_v2(
+                stream.read(16 if b"+" in self._encoded[2:4] else 8)
+            )
+            stream.seek(tags.next)
+            tags.load(stream)
+            return dict(tags), tags.next
+        except Exception:  # broken; the decoder tells
+            return {}, 0
+
+
+def _numbers(value: object) -> tuple:
+    return value if isinstance(value, tuple) else (value,)
