@@ -195,6 +195,7 @@ def test_images_are_told_apart_by_folder_and_subset(tmp_path):
         (str(one.image.parent.relative_to(tmp_path)), one.objects[0].bbox[2])
         for one in found
     ] == [("images/train", 1.0), ("images/val", 2.0), ("images/more/deep", 3.0)]
+    assert [one.subset for one in found] == ["train", "val", ""]
 
 
 def test_tracks_are_refused_in_words(folder):

@@ -318,6 +318,15 @@ def test_the_place_of_a_region_is_its_number_in_the_file(folder):
     assert ("invalid-object", "a.jpg, region 3", what) in problems
 
 
+def test_regions_that_do_not_say_their_image_size_are_of_the_image(folder):
+    bare = region()
+    del bare["original_width"], bare["original_height"]
+    write(folder, task("a.jpg", annotation(bare)), task("c.jpg", annotation(bare)))
+    found, problems = read_all("label-studio", folder)
+    assert plain(found["a.jpg"]) == [BOX]
+    assert problems == [("missing-image", "", "no image 'c.jpg'")]
+
+
 def test_an_image_that_is_not_there_costs_its_objects(folder):
     painting = region("brushlabels", format="rle", rle=brush(painted()))
     write(folder, task("c.jpg", annotation(region(), painting)))

@@ -63,6 +63,7 @@ class AnnotatedImage:
         size: the (width, height) in pixels that the annotation claims, or None.
         objects: in the order of the file.
         coco: the image's entry where it came from COCO, to be passed through.
+        subset: what the annotation calls the part of the data that it is in, or "".
     """
 
     annotation: Path
@@ -70,6 +71,7 @@ class AnnotatedImage:
     size: tuple[int, int] | None
     objects: tuple[AnnotatedObject, ...]
     coco: dict | None = field(default=None, compare=False)
+    subset: str = ""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def test_a_config_is_not_lost(tmp_path):
     assert list(config_in(tmp_path)) == ["mine"]
 
 
-def test_the_divisions_that_data_come_with(tmp_path):
+def test_the_splits_that_data_come_with(tmp_path):
     root = make_voc(tmp_path / "data")
     lists = root / "ImageSets/Main"
     lists.mkdir(parents=True)

@@ -178,6 +178,12 @@ def test_broken_files_of_many_images_are_told(tmp_path):
         ("b.csv", "ImageID,Source,LabelName\n1,x,/m/1\n", "Open Images"),
         ("b.csv", "filename,width,height,class,xmin\na,1,1,x,1\n", "read it as roi"),
         ("a.tfrecord", "x", "TFRecord"),
+        (
+            "annotations.xml",
+            '<annotations><track id="0" label="cat"><box/></track></annotations>',
+            "export the same task as CVAT for images 1.1",
+        ),
+        ("via.csv", "# Exported using VGG Image Annotator\n# NOTES\n", "VIA 3"),
     ],
 )
 def test_formats_that_are_known_and_not_read_are_named(tmp_path, name, content, told):

@@ -1,5 +1,6 @@
 """The splits that data come with: by data.yaml, by lists, and by folders."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,7 @@ def test_lists_that_name_what_is_not_there_say_so(tmp_path):
 @pytest.mark.parametrize(
     ("lists", "reason"),
     [
-        ({"train": "a\nb\n"}, "train alone is no division"),
+        ({"train": "a\nb\n"}, "train is the only split"),
         ({"train": "a\nb\n", "test": "b\n"}, "1 images are in two of train, test"),
         ({"train": "what we\ndid\nat first\n", "test": "c\n"}, "3 of 4 names are not"),
         ({"val": "a\n", "test": "b\n"}, "there is nothing to train with"),
@@ -155,7 +156,7 @@ def test_lists_that_name_what_is_not_there_say_so(tmp_path):
         ({"training": "how to train\n"}, ""),
     ],
 )
-def test_what_is_no_division(tmp_path, lists, reason):
+def test_what_is_no_set_of_splits(tmp_path, lists, reason):
     write_lists(tmp_path, **lists)
     found, notes = find(tmp_path, images(tmp_path, "a.jpg", "b.jpg", "c.jpg"))
     assert found is None and reason in notes
@@ -180,7 +181,7 @@ def test_folders_and_lists_of_data_yaml(tmp_path, text):
     found, notes = find(tmp_path, annotated)
     assert found.how == str(tmp_path / "data.yaml")
     assert found.sizes == "train 2, val 1, test 1"
-    assert "train alone" in notes  # the list
+    assert "train is the only split" in notes  # the list
 
 
 def test_data_yaml_that_names_what_is_not_there(tmp_path):
@@ -284,3 +285,18 @@ def test_pictures_that_are_numbered_anew_in_each_split(tmp_path, deeper):
         },
     )
     assert find(tmp_path, annotated)[0].names == found.names
+
+
+def test_subsets_that_annotations_state_are_splits(tmp_path):
+    annotated = images(
+        tmp_path, *(f"{x}.jpg" for x in "abcd"), annotation=Path("a.xml")
+    )
+    subsets = ("Train", "Train", "Validation", "test")
+    stated = [
+        replace(one, subset=name) for one, name in zip(annotated, subsets, strict=True)
+    ]
+    assert names_of(tmp_path, stated) == {
+        "train": ["a.jpg", "b.jpg"],
+        "val": ["c.jpg"],
+        "test": ["d.jpg"],
+    }

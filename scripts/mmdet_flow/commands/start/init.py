@@ -1,9 +1,9 @@
 """Write a config for a folder of annotated images.
 
 Finds the format of the annotations, the classes, the sizes of images and objects, and
-the division into splits that the data come with. Proposes preset, image size and epochs
-for this machine and the time that you have. The annotations are read as the workflow
-reads them; images are not decoded, which mmdet-flow data check does.
+the splits that the data come with. Proposes preset, image size and epochs for this
+machine and the time that you have. The annotations are read as the workflow reads them;
+images are not decoded, which mmdet-flow data check does.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """CVAT for images 1.1: XML files of several images each."""
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -67,13 +68,17 @@ def _read_image(
     except Malformed as error:
         yield broken(path, error, place)
         return
-    folder = f"{element.get('subset')}/" if element.get("subset") else ""
-    image, size = index.find(path, folder + name), _read_size(element)
+    subset = element.get("subset", "")
+    image = index.find(path, f"{subset}/{name}" if subset else name)
+    size = _read_size(element)
     numbered = (pair for pair in enumerate(element, 1) if pair[1].tag != "tag")
     read_one = _shape_reader(image, size)
     place = f"{name}, shape"
     objects = read_shapes(path, numbered, read_one, _group_of, place)
-    yield from image_or_problems(path, image, size, objects)
+    for item in image_or_problems(path, image, size, objects):
+        if isinstance(item, AnnotatedImage):
+            item = replace(item, subset=subset)
+        yield item
 
 
 def _read_size(element: Element) -> Size | None:

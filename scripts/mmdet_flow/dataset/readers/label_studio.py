@@ -316,7 +316,11 @@ def _read_region(region: object, place: str, frame: Frame) -> AnnotatedObject:
     for key in ("image_rotation", "item_index"):
         if region.get(key):
             raise Malformed(f"its {key} is {shown(region[key])}; only 0 is read")
-    label, size = _label(region), _size(region)
+    label = _label(region)
+    # What was imported as a prediction may not say what it was drawn on.
+    size = _size(region) if "original_width" in region else frame()
+    if size is None:
+        return without_image(label, place)
 
     def pixels(key: str) -> float:
         side = size[key in ("y", "height", "radiusY")]

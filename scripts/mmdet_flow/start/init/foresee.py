@@ -26,7 +26,9 @@ def foresee(found: Survey) -> Groups:
         note_problem(problem, ledger)
     for one in found.images[:: max(1, len(found.images) // SAMPLE)]:
         if size := image_size(one.image) or one.size:
-            check_objects(one.objects, Context(size), one.annotation.name, ledger)
+            check_objects(
+                one.objects, Context(size, None, None), one.annotation.name, ledger
+            )
     return groups_of(ledger.errors)
 
 

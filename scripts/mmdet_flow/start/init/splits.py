@@ -124,7 +124,7 @@ def _fault(stated: Stated) -> str:
             f"there, such as {stated.missing[0]}"
         )
     if len(sizes) < 2:
-        return f"{' and '.join(sizes) or 'none'} alone is no division"
+        return f"{next(iter(sizes))} is the only split" if sizes else "holds no image"
     if "train" not in sizes:
         return "there is nothing to train with"
     # Of a missing split a training image takes the place, and one has to be left.
@@ -190,7 +190,8 @@ def _names(
 def _by_folders(images: Sequence[AnnotatedImage]) -> Iterator[Stated]:
     """Look for train, val and test in the folders of images and annotations.
 
-    Of annotation files for many images the names count too: instances_train2017.json.
+    Of annotation files for many images the names count too: instances_train2017.json;
+    and so do the subsets that annotations state.
     """
     photos = common_place(one.image for one in images)
     files = {one.annotation for one in images}
@@ -201,6 +202,7 @@ def _by_folders(images: Sequence[AnnotatedImage]) -> Iterator[Stated]:
         parts += one.annotation.relative_to(annotations).parent.parts
         if len(files) <= FEW_FILES:
             parts.append(one.annotation.stem)
+        parts.append(one.subset)
         if split := next(filter(None, map(split_called, parts)), None):
             found.setdefault(split, []).append(one.image)
     if len(found) > 1:

@@ -42,6 +42,13 @@ STRANGERS = (
     Stranger("CreateML", ".json", r'"coordinates"\s*:\s*\{[^{}]*"width"', TOOL),
     Stranger("Supervisely", ".json", r'"classTitle"', TOOL),
     Stranger("VIA 3", ".json", r'"vid"[\s\S]*"xy"|"xy"[\s\S]*"vid"', TOOL),
+    Stranger("VIA 3", ".csv", r"\A# Exported using VGG Image Annotator", TOOL),
+    Stranger(
+        "CVAT for video",
+        ".xml",
+        r"<annotations>[\s\S]*<track\b",
+        "export the same task as CVAT for images 1.1, or as COCO",
+    ),
     Stranger("BDD100K", ".json", r'"box2d"', "FiftyOne reads it and writes COCO"),
     Stranger("Cityscapes", ".json", r'"imgHeight"[\s\S]*"polygon"', DATUMARO),
     Stranger("GeoJSON", ".json .geojson", r'"FeatureCollection"', TOOL),
