@@ -99,6 +99,11 @@ test-storage: .venv/storage .venv/storage-test ## run the workflow on an S3 serv
 test-record: .venv/validator/ready ## check the RO-Crates with the validator of RO-Crate
 	@$(BIN)/python -m pytest -m crate tests/record
 
+INTEROP ?=
+
+test-interop: setup ## exchange data with other tools; options INTEROP="--accept"
+	@$(BIN)/python -m tests.interop $(INTEROP)
+
 .venv/validator/ready: envs/record-test.txt .venv/ready
 	@python3 -m venv --clear .venv/validator
 	@.venv/validator/bin/pip install --quiet --no-deps -r $< setuptools==80.10.2
@@ -220,7 +225,7 @@ clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
 .PHONY: help setup demo report ui bccd storage bundle test test-slow test-slurm
-.PHONY: test-storage test-record test-faults
+.PHONY: test-storage test-record test-faults test-interop
 .PHONY: image publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-overload bench-two-stage lint format clean
