@@ -134,3 +134,21 @@ def test_a_resumed_training_counts_all_its_iterations(folder, job, left, minutes
     estimate = {"seconds_per_iteration": 2.0, "iterations": left}
     write_json(folder / "training/estimate.json", estimate)
     assert ResultsFolder(folder).train_minutes == minutes
+
+
+def test_shards_of_an_earlier_list_are_not_of_the_run(folder):
+    write_times(folder, 60.0, images=10, predicting=2.0)
+    assert ResultsFolder(folder).images_per_second == 5.0
+    speed = {"images": 90, "seconds": 1.0, "engine": "openvino"}
+    write_json(folder / "benchmarks" / "predict_images-11.json", speed)
+    (folder / "benchmarks" / "predict_images-11.tsv").write_text("s\n1\n")
+    for shard in (0, 1, 11):
+        (folder / "predictions" / f"shard-{shard}" / "opex").mkdir(parents=True)
+    lists = folder / "predictions" / "lists"
+    lists.mkdir()
+    for shard in (0, 1):
+        (lists / f"{shard}.txt").write_text("")
+    run = ResultsFolder(folder)
+    assert run.images_per_second == 5.0
+    assert list(run.benchmarks) == ["train_model"]
+    assert [one.parent.name[-1] for one in run.files(layout.SHARD_OPEX)] == ["0", "1"]

@@ -4,6 +4,7 @@ Somebody else may have written these files, so each is checked when it is read.
 """
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -33,6 +34,17 @@ SECTIONS = (
     *("train_cfg", "train_dataloader"),
 )
 """Of a config, that each training here has."""
+
+OF_SHARD = re.compile(
+    "|".join(
+        str(place).replace("{shard}", r"(\d+)")
+        for place in (
+            layout.SHARD,
+            layout.PREDICTION_SPEED,
+            layout.PREDICTION_BENCHMARK,
+        )
+    )
+)
 
 ESTIMATED_AFTER = 20
 """Iterations of a job that come before its estimate, which says how many are left."""
@@ -82,8 +94,21 @@ class ResultsFolder:
         return self.path / layout.fill(place, experiment=self.name, **values)
 
     def files(self, place: layout.Place) -> list[Path]:
-        """Return the files that a place with wildcards stands for, in their order."""
-        return sorted(self.path.glob(layout.pattern(place)))
+        """Return the files that a place with wildcards stands for, in their order.
+
+        Those of shards that an earlier list of images had are not of this run.
+        """
+        found = sorted(self.path.glob(layout.pattern(place)))
+        listed = {path.stem for path in self.file(layout.LISTS).glob("*.txt")}
+        shards = ((path, self._shard_of(path)) for path in found)
+        return [
+            path for path, shard in shards if not listed or shard in {None, *listed}
+        ]
+
+    def _shard_of(self, path: Path) -> str | None:
+        """Return the number of the shard that a file is of, None if it is of none."""
+        found = OF_SHARD.match(path.relative_to(self.path).as_posix())
+        return found and found[found.lastindex]
 
     def require(self, *places: layout.Place) -> "ResultsFolder":
         """Return the folder itself; DataError where one of these files is missing."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import cv2
 import pandas
@@ -16,7 +17,8 @@ import torch
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
-from mmdet_flow.files import read_json_lines
+from mmdet_flow.files import read_json_lines, read_table
+from mmdet_flow.model.metrics import RecordMetrics
 from mmdet_flow.model.work_dir import WorkDir
 from tests.conftest import BIN, patched_config, run_command, the_error
 
@@ -315,6 +317,39 @@ def test_a_full_disk_leaves_the_state_before_whole(long_training, tmp_path):
     assert run.returncode == 4
     assert "cannot be saved" in the_error(run)
     assert [*(tmp_path / "work").glob("*.pth")] == []
+
+
+def test_metrics_that_come_late_have_columns(tmp_path):
+    """A first validation that finds nothing, and a loss that begins in epoch 2."""
+
+    def at(epoch):
+        return SimpleNamespace(
+            work_dir=tmp_path,
+            iter=epoch,
+            epoch=epoch,
+            optim_wrapper=SimpleNamespace(get_lr=lambda: {"lr": [0.1]}),
+        )
+
+    def train(hook, epoch, **losses):
+        values = {name: torch.tensor(value) for name, value in losses.items()}
+        hook.after_train_iter(at(epoch), 0, outputs=values)
+
+    hook = RecordMetrics()
+    hook.before_train(at(0))
+    train(hook, 0, loss=2.0)
+    hook.after_val_epoch(at(1), {})
+    train(hook, 1, loss=3.0, loss_l1=1.0)
+    hook.after_val_epoch(at(2), {"coco/bbox_mAP": 0.25})
+    tables = [tmp_path / name for name in ("training.csv", "validation.csv")]
+    for _ in range(2):
+        train_rows, val_rows = map(read_table, tables)
+        assert [row["loss_l1"] for row in train_rows] == ["", "1.0"]
+        assert [row["bbox_mAP"] for row in val_rows] == ["", "0.25"]
+        assert [row["epoch"] for row in val_rows] == ["1", "2"]
+        written = [path.read_bytes() for path in tables]
+        hook = RecordMetrics()
+        hook.before_train(at(2))  # as a training that is resumed does
+        assert [path.read_bytes() for path in tables] == written
 
 
 def test_metrics_are_written_as_lines_tables_and_curves(long_training, tmp_path):

@@ -4,7 +4,10 @@ import configparser
 import json
 import re
 import shlex
+import threading
+import time
 
+import redis
 import yaml
 
 from mmdet_flow.serving.metrics import STAGES, Metrics
@@ -74,3 +77,27 @@ def test_the_page_names_options_and_metrics_that_exist():
     families = {re.sub("_(bucket|sum|count)$", "", n) for n in exported_names()}
     ours = {n.removeprefix("mmdet_redis_") for n in families if "mmdet_redis_" in n}
     assert [name for name in ours if f"`{name}" not in page] == []
+
+
+def test_the_example_of_the_page_waits_for_a_slow_answer(
+    redis_port, tmp_path, monkeypatch, capsys
+):
+    """The time to decode a first image, and longer than a socket waits by itself."""
+    page = (ROOT / "docs/serving.md").read_text()
+    (example,) = re.findall("```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "image.jpg").write_bytes(b"an image")
+
+    def answer() -> None:
+        server = redis.Redis(port=redis_port)
+        while not server.exists("images"):
+            time.sleep(0.05)
+        time.sleep(redis.Connection().socket_timeout + 0.5)
+        [(_, request)] = server.xrange("images")
+        server.xadd(request[b"reply_to"], {"id": request[b"id"], "opex": "slow"})
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    exec(example.replace("16379", str(redis_port)), {})
+    thread.join()
+    assert capsys.readouterr().out == "b'slow'\n"

@@ -1,14 +1,16 @@
 """Configs of mmdet: read by path or name, changed by overrides, written expanded."""
 
 import argparse
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
-from mmdet_flow.errors import ModelError, UsageError
+from mmdet_flow.errors import FlowError, ModelError, UsageError
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, changes
 from mmdet_flow.model.overrides import obstacle, require_read
+from mmdet_flow.model.type_names import with_type_names
 from mmdet_flow.model.zoo import find_config
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
     Its first key has the name of the config, of the first one if that was exported.
     """
     expanded = load_config(config, cfg_options)
+    require_parts(expanded, config, ["model"])
     name = expanded.pop(EXPORTED_FROM, find_config(config).stem)
     text = f"{EXPORTED_FROM} = {name!r}\n{text_of(expanded)}"
     write_if_changed(save_path, text)
@@ -65,11 +68,24 @@ def load_config(config: str, cfg_options: list[str] | None = None) -> "Config":
 
     path = find_config(config)
     try:
-        loaded = Config.fromfile(path)
-    except Exception as error:
-        raise ModelError(f"{path}: cannot be read as a config: {error}") from error
+        loaded = with_type_names(Config.fromfile(path), path)
+    except FlowError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever its code raises
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"{path}: cannot be read as a config: {lines[0]}") from error
     apply_cfg_options(loaded, cfg_options or [])
     return loaded
+
+
+def require_parts(cfg: "Config", config: str, parts: Iterable[str]) -> None:
+    """Refuse a config without what is needed of it; raises ModelError."""
+    missing = [part for part in parts if not isinstance(cfg.get(part), Mapping)]
+    if missing:
+        raise ModelError(
+            f"{config}: is no config to train by, it has no {', '.join(missing)}; name "
+            "one of the model zoo (mmdet-flow model config --list)"
+        )
 
 
 def apply_cfg_options(

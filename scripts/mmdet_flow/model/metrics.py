@@ -42,11 +42,10 @@ class RecordMetrics(Hook):
         kept = [line for line in lines if line["iter"] <= runner.iter]
         write_if_changed(path, "".join(map(_to_line, kept)))
         self._lines = open(path, "a", encoding="utf-8")  # noqa: SIM115 after_train ends
-        self._tables = {}
+        self._tables, self._columns = {}, {mode: [] for mode in TABLES}
         for mode, name in TABLES.items():
             self._tables[mode] = open(self._folder / name, "w", newline="")  # noqa: SIM115
-        for line in kept:
-            self._add_row(line)
+            self._write_table(mode, kept)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         losses = dict(outputs or {})
@@ -80,12 +79,29 @@ class RecordMetrics(Hook):
         self._add_row(line)
 
     def _add_row(self, line: dict) -> None:
-        stream = self._tables[line["mode"]]
-        row = {key: value for key, value in line.items() if key != "mode"}
-        writer = csv.DictWriter(stream, row, lineterminator="\n")
-        if stream.tell() == 0:
-            writer.writeheader()
-        writer.writerow(row)
+        """Add a line to its table, made anew where the line has columns of its own.
+
+        A validation that finds nothing has no metrics, and some losses begin late.
+        """
+        mode = line["mode"]
+        if line.keys() - {"mode", *self._columns[mode]}:
+            self._write_table(mode, read_json_lines(self._folder / LINES))
+        else:
+            self._write_rows(mode, [line])
+
+    def _write_table(self, mode: str, lines: Sequence[dict]) -> None:
+        rows = [line for line in lines if line["mode"] == mode]
+        names = dict.fromkeys(name for row in rows for name in row)
+        self._columns[mode] = [name for name in names if name != "mode"]
+        self._tables[mode].seek(0)
+        self._tables[mode].truncate()
+        if rows:
+            self._write_rows(mode, [dict(zip(names, names, strict=True)), *rows])
+
+    def _write_rows(self, mode: str, rows: Sequence[dict]) -> None:
+        stream = self._tables[mode]
+        columns = {"extrasaction": "ignore", "lineterminator": "\n"}
+        csv.DictWriter(stream, self._columns[mode], **columns).writerows(rows)
         stream.flush()
 
 

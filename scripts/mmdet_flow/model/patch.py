@@ -14,7 +14,12 @@ from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, RUNNER_KEYS, changes_of_base
-from mmdet_flow.model.config import apply_cfg_options, load_config, text_of
+from mmdet_flow.model.config import (
+    apply_cfg_options,
+    load_config,
+    require_parts,
+    text_of,
+)
 from mmdet_flow.model.fit.data import (
     require_masks,
     require_objects,
@@ -35,9 +40,13 @@ from mmdet_flow.model.fit.network import (
 from mmdet_flow.model.fit.objects import allow_objects, learn_masks
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.schedule import set_optimizer, set_runtime, set_schedule
+from mmdet_flow.model.fit.tree import LOADERS
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+NEEDED = ("model", *LOADERS, "optim_wrapper", "train_cfg", "default_hooks")
+"""What a config must have to be fitted."""
 
 
 def patch_config(
@@ -45,6 +54,7 @@ def patch_config(
 ) -> None:
     """Read a config, fit it to the recipe, and write it."""
     base = load_config(config)
+    require_parts(base, config, NEEDED)
     cfg = copy.deepcopy(base)
     patch(cfg, recipe)
     apply_cfg_options(cfg, cfg_options, base)

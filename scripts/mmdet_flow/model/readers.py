@@ -40,7 +40,7 @@ def registries() -> list["Registry"]:
     ]
     for one in found:
         one.import_from_location()
-    return found
+    return sorted(found, key=lambda one: one.scope != "mmdet")
 
 
 def class_of(name: object) -> type | None:

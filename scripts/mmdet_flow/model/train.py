@@ -16,7 +16,7 @@ from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import read_table, sha256_of, write_if_changed
 from mmdet_flow.imports import import_mmdet, leave_compiler_out
 from mmdet_flow.memory import keep_freed_memory
-from mmdet_flow.model.config import load_config, text_of
+from mmdet_flow.model.config import load_config, require_parts, text_of
 from mmdet_flow.model.processes import (
     joined_processes,
     number_of_processes,
@@ -27,6 +27,9 @@ from mmdet_flow.precisions import AUTO, EXACT
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+NEEDED = ("model", "train_dataloader", "optim_wrapper", "train_cfg", "default_hooks")
+"""What a config must have to train by it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def train(options: Options) -> None:
 
 def _train(options: Options, threads: int, started: float) -> None:
     cfg = load_config(options.config, options.cfg_options)
+    require_parts(cfg, options.config, NEEDED)
     cfg.work_dir = str(
         options.work_dir
         or cfg.get("work_dir")
