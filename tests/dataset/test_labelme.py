@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmdet_flow.dataset.annotations import Source
+from mmdet_flow.dataset.check import Rules, check
+from mmdet_flow.dataset.readers import FORMATS
 from tests.dataset.reading import assert_on_ellipse, pixels, plain, read, read_all
 from tests.dataset.voc_data import make_picture
 
@@ -210,6 +213,26 @@ def test_an_image_that_is_not_there_costs_its_objects(folder):
     found, problems = read_all("labelme", folder)
     assert found == {}
     assert problems == [("missing-image", "", "no image 'b.jpg'")]
+
+
+def test_a_mask_of_an_image_that_is_none_is_one_finding(folder):
+    (folder / "a.jpg").write_text("no image")
+    write(folder, shape("mask", (0, 0), (9, 9), mask=png(ring(10, 10))))
+    rules = Rules(min_objects=0)
+    ledger = check(FORMATS["labelme"], Source(folder, folder), rules).ledger
+    assert [item.check for item in ledger.findings] == ["unreadable-image"]
+    assert len(ledger.left_out) == ledger.objects_read == 1
+
+
+def test_a_mask_of_an_image_beyond_the_limit_is_not_made(folder):
+    # The head of a BMP of 20,000 x 20,000 pixels.
+    head = b"BM" + bytes(8) + (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    side = (20_000).to_bytes(4, "little")
+    (folder / "b.bmp").write_bytes(head + 2 * side + b"\1\0\x18\0" + bytes(24))
+    mask = shape("mask", (0, 0), (19_999, 19_999), mask=png(ring(10, 10)))
+    write(folder, mask, name="b.json", imagePath="b.bmp", imageWidth=None)
+    (item,) = read("labelme", folder)["b.bmp"]
+    assert item.mask is None
 
 
 @pytest.mark.parametrize("kind", ["point", "line", "linestrip", "points", "ellipse"])

@@ -12,6 +12,8 @@ import numpy as np
 from mmdet_flow.dataset.annotations import AnnotatedObject, Problem
 from mmdet_flow.dataset.fields import Malformed, shown
 from mmdet_flow.dataset.pixels import read_size
+from mmdet_flow.errors import DataError
+from mmdet_flow.images import MAX_PIXELS
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -38,11 +40,11 @@ def _read_frame(image: Path | Problem, claimed: Size | None) -> Size | None:
         return None
     try:
         size = read_size(image, oriented=False)
-    except Exception:  # whatever Pillow raises; the check of the image says it
+    except DataError:  # the check of the image says it
         return None
-    if claimed and sorted(claimed) == sorted(size):
-        return claimed
-    return size
+    if size[0] * size[1] > MAX_PIXELS:
+        return None  # and it is not read
+    return claimed if claimed and sorted(claimed) == sorted(size) else size
 
 
 def without_image(label: str, place: str) -> AnnotatedObject:
