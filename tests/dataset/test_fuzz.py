@@ -15,7 +15,7 @@ from mmdet_flow.dataset.classes import parse_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.fields import MAX_NUMBER, Malformed
 from mmdet_flow.dataset.findings import Policy
-from mmdet_flow.dataset.image_checks import _splits_by_name
+from mmdet_flow.dataset.image_index import read_list
 from mmdet_flow.dataset.object_checks import MAX_POINTS
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import report_of, write_report
@@ -125,7 +125,7 @@ def read_as(format_name: str, folder) -> None:
         parse_classes(str(path))
         parse_classes(path.read_text(errors="replace"))
     elif format_name == "list":
-        attempt("lists", lambda: _splits_by_name([path]))
+        attempt("lists", lambda: read_list(path))
         attempt("images", lambda: list_images(folder, path))
         lists = dict.fromkeys(("train", "val", "test"), str(path))
         split(CocoFile.read(truth), folder / "splits", lists, 0)
@@ -312,7 +312,7 @@ def test_lists_and_tables_in_other_encodings_are_one_line(tmp_path):
     coco = CocoFile.read(tmp_path / "truth.json")
     for read in (
         lambda: parse_classes(str(path)),
-        lambda: _splits_by_name([path]),
+        lambda: read_list(path),
         lambda: group_by_table(coco, path, "group"),
         lambda: keep_duplicates_together({}, path),
     ):
