@@ -75,7 +75,12 @@ def test_other_boxes_tell_nothing(boxes, tmp_path):
 
 @pytest.mark.parametrize(
     ("corners", "bbox"),
-    [((9, 30, 3, 9), (10, 31, -7, -22)), ((5, 5, 5, 5), (5, 5, 1, 1))],
+    [
+        ((9, 30, 3, 9), (10, 31, -7, -22)),
+        ((5, 5, 5, 5), (5, 5, 1, 1)),
+        ((5, 5, 4, 4), (6, 6, -2, -2)),
+        ((5, 5, 4.25, 4.5), (5, 5, 0.25, 0.5)),  # below a pixel, not swapped
+    ],
 )
 def test_swapped_corners_have_a_negative_size(corners, bbox):
     assert bbox_of_corners(*corners) == bbox

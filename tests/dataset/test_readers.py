@@ -57,6 +57,24 @@ def test_yolo_names_its_classes_in_several_ways(folder, name, text):
     assert found == {"a.jpg": [("dog", (24.0, 12.0, 16.0, 24.0))], "b.jpg": []}
 
 
+def test_yolo_corners_at_an_angle_are_an_outline_with_its_box(folder):
+    (folder / "a.txt").write_text("0 0.5 0.25 0.758789 0.5 0.5 0.75 0.25 0.5\n")
+    (item,) = read("yolo", folder).images[0].source.objects
+    assert item.polygons == ((32.0, 12.0, 48.5625, 24.0, 32.0, 36.0, 16.0, 24.0),)
+    assert item.bbox == (16.0, 12.0, 32.5625, 24.0)
+
+
+@pytest.mark.parametrize("shift", [0, 0.25])
+def test_the_box_of_an_outline_follows_it_without_a_jump(folder, shift):
+    columns, rows = [10 + shift, 20 + shift, 20 + shift], [5, 5, 15.5]
+    shape = {"name": "polygon", "all_points_x": columns, "all_points_y": rows}
+    region = {"shape_attributes": shape, "region_attributes": {"type": "cat"}}
+    content = {"a": vgg_image("a.jpg", region)}
+    (folder / "via.json").write_text(json.dumps(content))
+    found = objects_of(read("vgg", folder))["a.jpg"]
+    assert found == [("cat", (10 + shift, 5.0, 10.0, 10.5))]
+
+
 def test_yolo_numbers_beyond_the_names_are_found(folder):
     (folder / "labels.txt").write_text("cat,dog")
     (folder / "a.txt").write_text("2 0.5 0.5 0.25 0.5\n0 0.5 0.5\n")

@@ -168,7 +168,7 @@ WRITERS: dict[str, Callable[[Sequence[AnnotatedImage], Path], None]] = {
 """A writer of each format, by its name in ``FORMATS``."""
 
 
-def moved(image: AnnotatedImage, steps: int) -> AnnotatedImage:
+def shrunk(image: AnnotatedImage, steps: int) -> AnnotatedImage:
     """Return an image whose objects are smaller by so many 1/64 pixels on each side."""
     share = steps / 64
     objects = tuple(

@@ -150,8 +150,8 @@ def bbox_of_corners(
     """
     first, last = first_and_last(edges)
     # The last pixel is on the right and below, whichever corner was written first.
-    left, right = (left, right + last) if left <= right else (left + last, right)
-    top, bottom = (top, bottom + last) if top <= bottom else (top + last, bottom)
+    left, right = (left, right + last) if left < right + last else (left + last, right)
+    top, bottom = (top, bottom + last) if top < bottom + last else (top + last, bottom)
     return left - first, top - first, right - left, bottom - top
 
 

@@ -258,6 +258,8 @@ def _short_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
 
 
 def _crossed_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
+    if not item.polygons:
+        return None
     from shapely import Polygon
 
     crossed = [part for part in item.polygons if not Polygon(_points(part)).is_valid]

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -44,7 +44,7 @@ CORNERS = ("x0", "y0", "x1", "y1")
 OUTLINE = ("poly_x", "poly_y", "poly_xn", "poly_yn")
 COLUMNS = (
     *("file", *CORNERS, *(f"{name}n" for name in CORNERS)),
-    *("label", "label_str", "score", *OUTLINE),
+    *("label", "label_str", "score"),
 )
 
 Converted = tuple[int, dict]
@@ -88,14 +88,16 @@ def _convert_batch(
 
 
 def _write_rows(
-    objects: Iterable[AnnotatedObject], classes: Sequence[str], path: Path
+    objects: Sequence[AnnotatedObject], classes: Sequence[str], path: Path
 ) -> None:
     """Write each part of an outline, or the box alone, as a row beside the image."""
     path.with_name(IMAGE).write_bytes(BITMAP)
     numbers = {name: number for number, name in enumerate(classes)}
+    # Empty columns would cost as much as the boxes.
+    outlined = any(item.polygons for item in objects)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
+        writer.writerow(COLUMNS + OUTLINE if outlined else COLUMNS)
         for item in objects:
             x, y, width, height = item.bbox
             left, top, right, bottom = map(_steps, (x, y, x + width, y + height))
@@ -104,7 +106,7 @@ def _write_rows(
             corners = left, top, right - 1, bottom - 1
             start = IMAGE, *corners, 0, 0, 0, 0, 0, numbers[item.label], 0
             for part in item.polygons or ((),):
-                writer.writerow((*start, *_columns(part)))
+                writer.writerow((*start, *_columns(part)) if outlined else start)
 
 
 def _steps(value: float) -> int:
