@@ -10,7 +10,6 @@ from PIL import Image
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
-    ImageIndex,
     Source,
     bbox_of_points,
 )
@@ -19,6 +18,7 @@ from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import convert
 from mmdet_flow.dataset.findings import Policy
+from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.wai import convert_to_coco, find_wai_annotations
 from mmdet_flow.errors import DataError
