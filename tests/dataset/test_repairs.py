@@ -139,7 +139,7 @@ def test_an_object_twice_is_a_finding(action):
         replace(one, label="dog", place="object 2"),
         replace(one, bbox=(1.0, 1.0, 9.0, 9.5), place="object 3"),
         replace(one, polygons=((1.0, 1.0, 9.0, 1.0, 9.0, 9.0),), place="object 4"),
-        replace(one, mask={"counts": [8000], "size": [80, 100]}, place="object 5"),
+        replace(one, mask={"counts": [0, 8000], "size": [80, 100]}, place="object 5"),
     )
     again = replace(one, place="object 6")
     ledger = Ledger(Policy({"duplicate-object": action}))

@@ -81,6 +81,12 @@ def check_object(
     return item
 
 
+def _identity(item: AnnotatedObject) -> tuple:
+    """Return what makes an object; a crowd is none, whatever its place."""
+    crowd = bool(item.coco and item.coco.get("iscrowd"))
+    return item.label, item.bbox, item.polygons, repr(item.mask), crowd
+
+
 def check_objects(
     items: Sequence[AnnotatedObject], context: Context, file: str, ledger: Ledger
 ) -> tuple[AnnotatedObject, ...]:
@@ -89,8 +95,7 @@ def check_objects(
     first: dict[tuple, AnnotatedObject] = {}
     kept = []
     for item in filter(None, checked):
-        mask = repr(item.mask) if item.mask else ""
-        known = first.setdefault((item.label, item.bbox, item.polygons, mask), item)
+        known = first.setdefault(_identity(item), item)
         if known is not item:
             what = f"it is the same as {known.place or 'an earlier one'}"
             action = ledger.note("duplicate-object", file, item.place, what)
