@@ -10,6 +10,9 @@ BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Without bytecode every process would compile some thousand modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 LOCKS := $(addprefix envs/, main.txt dev.txt wai-annotations.txt setup.sh) \
   $(wildcard envs/stand-ins/*/*) pyproject.toml
 
