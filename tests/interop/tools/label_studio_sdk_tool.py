@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.converter.imports.coco import convert_coco_to_ls
@@ -137,7 +138,7 @@ def read_coco_outlines(source: Path, images: Path) -> list[dict]:
     convert_coco_to_ls(str(source), str(tasks), image_root_url=UPLOADS)
     return [
         {
-            "name": Path(task["data"]["image"]).name,
+            "name": Path(unquote(task["data"]["image"])).name,
             "objects": [_object(r) for r in task["annotations"][0]["result"]],
         }
         for task in json.loads(tasks.read_text())
