@@ -72,14 +72,14 @@ def test_detections_are_kept_by_the_score_of_their_class():
     assert len(found.above(0.55)) == 2
 
 
-def test_a_score_is_kept_down_to_what_the_curve_rounds_it_to():
-    """float32 and its decimal differ: 0.57 in the file, 0.5699999 in the model."""
+def test_a_score_is_compared_as_the_model_has_it():
+    """float32 and its decimal differ: 0.57 in a file is 0.5699999 in the model."""
     found = Detections(
         *(1, 1, np.zeros((1, 4), np.float32), np.array([0.57], np.float32)),
         *(np.array([0]), ("leaf",)),
     )
-    assert len(found.above(np.array([0.57]))) == 0
-    assert len(found.above(np.array([0.569]))) == 1
+    assert len(found.above(np.array([0.57]))) == len(found.above(0.57)) == 1
+    assert len(found.above(np.array([0.571]))) == len(found.above(0.571)) == 0
 
 
 def test_the_journal_tells_scores_apart(tmp_path, thresholds):

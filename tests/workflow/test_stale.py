@@ -30,7 +30,7 @@ def make_data(folder):
     (folder / "names.txt").write_text("cat\ndog\n")
     rows = "".join(f"{path.name},{n // 2}\n" for n, path in enumerate(images))
     (folder / "groups.csv").write_text(f"image,group\n{rows}")
-    (folder / "parent.py").write_text("lr = 1\n")
+    (folder / "parent.py").write_text("model = dict(type='RetinaNet')\n")
     (folder / "own.py").write_text("_base_ = './parent.py'\n")
 
 

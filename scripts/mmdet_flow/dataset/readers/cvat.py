@@ -51,7 +51,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             )
             yield broken(path, what)
         elif not images:
-            yield broken(path, "it has no <image>")
+            yield broken(path, "it has no element image")
         if tags := sum(len(image.findall("tag")) for image in images):
             yield Problem("left-aside", path, "", f"tags of images: {tags}")
         for number, image in enumerate(images, 1):
