@@ -16,6 +16,7 @@ from mmdet_flow.dataset.annotations import (
 from mmdet_flow.dataset.fields import Malformed, parsed
 from mmdet_flow.dataset.findings import Ledger
 from mmdet_flow.dataset.rle import area_of_rle
+from mmdet_flow.dataset.shapes import rectangle
 from mmdet_flow.errors import did_you_mean
 from mmdet_flow.scrub import is_control
 
@@ -246,47 +247,23 @@ def _rotated(item: AnnotatedObject, context: Context) -> Fault | None:
         angle = parsed(angle, "its rotation") % 360
     except Malformed:
         return None
-    if not angle or (has_shape(item) and not _is_box(item)):
+    if not angle or ((item.polygons or item.mask) and not _is_box(item)):
         return None
-    polygon = _turned(item.bbox, angle)
+    turned = in_steps(rectangle(item.label, item.bbox, item.place, angle))
     what = f"its box {_text(item)} is turned by {angle:g} degrees, by its attributes"
     coco = item.coco | {"attributes": attributes | {"rotation": 0}}
-    bbox = bbox_around(polygon)
-    repaired = replace(item, bbox=bbox, polygons=(polygon,), coco=coco)
+    repaired = replace(turned, coco=coco)
     return Fault("rotated-box", what, repaired)
-
-
-def has_shape(item: AnnotatedObject) -> bool:
-    """Whether a COCO object has an outline or a mask."""
-    return bool(item.coco and item.coco.get("segmentation"))
 
 
 def _is_box(item: AnnotatedObject) -> bool:
     """Whether the outline of an object is its box, not turned."""
     x, y, width, height = item.bbox
     corners = {(x, y), (x + width, y), (x + width, y + height), (x, y + height)}
-    return len(item.polygons) == 1 and set(_pairs(item.polygons[0])) == corners
-
-
-def _pairs(polygon: Outline) -> Iterator[tuple[float, float]]:
-    return zip(polygon[::2], polygon[1::2], strict=True)
-
-
-def _turned(bbox: Sequence[float], angle: float) -> tuple[float, ...]:
-    """Return the outline of a box turned about its middle, clockwise, by degrees."""
-    x, y, width, height = bbox
-    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (width / 2, height / 2)
-    turned = corners @ np.array([(cosine, sine), (-sine, cosine)])
-    middle = np.array((x + width / 2, y + height / 2))
-    return tuple((turned + middle).round(2).ravel().tolist())
-
-
-def bbox_around(polygon: Sequence[float]) -> tuple[float, float, float, float]:
-    """Return (x, y, width, height) around an outline of continuous coordinates."""
-    columns, rows = polygon[::2], polygon[1::2]
-    left, top = min(columns), min(rows)
-    return left, top, max(columns) - left, max(rows) - top
+    return (
+        len(item.polygons) == 1
+        and {tuple(point) for point in _points(item.polygons[0]).tolist()} == corners
+    )
 
 
 def _mask_of_another_size(item: AnnotatedObject, context: Context) -> Fault | None:

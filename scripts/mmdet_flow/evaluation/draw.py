@@ -12,6 +12,7 @@ from mmdet_flow.dataset.readers import opex
 from mmdet_flow.detections import reaches
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import keep_inputs, new_file, read_json
+from mmdet_flow.formats.objects import rectangle
 from mmdet_flow.formats.overlay import draw_object
 from mmdet_flow.images import read_image
 
@@ -91,11 +92,12 @@ def _reaches(score: float | None, threshold: float | None) -> bool:
     return None in (score, threshold) or bool(reaches(score, threshold))
 
 
-def corners_of(bbox: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the outline of (x, y, width, height) through its outermost pixels."""
-    x, y, width, height = bbox
-    right, bottom = x + width - 1, y + height - 1
-    return x, y, right, y, right, bottom, x, bottom
+def _outline(item: AnnotatedObject) -> np.ndarray:
+    """Return the points (n, 2) of the outline of an OPEX object, or of its box."""
+    if item.polygons:
+        return np.reshape(item.polygons[0], (-1, 2))
+    x, y, width, height = item.bbox
+    return np.array(rectangle((x, y, x + width - 1, y + height - 1)))
 
 
 def _draw(image, objects: list[Drawn], labels: list[str], width: int):
@@ -111,8 +113,7 @@ def _draw(image, objects: list[Drawn], labels: list[str], width: int):
     for item, score in objects:
         draw_object(
             image,
-            # OPEX has one outline, or none.
-            np.reshape(item.polygons or corners_of(item.bbox), (-1, 2)) * scale,
+            _outline(item) * scale,
             (item.bbox[0] * scale, item.bbox[1] * scale),
             item.label if score is None else f"{item.label} {score:.2f}",
             labels.index(item.label),
