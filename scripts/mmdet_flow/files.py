@@ -315,14 +315,21 @@ def sha256_of(path: StoredFile | str) -> str:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file's content at ``target``: by a hard link, or a copy across disks."""
+    """Put a file's content at ``target``: by a hard link, or a copy across disks.
+
+    A copy is whole or not there.
+    """
     try:
         os.link(source.resolve(), target)
     except OSError:
         try:
-            shutil.copyfile(source, target)
+            with new_file(target) as temporary:
+                shutil.copyfile(source, temporary)
         except OSError as error:
-            raise FlowError(f"{source}: cannot be copied: {error}") from None
+            reason = error.strerror or error
+            raise FlowError(
+                f"{target}: {source} cannot be copied there: {reason}"
+            ) from None
 
 
 def _is_same(left: Path, right: Path) -> bool:

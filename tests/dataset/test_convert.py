@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -17,12 +18,12 @@ from mmdet_flow.dataset.annotations import (
 from mmdet_flow.dataset.check import Rules
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.dataset.convert import convert
+from mmdet_flow.dataset.convert import FILES, convert
 from mmdet_flow.dataset.findings import Policy
 from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.wai import convert_to_coco, find_wai_annotations
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, FlowError
 from tests.conftest import ROOT, run_command, the_error
 from tests.dataset.voc_data import make_picture, make_voc, voc_xml
 from tests.dataset.writers import WRITERS, shrunk
@@ -422,6 +423,39 @@ def test_a_folder_of_others_is_refused_and_stays(voc):
     convert_voc(voc)
     assert (voc / "out" / "images" / "z.jpg").read_text() == "of another"
     assert all(path.read_bytes() == content for path, content in before.items())
+
+
+@pytest.mark.parametrize("name", [*FILES, "a.jpg"])
+def test_what_ends_in_the_middle_goes_on(voc, name, monkeypatch):
+    """Whichever file finds the disk full, on one that allows no links."""
+    replace, copy = os.replace, shutil.copyfile
+
+    def no_links(*_):
+        raise OSError(errno.EXDEV, "another disk")
+
+    def full_at_the_end(source, target):
+        if Path(target).name == name:
+            raise OSError(errno.ENOSPC, "no space left")
+        replace(source, target)
+
+    def full_in_the_middle(source, target):
+        if name in Path(target).name:
+            Path(target).write_bytes(Path(source).read_bytes()[:100])
+            raise OSError(errno.ENOSPC, "no space left")
+        copy(source, target)
+
+    monkeypatch.setattr(os, "link", no_links)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "replace", full_at_the_end)
+        disk.setattr(shutil, "copyfile", full_in_the_middle)
+        with pytest.raises((OSError, FlowError)):
+            convert_voc(voc)
+    assert not list((voc / "out").rglob(name))
+    convert_voc(voc)
+    images = {path.name: path.read_bytes() for path in (voc / "images").iterdir()}
+    found = (voc / "out" / "images").iterdir()
+    assert {path.name: path.read_bytes() for path in found} == images
+    assert all((voc / "out" / each).is_file() for each in FILES)
 
 
 def test_wai_annotations_reads_our_annotations(dataset, tmp_path):

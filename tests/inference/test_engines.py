@@ -80,6 +80,20 @@ def test_the_trained_segmenter_gives_what_torch_gives(trained, pictures):
         assert np.abs(one.scores - other.scores).max(initial=0) < 1e-4
 
 
+def test_the_company_of_an_image_changes_no_bit_in_torch(tmp_path):
+    """So a run that continues, with other batches, makes the same bytes."""
+    path = tmp_path / "model.pth"
+    random_checkpoint("retinanet_r18_fpn_1x_coco", path)
+    detector = Detector(path, threads=2, backend="torch")
+    noise = np.random.default_rng(0)
+    images = [noise.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(4)]
+    for one, image in zip(detector.predict(images), images, strict=True):
+        (alone,) = detector.predict([image])
+        assert len(one) > 0
+        assert np.array_equal(one.boxes, alone.boxes)
+        assert np.array_equal(one.scores, alone.scores)
+
+
 @pytest.mark.parametrize(
     "name",
     [

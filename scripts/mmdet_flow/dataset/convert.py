@@ -75,8 +75,9 @@ def convert(
             files = _image_files(checked.images, staging)
             coco = _convert(checked, annotation_format.is_coco, staging, threads)
             link_images(files, output)
-        write_hashes(sorted(files), output, threads)
+        # First: by it the next run knows the others, should this one be killed.
         coco.write(output / layout.ANNOTATIONS.name)
+        write_hashes(sorted(files), output, threads)
         classes = "\n".join(checked.classes) + "\n"
         write_if_changed(output / layout.CLASSES.name, classes)
         report = report_of(checked)

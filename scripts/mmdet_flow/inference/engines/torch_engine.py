@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 
 class TorchEngine:
-    """Runs images of one size together, others in batches of their own.
+    """Runs images one by one.
 
-    So padding never differs from that of the image alone.
+    In a batch, the company of an image changes the last bits of its result, and a run
+    that continues after a kill has other batches than an undisturbed one.
     """
 
     name = "torch"
@@ -18,22 +19,15 @@ class TorchEngine:
 
         torch.set_num_threads(threads)
         self._model = model
-        self._turn = threading.Lock()  # one batch has all threads
+        self._turn = threading.Lock()  # one image has all threads
 
     def infer(self, batch: Sequence[dict]) -> list:
+        return [self._infer(item) for item in batch]
+
+    def _infer(self, item: dict):
         import torch
 
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, item in enumerate(batch):
-            groups.setdefault(tuple(item["inputs"].shape), []).append(index)
-        found = [None] * len(batch)
-        for indices in groups.values():
-            data = {
-                key: [batch[index][key] for index in indices]
-                for key in ("inputs", "data_samples")
-            }
-            with self._turn, torch.inference_mode():
-                samples = self._model.test_step(data)
-            for index, sample in zip(indices, samples, strict=True):
-                found[index] = sample
-        return found
+        data = {key: [item[key]] for key in ("inputs", "data_samples")}
+        with self._turn, torch.inference_mode():
+            (sample,) = self._model.test_step(data)
+        return sample
