@@ -99,6 +99,21 @@ def test_wrong_lists_are_refused(tmp_path, test_list, expected):
         split(coco, tmp_path / "splits", wanted, 0)
 
 
+def test_val_may_be_the_test_and_trainval_is_without_it(tmp_path, caplog):
+    coco = make_coco([["cat"], ["cat"], ["dog"]], tmp_path)
+    first, second, third = (image["file_name"] for image in coco.images)
+    lists = write_lists(tmp_path, train=[first, second], val=[third])
+    lists["test"] = lists["val"]
+    split(coco, tmp_path / "out", lists, seed=0)
+    assert (tmp_path / "out/val.txt").read_text() == f"{third}\n"
+    assert (tmp_path / "out/test.txt").read_text() == f"{third}\n"
+    trainval = CocoFile.read(tmp_path / "out/trainval.json")
+    assert [one["file_name"] for one in trainval.images] == [first, second]
+    assert "val and test are the same images" in caplog.text
+    with pytest.raises(DataError, match="is in the lists of val and of test"):
+        split(coco, tmp_path / "folds", lists, seed=0, fold=(0, 2))
+
+
 def test_fractions_and_lists_do_not_mix(tmp_path):
     coco = make_coco([["a"]] * 4, tmp_path)
     wanted = {"train": "0.5"} | write_lists(tmp_path, val=["002"], test=["003"])

@@ -160,6 +160,15 @@ def test_lines_of_another_kind_are_refused_with_the_reason(folder, numbers, reas
     assert re.search(reason, error.what)
 
 
+@pytest.mark.parametrize("number", ["0.0", "0.000000e+00"])
+def test_class_numbers_as_numpy_writes_them(folder, number):
+    (folder / "classes.txt").write_text("cat\n")
+    (folder / "a.txt").write_text(BOX.replace("0", number, 1))
+    assert objects_of(read(folder)) == [("cat", IN_PIXELS)]
+    (folder / "a.txt").write_text(BOX.replace("0", "0.5", 1))
+    assert "its class is 0.5, not a whole number" in the_error_of(folder)
+
+
 def test_lines_that_do_not_fit_their_keypoints_are_refused(folder):
     (folder / "data.yaml").write_text("names: [cat]\nkpt_shape: [2, 3]\n")
     (folder / "a.txt").write_text(f"{BOX} 0.4 0.4 0.6 0.6\n")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -43,6 +44,18 @@ def test_the_same_training_gives_the_same_bytes(dataset, trained, tmp_path):
     assert not imported & {"torch._dynamo", "torch.distributed.fsdp"}
     again = (tmp_path / "checkpoint.pth").read_bytes()
     assert again == trained.checkpoint.read_bytes()
+
+
+def test_an_image_that_broke_after_the_check_is_named(dataset, tmp_path):
+    harmed = replace(dataset, folder=tmp_path / "dataset")
+    shutil.copytree(dataset.folder, harmed.folder)
+    config = patched_config(harmed, tmp_path / "config.py", epochs=1)
+    image = harmed.images / (dataset.splits / "train.txt").read_text().split()[0]
+    image.unlink()
+    image.write_bytes(b"no image")
+    run = run_command("mmdet-flow model train", config, "--work-dir", tmp_path / "work")
+    assert run.returncode == 3, run.stderr[-2000:]
+    assert str(image) in the_error(run) and "Traceback" not in run.stderr
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ def split(
 
     ``wanted`` gives a fraction (as "0.7") or a list file for each split. ``fold`` is
     (k, n): train and val are divided anew into n equal parts, and part k becomes val.
+    One list may be val and test; ``trainval`` is without the test images.
 
     Raises UsageError for a fraction or fold that is none, or fractions mixed with
     lists; DataError for a list that cannot be read, names no image of the data set,
@@ -52,6 +53,7 @@ def split(
     """
     parts = _parts(coco, wanted, seed, groups or {})
     if fold:
+        _require_apart(parts)
         pool = coco.subset(parts["train"] + parts["val"])
         parts = _fold(pool, *fold, seed, groups or {}) | {"test": parts["test"]}
     for name, names in parts.items():
@@ -60,7 +62,8 @@ def split(
                 f"split {name}: is empty; {len(coco.images)} images are too few "
                 "for this fraction, or its list is empty"
             )
-    both = parts["train"] + parts["val"]
+    tested = set(parts["test"])
+    both = [name for name in parts["train"] + parts["val"] if name not in tested]
     with only_writer(output):
         for name, names in parts.items():
             listed = layout.fill(layout.SPLIT_LIST, split=name).name
@@ -82,7 +85,14 @@ def _parts(
     if any(fraction is not None for fraction in fractions.values()):
         raise UsageError("splits: give fractions for all splits, or list files for all")
     parts = {name: _read_list(coco, Path(text)) for name, text in wanted.items()}
-    _require_apart(parts)
+    if wanted["val"] == wanted["test"]:
+        cli.log.warning(
+            "val and test are the same images: the test flatters a model that was "
+            "chosen by them, and trainval is train alone"
+        )
+        _require_apart({name: parts[name] for name in ("train", "val")})
+    else:
+        _require_apart(parts)
     return parts
 
 

@@ -63,9 +63,9 @@ def conversion(experiment: dict) -> list[str]:
 
 
 def split_lists(experiment: dict) -> list[str]:
-    """Return the list files among the splits; the others are fractions."""
+    """Return the list files among the splits, each once; the others are fractions."""
     parts = (experiment["splits"][name] for name in ("train", "val", "test"))
-    return [part for part in parts if isinstance(part, str)]
+    return list(dict.fromkeys(part for part in parts if isinstance(part, str)))
 
 
 def division(experiment: dict) -> list[str]:

@@ -1,5 +1,6 @@
 """image-dataset-converter: all its object detection writers and readers."""
 
+import tempfile
 from pathlib import Path
 
 from idc.api import ObjectDetectionData, get_object_label
@@ -132,7 +133,13 @@ def _outline(one: LocatedObject) -> list[float]:
 
 
 def read_coco_outlines(source: Path, images: Path) -> list[dict]:
-    return _read(COCOObjectDetectionReader(), source)
+    with tempfile.TemporaryDirectory() as folder:
+        # It looks for images beside the file only.
+        beside = Path(folder)
+        (beside / source.name).symlink_to(source)
+        for image in (source.parent / "images").iterdir():
+            (beside / image.name).symlink_to(image)
+        return _read(COCOObjectDetectionReader(), beside / source.name)
 
 
 def read_opex_outlines(source: Path, images: Path) -> list[dict]:

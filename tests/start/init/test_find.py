@@ -172,6 +172,12 @@ def test_broken_files_of_many_images_are_told(tmp_path):
         ("a.json", {"annotations": [{"segments_info": []}]}, "take the instances JSON"),
         ("a.json", [{"image_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5}], "detections"),
         ("a.json", {"objects_": [], "classTitle": "cat"}, "Supervisely"),
+        ("a.json", {"predictions": [{"category_id": 0}], "file_name": "a"}, "Lightly"),
+        (
+            "a.xml",
+            "<annotation><polygon><pt/></polygon></annotation>",
+            "LabelMe",
+        ),
         ("a.txt", "Car 0.00 0 -1.5 1 2 3 4 1 1 1 1 1 1 1\n", "KITTI"),
         ("P1.txt", "imagesource:x\n1 1 5 1 5 5 1 5 small-plane 0\n", "DOTA"),
         ("gt.txt", "1,1,5,5,9,9,1,-1,-1,-1\n", "MOT"),

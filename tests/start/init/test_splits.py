@@ -152,7 +152,7 @@ def test_lists_that_name_what_is_not_there_say_so(tmp_path):
         ({"train": "a\nb\n", "test": "b\n"}, "1 images are in two of train, test"),
         ({"train": "what we\ndid\nat first\n", "test": "c\n"}, "3 of 4 names are not"),
         ({"val": "a\n", "test": "b\n"}, "there is nothing to train with"),
-        ({"train": "a\n", "val": "b\n"}, "a single image cannot train and validate"),
+        ({"train": "a\n", "test": "b\n"}, "a single image cannot train and validate"),
         ({"training": "how to train\n"}, ""),
     ],
 )
@@ -197,7 +197,8 @@ def test_data_yaml_that_names_what_is_not_there(tmp_path):
 def test_a_test_split_that_is_the_validation_split_is_none(tmp_path):
     annotated = images(tmp_path, *(f"a/{n}.jpg" for n in range(7)), "b/x.jpg")
     (tmp_path / "data.yml").write_text("train: a\nval: b\ntest: b\n")
-    assert find(tmp_path, annotated)[0].sizes == "train 6, val 1, test 1"
+    found, notes = find(tmp_path, annotated)
+    assert found.sizes == "train 7, val 1, test 1" and "no test split" in notes
 
 
 def test_the_lists_that_darknet_names(tmp_path):
@@ -253,12 +254,26 @@ def test_a_missing_split_is_taken_from_the_training_images(tmp_path):
     by_test = names_of(tmp_path / "a", images(tmp_path / "a", *names, "test/x.jpg"))
     assert by_test["test"] == ["x.jpg"] and by_test["val"] == ["00.jpg", "07.jpg"]
     assert len(by_test["train"]) == 12 and not {*by_test["train"]} & {*by_test["val"]}
-    by_val = names_of(tmp_path / "b", images(tmp_path / "b", *names, "val/x.jpg"))
-    assert by_val == by_test
+
+
+def test_the_splits_of_the_data_stay_whole_without_a_test_split(tmp_path):
+    names = [f"train/{number:02d}.jpg" for number in range(14)]
+    found, notes = find(tmp_path, images(tmp_path, *names, "val/x.jpg"))
+    assert found.how.endswith("(train 14, val 1)")
+    assert found.names["train"] == [Path(name).name for name in names]
+    assert found.names["val"] == found.names["test"] == ["x.jpg"]
+    assert "there is no test split: val is the test, too" in notes
+
+
+def test_two_lists_are_used_as_they_are(tmp_path):
+    write_lists(tmp_path, train="a\nb\n", val="c\n")
+    found, _ = find(tmp_path, images(tmp_path, "a.jpg", "b.jpg", "c.jpg"))
+    val = tmp_path / "val.txt"
+    assert found.files == {"train": tmp_path / "train.txt", "val": val, "test": val}
 
 
 def test_the_only_training_image_is_not_taken_for_validation(tmp_path):
-    assert names_of(tmp_path, images(tmp_path, "train/a.jpg", "val/b.jpg")) is None
+    assert names_of(tmp_path, images(tmp_path, "train/a.jpg", "test/b.jpg")) is None
 
 
 @pytest.mark.parametrize("deeper", ["", "/images"])

@@ -15,7 +15,7 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
-from mmdet_flow.dataset.fields import Malformed, parsed, shown, whole
+from mmdet_flow.dataset.fields import Malformed, parsed, whole
 from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.pixels import read_size
 from mmdet_flow.dataset.readers.yolo_classes import LABEL_FILES, Classes, read_classes
@@ -157,11 +157,8 @@ def _line_reader(classes: Classes, size: tuple[int, int]):
 
 
 def _class_number(word: str) -> int:
-    try:
-        number = int(word)
-    except ValueError:
-        raise Malformed(f"its class is {shown(word)}, not a whole number") from None
-    return whole(number, "its class")
+    """Return the number of a class, which numpy writes as 1.0."""
+    return whole(parsed(word, "its class"), "its class")
 
 
 def _box(fractions: list[float], size: tuple[int, int]) -> Box:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmdet_flow.start.init.foresee import in_short
 from mmdet_flow.start.init.proposal import Proposal
+from mmdet_flow.start.init.splits import with_test
 from mmdet_flow.start.init.text import config_text
 
 FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -16,16 +17,19 @@ def lists_of(proposal: Proposal, output: Path) -> dict[Path, Sequence[str]]:
     if splits is None or splits.files:
         return {}
     folder = output.parent / f"{proposal.name}-splits"
-    return {folder / f"{split}.txt": names for split, names in splits.names.items()}
+    names = dict(splits.names)
+    if names["test"] == names["val"]:
+        del names["test"]
+    return {folder / f"{split}.txt": own for split, own in names.items()}
 
 
 def splits_of(proposal: Proposal, output: Path) -> dict[str, str | float]:
     """Return fractions, or the lists: those of the data, or those beside the config."""
     if proposal.splits is None:
         return FRACTIONS
-    files = proposal.splits.files or {
-        path.stem: path for path in lists_of(proposal, output)
-    }
+    files = proposal.splits.files or with_test(
+        {path.stem: path for path in lists_of(proposal, output)}
+    )
     return {split: shown(path, output) for split, path in files.items()}
 
 

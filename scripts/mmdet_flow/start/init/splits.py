@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.dataset.check import in_order
@@ -17,6 +18,8 @@ from mmdet_flow.start.survey import common_place
 
 HELD_OUT = 7
 """Each so manieth training image validates where the data have no such split."""
+
+Whatever = TypeVar("Whatever")
 
 FEW_FILES = 10
 """Annotation files for many images are told apart by name; others belong to images."""
@@ -51,7 +54,7 @@ def find_splits(
 
     With them comes what has to be told: what is left aside, and why. What has no
     validation split gets one of its training images; what has no test split is tested
-    on its validation split, and validated on training images.
+    on its validation split.
     """
     annotated = {one.image for one in images}
     notes: list[str] = []
@@ -70,6 +73,11 @@ def find_splits(
         return None, notes
     if others := annotated.difference(*chosen.images.values()):
         notes.append(f"{len(others)} annotated images are in no split: not used")
+    if not chosen.images.get("test"):
+        notes.append(
+            "there is no test split: val is the test, too, which flatters the model; "
+            "list other images in splits.test if you can"
+        )
     return _named(chosen, images, index), notes
 
 
@@ -127,8 +135,8 @@ def _fault(stated: Stated) -> str:
         return f"{next(iter(sizes))} is the only split" if sizes else "holds no image"
     if "train" not in sizes:
         return "there is nothing to train with"
-    # Of a missing split a training image takes the place, and one has to be left.
-    if sizes["train"] < (1 if len(sizes) == len(SPLITS) else 2):
+    # Of a missing validation a training image takes the place, and one has to be left.
+    if sizes["train"] < (1 if "val" in sizes else 2):
         return "a single image cannot train and validate"
     if twice:
         return f"{twice} images are in two of {', '.join(sizes)}"
@@ -157,9 +165,10 @@ def _named(
     }
     known = chain.from_iterable(names.values())
     exact = {name for one in known for name in (one, Path(one).stem)}
-    whole = names.keys() == set(SPLITS) == stated.files.keys()
-    as_they_are = whole and not stated.missing and exact.issuperset(stated.lines)
-    files = stated.files if as_they_are else {}
+    files = with_test(stated.files)
+    whole = with_test(names).keys() == set(SPLITS) == files.keys()
+    if not (whole and not stated.missing and exact.issuperset(stated.lines)):
+        files = {}
     # Where one is missing, what the data say is shown beside what is made of it.
     how = stated.how if len(names) == len(SPLITS) else f"{stated.how} ({_sizes(names)})"
     return Splits(_completed(names), how, files, len(empty))
@@ -209,11 +218,16 @@ def _by_folders(images: Sequence[AnnotatedImage]) -> Iterator[Stated]:
         yield Stated(found, "what folders or files are called")
 
 
+def with_test(splits: Mapping[str, Whatever]) -> dict[str, Whatever]:
+    """Return splits of which val is the test, too, if there is no other."""
+    instead = {"test": splits["val"]} if "val" in splits else {}
+    return {**instead, **splits}
+
+
 def _completed(names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Return three splits, each by name; training images validate where none do."""
-    full = {split: sorted(one) for split, one in names.items()}
-    if len(full) < len(SPLITS):
-        full.setdefault("test", full.get("val", []))
+    full = with_test({split: sorted(one) for split, one in names.items()})
+    if "val" not in full:
         full["val"] = full["train"][::HELD_OUT]
         full["train"] = [name for name in full["train"] if name not in set(full["val"])]
     return {split: full[split] for split in SPLITS}

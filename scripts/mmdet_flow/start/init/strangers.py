@@ -40,6 +40,12 @@ STRANGERS = (
         "take the annotations that they belong to",
     ),
     Stranger("CreateML", ".json", r'"coordinates"\s*:\s*\{[^{}]*"width"', TOOL),
+    Stranger(
+        "Lightly",
+        ".json",
+        r'\A\s*\{(?=[\s\S]*"file_name"\s*:)[\s\S]*"predictions"\s*:\s*\[',
+        "labelformat reads it and writes COCO",
+    ),
     Stranger("Supervisely", ".json", r'"classTitle"', TOOL),
     Stranger("VIA 3", ".json", r'"vid"[\s\S]*"xy"|"xy"[\s\S]*"vid"', TOOL),
     Stranger("VIA 3", ".csv", r"\A# Exported using VGG Image Annotator", TOOL),
