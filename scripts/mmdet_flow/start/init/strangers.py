@@ -64,7 +64,7 @@ STRANGERS = (
         r'"source-ref"',
         "write COCO from it",
     ),
-    Stranger("LabelMe XML", ".xml", r"<polygon>[\s\S]*<pt>", DATUMARO),
+    Stranger("LabelMe XML", ".xml", r"<polygon>[\s\S]*<pt\b", DATUMARO),
     Stranger("CSV of Open Images", ".csv", r"\AImageID,", DATUMARO),
     Stranger(
         "CSV of TensorFlow",
