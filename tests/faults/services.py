@@ -276,11 +276,11 @@ def pubsub(case: Case, server_name: str) -> None:
         first = min(talk.times.values())
         missing = [k for k, at in talk.sent.items() if at > first and not talk.heard[k]]
         lost = [key for key in missing if not talk.is_as_stated(key, windows)]
-        again = {k: at for k, at in talk.again.items() if at > first}
-        case.as_stated = len(missing) - len(lost) + len(again)
+        case.as_stated = len(missing) - len(lost) + len(talk.again)
         if lost:
             raise Lost(f"{len(lost)} messages outside the stated windows")
-        if not all(any(b <= at <= e for b, e in windows) for at in again.values()):
+        again = talk.again.values()
+        if not all(any(b <= at <= e for b, e in windows) for at in again):
             raise Bug("a message was answered again, and no connection had broken")
         if scene.workers.ended:
             raise Bug(f"a worker ended: {scene.workers.ended[0]} ({_names(scene)})")
