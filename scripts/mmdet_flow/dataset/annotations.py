@@ -42,6 +42,7 @@ class AnnotatedObject:
             several.
         mask: COCO's RLE of an object that outlines cannot hold, such as one with a
             hole, or None. ``bbox`` is that of the mask.
+        crowd: whether it stands for a group of objects, which training leaves out.
         coco: the whole annotation where it came from COCO, to be passed through.
     """
 
@@ -50,6 +51,7 @@ class AnnotatedObject:
     place: str = ""
     polygons: tuple[Outline, ...] = ()
     mask: dict | None = None
+    crowd: bool = False
     coco: dict | None = field(default=None, compare=False)
 
 

@@ -149,7 +149,8 @@ def _object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
         polygons = tuple(tuple(map(float, part)) for part in outlines(item))
         found = item.get("segmentation")
         mask = found if isinstance(found, dict) else None
-        return AnnotatedObject(label, bbox, place, polygons, mask, item)
+        crowd = bool(item["iscrowd"])
+        return AnnotatedObject(label, bbox, place, polygons, mask, crowd, item)
 
     return read_object
 
