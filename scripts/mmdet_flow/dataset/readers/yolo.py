@@ -18,7 +18,12 @@ from mmdet_flow.dataset.annotations import (
 from mmdet_flow.dataset.fields import Malformed, parsed, whole
 from mmdet_flow.dataset.fractions import BEYOND, with_size
 from mmdet_flow.dataset.image_index import ImageIndex
-from mmdet_flow.dataset.readers.yolo_classes import LABEL_FILES, Classes, read_classes
+from mmdet_flow.dataset.readers.yolo_classes import (
+    LABEL_FILES,
+    Classes,
+    label_files,
+    read_classes,
+)
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text
 
@@ -156,4 +161,4 @@ def _box(fractions: list[float], size: tuple[int, int]) -> Box:
     return x - width / 2, y - height / 2, width, height
 
 
-FORMAT = AnnotationFormat(read)
+FORMAT = AnnotationFormat(read, label_files=label_files)
