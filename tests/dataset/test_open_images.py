@@ -182,6 +182,7 @@ def test_images_that_are_not_there_or_broken_are_findings(folder):
     assert [(one.check, len(one.objects)) for one in lost] == [
         *(("missing-image", 1), ("unreadable-image", 1))
     ]
+    assert lost[0].what == "no image 'scene.v2'"
     assert len(items) == 3
 
 

@@ -106,16 +106,21 @@ def _read_boxes(
 ) -> Iterator[AnnotatedImage | Problem]:
     if scored := sum(map(_is_scored, rows)):
         yield Problem("left-aside", path, "", f"confidences of a model: {scored}")
-    subset = OF_SUBSET.fullmatch(path.name)
+    found = OF_SUBSET.fullmatch(path.name)
+    subset = found[1] if found else ""
     by_image: dict[str, list] = {}
     for row in rows:
         by_image.setdefault(row[IMAGE] or "", []).append(row)
     for name, items in by_image.items():
-        image, size = with_size(
-            index.find(path, f"{subset[1]}/{name}" if subset else name), oriented
-        )
+        image, size = with_size(_find(index, path, subset, name), oriented)
         objects = read_objects(path, items, _reader(names, size), f"{name}, box")
         yield from image_or_problems(path, image, None, objects)
+
+
+def _find(index: ImageIndex, path: Path, subset: str, name: str) -> Path | Problem:
+    """Return the image of an id: of several, the one in the folder of its subset."""
+    found = index.find(path, f"{subset}/{name}")
+    return found if isinstance(found, Path) else index.find(path, name)
 
 
 def _is_scored(row: Mapping) -> bool:
@@ -156,8 +161,8 @@ def _without_boxes(
 ) -> Iterator[AnnotatedImage]:
     """Yield the images of a list that are there, and not annotated yet."""
     for row in rows:
-        name, subset = row[IMAGE] or "", row.get(SUBSET) or ""
-        image = index.find(path, f"{subset}/{name}" if subset else name)
+        subset = row[SUBSET] or ""
+        image = _find(index, path, subset, row[IMAGE] or "")
         if isinstance(image, Path) and image not in annotated:
             annotated.add(image)
             yield AnnotatedImage(path, image, None, (), subset=subset)
