@@ -198,6 +198,56 @@ a.jpg,"{""name"":""polygon"",""all_points_x"":[5,30,28],""all_points_y"":[5,6,40
 b.jpg,{},{}
 """
 
+CREATEML = [
+    {
+        "image": "a.jpg",
+        "annotations": [
+            {
+                "label": "cat",
+                "coordinates": {"x": 17.5, "y": 22.5, "width": 25, "height": 35},
+            },
+            {
+                "label": "dog",
+                "coordinates": {"x": 32, "y": 24, "width": 64, "height": 48},
+            },
+        ],
+    },
+    {"imagefilename": "b.jpg", "annotation": []},
+]
+
+LIGHTLY = {
+    "file_name": "a.jpg",
+    "predictions": [
+        {"category_id": 0, "bbox": [5, 5, 25, 35], "score": 0.0},
+        {"category_id": 1, "bbox": [0, 0, 64, 48], "score": 0.5},
+    ],
+}
+
+SCHEMA = {
+    "task_type": "object-detection",
+    "categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}],
+}
+
+LABELME_XML = """<?xml version="1.0" encoding="utf-8"?>
+<annotation><filename>a.jpg</filename><folder>f</folder>
+<imagesize><nrows>48</nrows><ncols>64</ncols></imagesize>
+<object><name>cat</name><deleted>0</deleted><id>0</id>
+<parts><hasparts>1</hasparts><ispartof></ispartof></parts>
+<polygon><pt><x>5</x><y>5.5</y></pt><pt><x>30</x><y>6</y></pt><pt><x>28</x>
+<y>40</y></pt></polygon></object>
+<object><name>cat</name><deleted>0</deleted><id>1</id><parts><ispartof>0</ispartof>
+</parts><type>bounding_box</type><attributes>rotation=10, a=b</attributes><polygon>
+<pt><x>5</x><y>5</y></pt><pt><x>9</x><y>9</y></pt></polygon></object></annotation>
+"""
+
+OPEN_IMAGES = """ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsGroupOf
+a,xclick,/m/0cat,1,0.25,0.5,0.1,1,0
+a,xclick,/m/0dog,1,0,1,0,1,1
+b,,/m/0cat,0.5,0.071875,0.1453125,0.20625,0.39166668,-1
+"""
+
+DESCRIPTIONS = "LabelName,DisplayName\n/m/0cat,cat\n/m/0dog,dog\n/m/0emu,cat\n"
+
 RESULTS = [
     {"image_id": 1, "category_id": 1, "bbox": [5, 5, 25, 35], "score": 0.9},
     {"image_id": 2, "category_id": 2, "bbox": [0, 0, 64, 48], "score": 0.8},
@@ -257,10 +307,16 @@ def _of_document(name: str, document: object) -> Valid:
 VALID: dict[str, Valid] = {
     "adams": Valid("a.report", ADAMS),
     "coco": _of_document("a.json", COCO),
+    "createml": _of_document("a.json", CREATEML),
     "cvat": Valid("a.xml", CVAT),
     "datumaro": _of_document("a.json", DATUMARO),
     "label-studio": _of_document("a.json", LABEL_STUDIO),
     "labelme": _of_document("a.json", LABELME),
+    "labelme-xml": Valid("a.xml", LABELME_XML),
+    "lightly": _of_document("a.json", LIGHTLY),
+    "schema.json": _of_document("schema.json", SCHEMA),
+    "open-images": Valid("a.csv", OPEN_IMAGES),
+    "class-descriptions.csv": Valid("class-descriptions.csv", DESCRIPTIONS),
     "opex": _of_document("a.json", OPEX),
     "roi": Valid("a-rois.csv", ROI),
     "vgg": _of_document("a.json", VIA),
@@ -274,6 +330,16 @@ VALID: dict[str, Valid] = {
     "classes": Valid("classes.txt", CLASSES),
 }
 """The files, by the name of their format or of their use."""
+
+
+BESIDE: dict[str, tuple[str, str, str]] = {
+    "data.yaml": ("yolo", "a.txt", YOLO),
+    "lightly": ("lightly", "schema.json", json.dumps(SCHEMA)),
+    "schema.json": ("lightly", "a.json", json.dumps(LIGHTLY)),
+    "open-images": ("open-images", "class-descriptions.csv", DESCRIPTIONS),
+    "class-descriptions.csv": ("open-images", "a.csv", OPEN_IMAGES),
+}
+"""What a file is read as, with another one beside it: its name and text."""
 
 
 def make_images(folder: Path) -> None:
@@ -546,13 +612,35 @@ def _large_via_csv(outline: Outline) -> str:
     return VIA_CSV.replace("[5,30,28]", f"[{columns}]").replace("[5,6,40]", f"[{rows}]")
 
 
+def _large_labelme_xml(outline: Outline) -> str:
+    points = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in outline)
+    return LABELME_XML.replace("<polygon>", f"<polygon>{points}", 1)
+
+
+def _large_createml(outline: Outline) -> str:
+    way = (0, "annotations", 0, "coordinates", "x")
+    return json.dumps(replaced(CREATEML, way, outline))
+
+
+def _large_lightly(outline: Outline) -> str:
+    return json.dumps(replaced(LIGHTLY, ("predictions", 0, "bbox"), _flat(outline)))
+
+
+def _large_open_images(outline: Outline) -> str:
+    return f"{OPEN_IMAGES}a,,/m/0cat,1,{','.join(map(str, _flat(outline)))}\n"
+
+
 _LARGE: dict[str, Callable[[Outline], str]] = {
     "adams": _large_adams,
     "coco": _large_coco,
+    "createml": _large_createml,
     "cvat": _large_cvat,
     "datumaro": _large_datumaro,
     "label-studio": _large_label_studio,
     "labelme": _large_labelme,
+    "labelme-xml": _large_labelme_xml,
+    "lightly": _large_lightly,
+    "open-images": _large_open_images,
     "opex": _large_opex,
     "roi": _large_roi,
     "vgg": _large_via,
@@ -610,13 +698,37 @@ def _many_via_csv(count: int) -> str:
     return rows[0] + "".join(rows[1:3]) * (count // 2)
 
 
+def _many_createml(count: int) -> str:
+    way = (0, "annotations")
+    return json.dumps(
+        replaced(CREATEML, way, CREATEML[0]["annotations"] * (count // 2))
+    )
+
+
+def _many_labelme_xml(count: int) -> str:
+    """Write objects each of which is a part of the one before."""
+    objects = "".join(
+        f"<object><name>cat</name><id>{number}</id><parts><ispartof>{number - 1}"
+        "</ispartof></parts><polygon><pt><x>5</x><y>5</y></pt><pt><x>9</x><y>9</y>"
+        "</pt><pt><x>5</x><y>9</y></pt></polygon></object>"
+        for number in range(count)
+    )
+    return LABELME_XML.replace("</annotation>", f"{objects}</annotation>")
+
+
 _MANY: dict[str, Callable[[int], str]] = {
     "adams": _many_adams,
     "coco": _many_coco,
+    "createml": _many_createml,
     "cvat": _many_cvat,
     "datumaro": _many_datumaro,
     "label-studio": _many_label_studio,
     "labelme": _many_labelme,
+    "labelme-xml": _many_labelme_xml,
+    "lightly": lambda count: json.dumps(
+        LIGHTLY | {"predictions": LIGHTLY["predictions"] * (count // 2)}
+    ),
+    "open-images": lambda count: OPEN_IMAGES + "b,,/m/0cat,1,0,1,0,1,0\n" * count,
     "opex": lambda count: json.dumps(OPEX | {"objects": OPEX["objects"] * count}),
     "roi": lambda count: ROI + "a.jpg,5,5,30,40,0,cat,0.5,,\n" * count,
     "vgg": _many_via,

@@ -185,7 +185,7 @@ def test_category_ids_may_start_at_0_and_have_gaps(folder, ids):
 def test_what_is_not_learned_is_said_and_can_be_learned(folder, flag):
     content = content_of(object_with(), object_with(**flag))
     found = findings_of(check_folder(folder, content))
-    assert found == [("crowd", "it is a crowd (iscrowd or ignore is 1)")]
+    assert found == [("crowd", "it is a crowd, as iscrowd, ignore or IsGroupOf says")]
     assert [one["iscrowd"] for one in convert_folder(folder, content)] == [0, 1]
     repaired = convert_folder(folder, content, crowd="repair")
     assert [one["iscrowd"] for one in repaired] == [0, 0]

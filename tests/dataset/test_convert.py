@@ -25,6 +25,7 @@ from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.wai import convert_to_coco, find_wai_annotations
 from mmdet_flow.errors import DataError, FlowError
 from tests.conftest import ROOT, run_command, the_error
+from tests.dataset.tool_writers import BOXES_ONLY
 from tests.dataset.voc_data import make_picture, make_voc, voc_xml
 from tests.dataset.writers import WRITERS, shrunk
 
@@ -190,7 +191,7 @@ def test_fractions_come_through_each_format(format_name, tmp_path):
         AnnotatedObject("dog", (0.0, 0.0, 64.0, 48.0)),
         AnnotatedObject("cat", (63.984375, 47.984375, 0.015625, 0.015625)),
     )
-    if format_name != "voc":
+    if format_name not in (*BOXES_ONLY, "voc"):
         objects += (AnnotatedObject("dog", box, "", (outline,)),)
     make_picture(tmp_path / "a.png", 1)
     image = AnnotatedImage(tmp_path, tmp_path / "a.png", None, objects)

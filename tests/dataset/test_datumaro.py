@@ -125,6 +125,23 @@ def test_annotations_of_a_group_and_a_label_are_one_object(folder):
     assert np.array_equal(pixels(joined), expected)
 
 
+def test_crowds_are_objects_of_their_own(folder):
+    outlines = [1, 1, 5, 1, 5, 5], [20, 20, 30, 20, 30, 30], [9, 9, 12, 9, 12, 12]
+    crowd = {"is_crowd": True}
+    write(
+        folder,
+        item(
+            "a.jpg",
+            annotation("polygon", points=outlines[0], group=1, attributes=crowd),
+            annotation("mask", rle=rle(ring()), group=1, attributes=crowd),
+            annotation("polygon", points=outlines[2], group=1),
+        ),
+    )
+    joined, alone = read("datumaro", folder)["a.jpg"]
+    assert (joined.crowd, alone.crowd) == (True, False)
+    assert pixels(joined).sum() > ring().sum()
+
+
 def test_each_subset_finds_its_images(tmp_path):
     (tmp_path / "annotations").mkdir()
     for seed, place in enumerate(("train", "val")):
@@ -186,8 +203,8 @@ def test_labels_and_captions_of_images_are_left_aside(folder):
         (annotation("mask", rle=rle(0 * ring())), "its mask has no pixel"),
         (annotation("ellipse", points=[9, 9, 1, 1]), "its radius is -4"),
         (
-            annotation("bbox", bbox=[1, 1, 5, 5], attributes={"is_crowd": True}),
-            "it is a crowd, which COCO alone has",
+            annotation("bbox", bbox=[1, 1, 5, 5], attributes={"is_crowd": "many"}),
+            "is_crowd is 'many', not 0 or 1",
         ),
         (None, "it is None, not an object with keys"),
         ({}, "it has no type"),

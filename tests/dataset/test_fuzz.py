@@ -27,13 +27,13 @@ from mmdet_flow.evaluation.thresholds import thresholds
 from mmdet_flow.inference.folder import list_images
 from tests.conftest import ROOT
 from tests.dataset.hostile_annotations import (
+    BESIDE,
     CLASSES,
     COCO,
     OPEX,
     RESULTS,
     VALID,
     VIA,
-    YOLO,
     cases,
     large_cases,
     make_images,
@@ -97,9 +97,7 @@ def check_folder(format_name: str, folder, policy: Policy | None = None) -> Chec
 
 
 def check_and_report(format_name: str, folder, policy: Policy) -> None:
-    checked = check_folder(
-        "yolo" if format_name == "data.yaml" else format_name, folder, policy
-    )
+    checked = check_folder(format_name, folder, policy)
     report = report_of(checked)
     for part in (report["images"], report["objects"]):
         assert part["read"] == part["written"] + len(part["left_out"])
@@ -131,18 +129,25 @@ def read_as(format_name: str, folder) -> None:
         split(CocoFile.read(truth), folder / "splits", lists, 0)
 
 
+def write_beside(format_name: str, folder) -> str:
+    """Write what a file is read with; return the format that it is read as."""
+    format_name, *beside = BESIDE.get(format_name, (format_name,))
+    if beside:
+        (folder / "annotations" / beside[0]).write_text(beside[1])
+    return format_name
+
+
 def try_all(format_name: str, folder, chosen) -> int:
     """Try cases of a format; return how many there were."""
     path = folder / "annotations" / VALID[format_name].name
+    read_as_format = write_beside(format_name, folder)
     number = 0
     for number, case in enumerate(chosen, 1):
         what = f"{format_name}: {case.what}"
         path.write_bytes(case.content)
-        if format_name == "data.yaml":
-            (path.parent / "a.txt").write_text(YOLO)
-        if format_name in FORMATS or format_name == "data.yaml":
+        if read_as_format in FORMATS:
             policy = (Policy(), REPAIRING)[number % 2]
-            attempt(what, lambda p=policy: check_and_report(format_name, folder, p))
+            attempt(what, lambda p=policy: check_and_report(read_as_format, folder, p))
         if format_name not in FORMATS or format_name == "coco":
             attempt(what, lambda: read_as(format_name, folder))
     return number
@@ -175,6 +180,7 @@ def test_what_is_no_file_is_a_finding(format_name, entry, folder):
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_large_files_take_seconds(format_name, folder):
+    write_beside(format_name, folder)
     for case in large_cases(format_name, 15_000):
         (folder / "annotations" / VALID[format_name].name).write_bytes(case.content)
         attempt(

@@ -11,7 +11,7 @@ from mmdet_flow.dataset.check import Rules
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import convert
 from tests.dataset.test_datumaro import annotation, item, ring, rle, write
-from tests.dataset.tool_writers import TOOL_WRITERS
+from tests.dataset.tool_writers import BOXES_ONLY, TOOL_WRITERS
 from tests.dataset.voc_data import make_picture
 
 PARTS = (
@@ -27,7 +27,10 @@ def test_parts_empty_images_and_names_with_dots_arrive(tmp_path, name):
     parts = (PARTS,) if has_groups else ((one,) for one in PARTS)
     boxes = {PARTS: (1.25, 2.0, 29.5, 29.5), PARTS[:1]: (1.25, 2.0, 8.25, 8.015625)}
     boxes[PARTS[1:]] = (20.0, 20.0, 10.75, 11.5)
-    objects = tuple(AnnotatedObject("big cat", boxes[one], "", one) for one in parts)
+    objects = tuple(
+        AnnotatedObject("big cat", boxes[one], "", () if name in BOXES_ONLY else one)
+        for one in parts
+    )
     objects += (AnnotatedObject("dog", (0.5, 0.25, 63.5, 47.75)),)
     source = tmp_path / "source"
     source.mkdir()

@@ -7,7 +7,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from PIL import Image
 
@@ -150,11 +150,91 @@ def _shape(item: AnnotatedObject) -> dict:
     return {"name": "polygon"} | points
 
 
+def write_createml(images: Sequence[AnnotatedImage], folder: Path) -> None:
+    entries = []
+    for image in images:
+        annotations = []
+        for item in image.objects:
+            x, y, width, height = item.bbox
+            values = x + width / 2, y + height / 2, width, height
+            coordinates = dict(zip(SIDES, values, strict=True))
+            annotations.append({"label": item.label, "coordinates": coordinates})
+        entries.append({"image": image.image.name, "annotations": annotations})
+    (folder / "_annotations.createml.json").write_text(json.dumps(entries))
+
+
+def write_labelme_xml(images: Sequence[AnnotatedImage], folder: Path) -> None:
+    for image in images:
+        text, first = "", {}
+        for key, (item, outline, group) in enumerate(parts(image)):
+            whole = first.setdefault(group, key) if group else key
+            part = f"<ispartof>{whole if whole != key else ''}</ispartof>"
+            x, y, width, height = item.bbox
+            corners = x, y, x + width, y, x + width, y + height, x, y + height
+            points = "".join(
+                f"<pt><x>{a}</x><y>{b}</y></pt>" for a, b in pairs(outline or corners)
+            )
+            kind = "" if outline else "<type>bounding_box</type>"
+            text += (
+                f"<object><name>{escape(item.label)}</name><deleted>0</deleted>"
+                f"<id>{key}</id><parts><hasparts/>{part}</parts>{kind}"
+                f"<polygon><username>anna</username>{points}</polygon></object>"
+            )
+        name = f"<filename>{escape(image.image.name)}</filename><folder>f</folder>"
+        path = folder / f"{image.image.stem}.xml"
+        path.write_text(f"<annotation>{name}{text}</annotation>")
+
+
+def write_lightly(images: Sequence[AnnotatedImage], folder: Path) -> None:
+    labels = sorted({item.label for image in images for item in image.objects})
+    categories = [{"id": n, "name": name} for n, name in enumerate(labels)]
+    schema = {"task_type": "object-detection", "categories": categories}
+    task = folder / "task"
+    task.mkdir()
+    (task / "schema.json").write_text(json.dumps(schema))
+    for image in images:
+        predictions = [
+            {"category_id": labels.index(item.label), "bbox": item.bbox, "score": 0.0}
+            for item in image.objects
+        ]
+        content = {"file_name": image.image.name, "predictions": predictions}
+        (task / f"{image.image.stem}.json").write_text(json.dumps(content))
+
+
+def write_open_images(images: Sequence[AnnotatedImage], folder: Path) -> None:
+    labels = sorted({item.label for image in images for item in image.objects})
+    ids = {name: f"/m/0{number}" for number, name in enumerate(labels)}
+    columns = ("ImageID", "LabelName", "XMin", "YMin", "XMax", "YMax", "IsGroupOf")
+    boxes = []
+    for image in images:
+        size = size_of(image) * 2
+        for item in image.objects:
+            x, y, width, height = item.bbox
+            edges = zip((x, y, x + width, y + height), size, strict=True)
+            shares = [edge / side for edge, side in edges]
+            boxes.append((image.image.stem, ids[item.label], *shares, 0))
+    listed = [(image.image.stem, "") for image in images]
+    for name, rows in {
+        "all-annotations-bbox.csv": (columns, *boxes),
+        "all-images-with-rotation.csv": (("ImageID", "Subset"), *listed),
+        "class-descriptions.csv": [(key, name) for name, key in ids.items()],
+    }.items():
+        with (folder / name).open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows(rows)
+
+
+BOXES_ONLY = frozenset(("createml", "lightly", "open-images"))
+"""Formats that have no outlines."""
+
 TOOL_WRITERS = {
+    "createml": write_createml,
     "cvat": write_cvat,
     "datumaro": write_datumaro,
     "label-studio": write_label_studio,
     "labelme": write_labelme,
+    "labelme-xml": write_labelme_xml,
+    "lightly": write_lightly,
+    "open-images": write_open_images,
     "via-csv": write_via_csv,
 }
 """A writer of each tool's format, by its name in ``FORMATS``."""

@@ -122,6 +122,9 @@ def odd_annotations(case: Case) -> None:
     path = case.folder / "in" / made.VALID[format_name].name
     path.parent.mkdir()
     path.write_bytes(one.content)
+    if format_name in made.BESIDE:
+        _, beside, text = made.BESIDE[format_name]
+        path.with_name(beside).write_text(text)
     _check(case, format_name, path.parent if format_name == "yolo" else path, images)
 
 

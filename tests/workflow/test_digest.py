@@ -55,6 +55,8 @@ def swap(left, right):
         (0, lambda d: (d / "ann/classes.txt").write_text("cat")),
         (0, lambda d: rewrite(d / "data.yaml", b"names: [cow", keep_time=True)),
         (0, lambda d: (d / "obj.names").write_text("cat")),
+        (0, lambda d: (d / "schema.json").write_text("{}")),
+        (0, lambda d: (d / "class-descriptions-boxable.csv").write_text("/m/1,cat")),
         (1, lambda d: rewrite(d / "images/a.png", b"b")),
         (1, lambda d: rewrite(d / "images/deep/c.png", b"b")),
         (1, lambda d: os.truncate(d / "images/a.png", 5)),

@@ -1,6 +1,6 @@
 """Annotations in memory, as read from any format."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -42,6 +42,7 @@ class AnnotatedObject:
             several.
         mask: COCO's RLE of an object that outlines cannot hold, such as one with a
             hole, or None. ``bbox`` is that of the mask.
+        crowd: whether it stands for a group of objects, which training leaves out.
         coco: the whole annotation where it came from COCO, to be passed through.
     """
 
@@ -50,6 +51,7 @@ class AnnotatedObject:
     place: str = ""
     polygons: tuple[Outline, ...] = ()
     mask: dict | None = None
+    crowd: bool = False
     coco: dict | None = field(default=None, compare=False)
 
 
@@ -128,12 +130,17 @@ class AnnotationFormat:
     """How a format is read.
 
     ``read`` yields what a source holds. ``is_coco`` formats need no conversion, and
-    those with ``corners`` are read by the rule of ``Source.edges``.
+    those with ``corners`` are read by the rule of ``Source.edges``. ``label_files``
+    tells which of some files may be ``Source.labels``, the one to take first.
+    ``beside`` is a regular expression of how files are called that may lie beside those
+    of a format, hold no object, and are nothing to be told.
     """
 
     read: Callable[[Source, "ImageIndex"], Iterator[AnnotatedImage | Problem]]
     is_coco: bool = False
     corners: bool = False
+    label_files: Callable[[Iterable[Path]], list[Path]] | None = None
+    beside: str = r"(?!)"
 
 
 def first_and_last(edges: str) -> tuple[float, float]:

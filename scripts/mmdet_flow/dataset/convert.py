@@ -145,7 +145,7 @@ def _repaired(item: AnnotatedObject) -> dict:
         width, height = item.bbox[2:]
         areas = map(area_of_points, item.polygons)
         repaired["area"] = sum(areas) if item.polygons else width * height
-    return repaired
+    return repaired | {"iscrowd": int(item.crowd)}
 
 
 def _assemble(checked: Checked, converted: Iterator[list[Converted]]) -> CocoFile:

@@ -84,8 +84,7 @@ def check_object(
 
 def _identity(item: AnnotatedObject) -> tuple:
     """Return what makes an object; a crowd is none, whatever its place."""
-    crowd = bool(item.coco and item.coco.get("iscrowd"))
-    return item.label, item.bbox, item.polygons, repr(item.mask), crowd
+    return item.label, item.bbox, item.polygons, repr(item.mask), item.crowd
 
 
 def check_objects(
@@ -233,10 +232,10 @@ def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
 
 
 def _crowd(item: AnnotatedObject, context: Context) -> Fault | None:
-    if not (item.coco and item.coco.get("iscrowd")):
+    if not item.crowd:
         return None
-    repaired = replace(item, coco=item.coco | {"iscrowd": 0})
-    return Fault("crowd", "it is a crowd (iscrowd or ignore is 1)", repaired)
+    what = "it is a crowd, as iscrowd, ignore or IsGroupOf says"
+    return Fault("crowd", what, replace(item, crowd=False))
 
 
 def _rotated(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -252,7 +251,7 @@ def _rotated(item: AnnotatedObject, context: Context) -> Fault | None:
     turned = in_steps(rectangle(item.label, item.bbox, item.place, angle))
     what = f"its box {_text(item)} is turned by {angle:g} degrees, by its attributes"
     coco = item.coco | {"attributes": attributes | {"rotation": 0}}
-    repaired = replace(turned, coco=coco)
+    repaired = replace(turned, crowd=item.crowd, coco=coco)
     return Fault("rotated-box", what, repaired)
 
 

@@ -42,7 +42,7 @@ def _add_source_options(parser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="names of the numbered classes of YOLO (default: found beside them)",
+        help="names of the classes of YOLO or Open Images (default: found beside them)",
     )
     parser.add_argument(
         "--edges",

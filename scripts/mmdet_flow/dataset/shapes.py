@@ -111,7 +111,8 @@ def _joined(
     masks = [one.mask for one in parts if one.mask]
     if masks:
         mask = union(masks, outlines)
-        return AnnotatedObject(parts[0].label, box_of_rle(mask), place, mask=mask)
+        bbox = box_of_rle(mask)
+        return replace(parts[0], bbox=bbox, place=place, polygons=(), mask=mask)
     around = [value for one in parts for value in _corners(one.bbox)]
     return replace(
         parts[0], bbox=bbox_of_points(around), place=place, polygons=tuple(outlines)

@@ -167,10 +167,10 @@ def _joined(content: dict, objects: Sequence[AnnotatedObject]) -> Iterator[Conve
     rows = iter(content["annotations"])
     for item, count in zip(objects, counts, strict=True):
         parts = list(islice(rows, count))
-        yield names[parts[0]["category_id"]], _in_pixels(parts, item.mask)
+        yield names[parts[0]["category_id"]], _in_pixels(parts, item)
 
 
-def _in_pixels(parts: Sequence[dict], mask: dict | None) -> dict:
+def _in_pixels(parts: Sequence[dict], item: AnnotatedObject) -> dict:
     """Return an object of one box with the outlines of all parts, or with its mask."""
     outlines = [
         [value / STEPS for value in outline]
@@ -179,7 +179,8 @@ def _in_pixels(parts: Sequence[dict], mask: dict | None) -> dict:
     ]
     area = sum(part["area"] for part in parts) / STEPS**2
     return parts[0] | {
-        "segmentation": mask or outlines,
-        "area": area_of_rle(mask) if mask else area,
+        "segmentation": item.mask or outlines,
+        "area": area_of_rle(item.mask) if item.mask else area,
+        "iscrowd": int(item.crowd),
         "bbox": [value / STEPS for value in parts[0]["bbox"]],
     }

@@ -37,6 +37,7 @@ LITTER = frozenset((".DS_Store", "Thumbs.db", "desktop.ini", ".snakemake_timesta
 
 CLASS_LISTS = re.compile(
     r"(data|dataset)\.ya?ml|.*\.(names|data|labels)|_?(labels|classes|names)\.(txt|csv)"
+    r"|.*class-descriptions.*\.csv|schema\.json"
 )
 """Names of the files beside annotations that may name their classes."""
 

@@ -9,6 +9,7 @@ import yaml
 from mmdet_flow.commands.start.init import hours
 from mmdet_flow.dataset.readers import FORMATS
 from tests.conftest import ROOT, run_command, the_error
+from tests.dataset.tool_writers import BOXES_ONLY
 from tests.dataset.voc_data import make_voc
 from tests.start.init.example_data import make_data
 from tests.workflow.test_workflow import snakemake
@@ -39,10 +40,12 @@ def test_each_format_is_found(tmp_path, name):
     files = {
         **dict.fromkeys(("coco", "vgg"), "/annotations.json"),
         **{"cvat": "/annotations.xml", "datumaro": "/default.json"},
+        **{"createml": "/_annotations.createml.json", "lightly": "/task"},
+        **{"open-images": "/all-annotations-bbox.csv"},
         **{"label-studio": "/result.json", "via-csv": "/via_region_data.csv"},
     }
     assert data["annotations"] == f"data/ground{files.get(name, '')}"
-    preset = "small-boxes" if name == "voc" else "small-masks"
+    preset = "small-boxes" if name in (*BOXES_ONLY, "voc") else "small-masks"
     assert f"{preset}, 192 pixels" in run.stdout
     assert config_in(tmp_path)["ground"]["model"]["preset"] == preset
 

@@ -164,24 +164,13 @@ def test_broken_files_of_many_images_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        (
-            "a.json",
-            [{"image": "a", "annotations": [{"coordinates": {"x": 1, "width": 2}}]}],
-            "CreateML",
-        ),
         ("a.json", {"annotations": [{"segments_info": []}]}, "take the instances JSON"),
         ("a.json", [{"image_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5}], "detections"),
         ("a.json", {"objects_": [], "classTitle": "cat"}, "Supervisely"),
-        ("a.json", {"predictions": [{"category_id": 0}], "file_name": "a"}, "Lightly"),
-        (
-            "a.xml",
-            "<annotation><polygon><pt/></polygon></annotation>",
-            "LabelMe",
-        ),
         ("a.txt", "Car 0.00 0 -1.5 1 2 3 4 1 1 1 1 1 1 1\n", "KITTI"),
         ("P1.txt", "imagesource:x\n1 1 5 1 5 5 1 5 small-plane 0\n", "DOTA"),
         ("gt.txt", "1,1,5,5,9,9,1,-1,-1,-1\n", "MOT"),
-        ("b.csv", "ImageID,Source,LabelName\n1,x,/m/1\n", "Open Images"),
+        ("b.csv", "ImageID,Source,LabelName\n1,x,/m/1\n", "take the files of boxes"),
         ("b.csv", "filename,width,height,class,xmin\na,1,1,x,1\n", "read it as roi"),
         ("a.tfrecord", "x", "TFRecord"),
         (
@@ -199,6 +188,38 @@ def test_formats_that_are_known_and_not_read_are_named(tmp_path, name, content, 
     with pytest.raises(DataError, match="which is not read: ") as caught:
         find(tmp_path, tmp_path)
     assert told in str(caught.value) and f"{name} of" in str(caught.value)
+
+
+def test_files_of_a_format_without_objects_are_nothing_to_be_told(tmp_path):
+    task = tmp_path / ".lightly/predictions/task"
+    for folder in (task / "part", tmp_path / "part"):
+        folder.mkdir(parents=True)
+    make_picture(tmp_path / "part/a.jpg", 1)
+    categories = [{"id": 0, "name": "cat"}]
+    one = {"category_id": 0, "bbox": [1, 1, 5, 5], "score": 0}
+    for path, content in {
+        "../tasks.json": ["task"],
+        "schema.json": {"task_type": "object-detection", "categories": categories},
+        "part/a.json": {"file_name": "part/a.jpg", "predictions": [one]},
+    }.items():
+        (task / path).write_text(json.dumps(content))
+    found = find(tmp_path, tmp_path)
+    assert (found.format, found.source.annotations) == ("lightly", task / "part/a.json")
+    assert (found.classes, found.left_aside) == ({"cat": 1}, ())
+
+
+def test_boxes_of_voc_and_outlines_of_labelme_in_one_folder_are_both_named(tmp_path):
+    make_voc(tmp_path)
+    make_picture(tmp_path / "x.jpg", 7)
+    points = (
+        "<pt><x>1</x><y>1</y></pt><pt><x>9</x><y>1</y></pt><pt><x>9</x><y>9</y></pt>"
+    )
+    shape = f"<object><name>cat</name><polygon>{points}</polygon></object>"
+    (tmp_path / "x.xml").write_text(f"<annotation>{shape}</annotation>")
+    with pytest.raises(
+        UsageError, match=r"labelme-xml \(2 images, 1 objects\) and voc \(3 im"
+    ):
+        find(tmp_path, tmp_path)
 
 
 def test_formats_that_are_not_read_are_told_beside_one_that_is(tmp_path):

@@ -1,4 +1,4 @@
-"""Layouts of Roboflow and Ultralytics: found and converted whole, with their splits."""
+"""Layouts of exports and data sets: found and converted whole, with their splits."""
 
 import json
 from pathlib import Path
@@ -59,6 +59,15 @@ def roboflow_voc(root: Path) -> None:
             path.with_suffix(".xml").write_text(xml)
 
 
+def roboflow_createml(root: Path) -> None:
+    sides = {"x": 32, "y": 24, "width": 16, "height": 24}
+    objects = [{"label": "cat", "coordinates": sides}]
+    for number, split in enumerate(COUNTS):
+        paths = pictures(root / split, split, 10 * number)
+        content = [{"image": path.name, "annotations": objects} for path in paths]
+        (root / split / "_annotations.createml.json").write_text(json.dumps(content))
+
+
 def roboflow_yolo(root: Path) -> None:
     for number, split in enumerate(COUNTS):
         (root / split / "labels").mkdir(parents=True)
@@ -95,9 +104,48 @@ def ultralytics_lists(root: Path) -> None:
     )
 
 
+OPEN_IMAGES = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsGroupOf\n"
+
+
+def open_images(root: Path) -> None:
+    """Write what comes in one file from the data set itself, and what is beside it."""
+    folder = root / "annotations"
+    folder.mkdir(parents=True)
+    (folder / "class-descriptions-boxable.csv").write_text("/m/02,cat\n/m/01,dog\n")
+    for number, split in enumerate(COUNTS):
+        paths = pictures(root / "images" / split, split, 10 * number)
+        rows = "".join(
+            f"{path.stem},xclick,/m/02,1,0.375,0.625,0.25,0.75,0\n" for path in paths
+        )
+        (folder / f"{split}-annotations-bbox.csv").write_text(OPEN_IMAGES + rows)
+        listed = "".join(f"{path.stem},{split}\n" for path in (*paths, Path("far.jpg")))
+        name = f"{split}-images-with-rotation.csv"
+        (folder / name).write_text(f"ImageID,Subset\n{listed}")
+
+
+def fiftyone_open_images(root: Path) -> None:
+    """Write each split into a folder, with tables of what is not read."""
+    for number, split in enumerate(COUNTS):
+        paths = pictures(root / split / "data", split, 10 * number)
+        rows = "".join(
+            f"{path.stem},xclick,/m/02,1,0.375,0.625,0.25,0.75,0\n" for path in paths
+        )
+        for name, text in {
+            "labels/detections.csv": OPEN_IMAGES + rows,
+            "labels/classifications.csv": "ImageID,Source,LabelName,Confidence\n",
+            "metadata/classes.csv": "/m/02,cat\n",
+            "metadata/attributes.csv": "/m/07,Wooden\n",
+        }.items():
+            (root / split / name).parent.mkdir(exist_ok=True)
+            (root / split / name).write_text(text)
+
+
 @pytest.mark.parametrize(
     "make",
-    [roboflow_coco, roboflow_voc, roboflow_yolo, ultralytics, ultralytics_lists],
+    [
+        *(roboflow_coco, roboflow_createml, roboflow_voc, roboflow_yolo),
+        *(ultralytics, ultralytics_lists, open_images, fiftyone_open_images),
+    ],
 )
 def test_a_layout_is_found_and_converted_with_its_splits(
     tmp_path, monkeypatch, capsys, make
@@ -108,7 +156,9 @@ def test_a_layout_is_found_and_converted_with_its_splits(
     for name in ("README.dataset.txt", "README.roboflow.txt"):
         (root / name).write_text("animals\n\nProvided by a user\nLicense: CC BY 4.0\n")
     assert command_of("start init")([root]) == 0
-    assert "train 4, val 2, test 1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "train 4, val 2, test 1" in said
+    assert "left aside" not in said
     config = yaml.safe_load(Path("config.yaml").read_text())
     experiment = config["experiments"]["animals"]
     data, splits = experiment["data"], experiment["splits"]

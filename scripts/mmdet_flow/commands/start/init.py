@@ -70,7 +70,10 @@ def _add_finding_options(parser) -> None:
         "--format", choices=sorted(FORMATS), help="default: the one that fits"
     )
     parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="names of the classes of YOLO"
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes of YOLO or Open Images",
     )
     parser.add_argument(
         "--classes",

@@ -44,7 +44,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
     for path in _instances(source.files("*.json")):
         try:
             content = read_lists(path)
-            names = _read_names(content["categories"])
+            names = read_names(content["categories"])
             images = _with_ids(content["images"], "images")
             by_id = {item["id"]: item for item in images}
             if len(by_id) < len(images):
@@ -75,7 +75,7 @@ def _instances(files: list[Path]) -> list[Path]:
     ]
 
 
-def _read_names(categories: list) -> dict[object, str]:
+def read_names(categories: list) -> dict[object, str]:
     """Return the class of each category id; DataError where an id means two."""
     items = _with_ids(categories, "categories", all_of_them=True)
     for key in repeated(item["id"] for item in items):
@@ -149,7 +149,8 @@ def _object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
         polygons = tuple(tuple(map(float, part)) for part in outlines(item))
         found = item.get("segmentation")
         mask = found if isinstance(found, dict) else None
-        return AnnotatedObject(label, bbox, place, polygons, mask, item)
+        crowd = bool(item["iscrowd"])
+        return AnnotatedObject(label, bbox, place, polygons, mask, crowd, item)
 
     return read_object
 

@@ -1,6 +1,7 @@
 """Datumaro: JSON files of several images each, one a subset."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mmdet_flow.dataset.annotations import (
@@ -14,6 +15,7 @@ from mmdet_flow.dataset.annotations import (
 )
 from mmdet_flow.dataset.fields import (
     Malformed,
+    flag,
     mapping,
     member,
     named,
@@ -107,7 +109,9 @@ def _group_of(annotation: object) -> Hashable | None:
     group = annotation.get("group") if isinstance(annotation, dict) else None
     if not isinstance(group, int) or not group:
         return None
-    return group, repr(annotation.get("label_id"))
+    attributes = annotation.get("attributes")
+    crowd = attributes.get("is_crowd") if isinstance(attributes, dict) else None
+    return group, repr(annotation.get("label_id")), bool(crowd)
 
 
 def _reader(
@@ -118,8 +122,10 @@ def _reader(
     def read_annotation(item: object, place: str) -> AnnotatedObject:
         item = mapping(item, "it")
         attributes = mapping(item.get("attributes") or {}, "attributes")
-        if attributes.get("is_crowd"):
-            raise Malformed("it is a crowd, which COCO alone has; export it as COCO")
+        crowd = flag(attributes.get("is_crowd"), "is_crowd")
+        return replace(read_shape(item, attributes, place), crowd=crowd)
+
+    def read_shape(item: dict, attributes: dict, place: str) -> AnnotatedObject:
         label, kind = _label(item, labels), member(item, "type")
         if kind == "bbox":
             degrees = parsed(attributes.get("rotation") or 0, "rotation")

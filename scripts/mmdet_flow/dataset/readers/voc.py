@@ -31,6 +31,8 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
     for path in source.files("*.xml"):
         try:
             root = read_root(path, "annotation")
+            if _is_of_labelme(root):
+                raise DataError("its objects are of LabelMe; read it as labelme-xml")
         except DataError as error:
             yield index.broken(path, path.stem, error)
             continue
@@ -38,6 +40,13 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         image = index.find_stated(path, stated, path.stem)
         objects = read_objects(path, root.findall("object"), read_one)
         yield from image_or_problems(path, image, _read_size(root), objects)
+
+
+def _is_of_labelme(root: Element) -> bool:
+    has_box, *others = (
+        root.find(f"object/{tag}") is not None for tag in ("bndbox", "polygon", "segm")
+    )
+    return any(others) and not has_box
 
 
 def _read_size(root: Element) -> tuple[int, int] | None:

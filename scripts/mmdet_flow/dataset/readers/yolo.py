@@ -16,20 +16,19 @@ from mmdet_flow.dataset.annotations import (
     read_objects,
 )
 from mmdet_flow.dataset.fields import Malformed, parsed, whole
+from mmdet_flow.dataset.fractions import BEYOND, with_size
 from mmdet_flow.dataset.image_index import ImageIndex
-from mmdet_flow.dataset.pixels import read_size
-from mmdet_flow.dataset.readers.yolo_classes import LABEL_FILES, Classes, read_classes
+from mmdet_flow.dataset.readers.yolo_classes import (
+    LABEL_FILES,
+    Classes,
+    label_files,
+    read_classes,
+)
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text
 
 BOX, CORNERS = 4, 8
 """How many numbers a box is, and a box of any angle, which is an outline as well."""
-
-BEYOND = (-1, 2)
-"""Fractions lie between these, also where an outline leaves the image a little.
-
-Pixels do not, nor do the flags of keypoints, of which 2 is one that is seen.
-"""
 
 
 def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
@@ -49,13 +48,7 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
         image = index.find(path, path.stem)
         if isinstance(image, Problem) and _is_other_text(lines):
             continue
-        size = (1, 1)
-        if not isinstance(image, Problem):
-            try:
-                size = read_size(image, source.oriented)
-            except Exception as error:
-                what = f"no image: {error}"
-                image = Problem("unreadable-image", image, "", what, images=(image,))
+        image, size = with_size(image, source.oriented)
         yield from _left_aside(path, lines, classes.keypoints)
         read_line = _line_reader(classes, size)
         objects = (
@@ -168,4 +161,4 @@ def _box(fractions: list[float], size: tuple[int, int]) -> Box:
     return x - width / 2, y - height / 2, width, height
 
 
-FORMAT = AnnotationFormat(read)
+FORMAT = AnnotationFormat(read, label_files=label_files)

@@ -1,5 +1,6 @@
 """Find out in which format the annotations of a folder are, and where."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +33,7 @@ def find(
     index = ImageIndex(images)
     if not index.paths:
         raise DataError(f"{images}: holds no images; name their folder with --images")
-    source = Source(folder, images, labels=labels or _find_labels(folder))
+    source = Source(folder, images, labels=labels)
     surveys, refusals = _surveys([only] if only else list(FORMATS), source, index)
     found = [one for one in surveys if one.objects]
     if len(found) > 1:
@@ -59,15 +60,17 @@ def _surveys(
     surveys, refusals = [], []
     for name in names:
         try:
-            surveys.append(survey(name, source, index))
+            chosen = source.labels or _find_labels(name, source.annotations)
+            surveys.append(survey(name, replace(source, labels=chosen), index))
         except DataError as error:
             refusals.append(f"as {name}: {error}")
     return surveys, refusals
 
 
-def _find_labels(folder: Path) -> Path | None:
-    """Return the file of class names of YOLO, wherever it lies below a folder."""
-    return next(iter(label_files(folder.rglob("*"))), None)
+def _find_labels(name: str, folder: Path) -> Path | None:
+    """Return the file of class names of a format, wherever it lies below a folder."""
+    of_format = FORMATS[name].label_files
+    return next(iter(of_format(folder.rglob("*"))), None) if of_format else None
 
 
 def _require_one_list(found: Survey, folder: Path) -> None:
@@ -136,7 +139,7 @@ def _narrowed(found: Survey) -> Survey:
     source = Source(
         annotations,
         images if images.is_dir() else images.parent,
-        labels=found.source.labels if found.format == "yolo" else None,
+        labels=found.source.labels if FORMATS[found.format].label_files else None,
     )
     narrowed = survey(found.format, source, ImageIndex(source.images))
     if narrowed.problems:
@@ -149,7 +152,9 @@ def _left_aside(found: Survey, narrowed: Survey) -> Iterator[str]:
     read = {one.annotation for one in narrowed.images}
     read |= {problem.file for problem in narrowed.problems}
     there = found.source.annotations
-    others = sorted({path for path in there.rglob("*") if path.is_file()} - read)
+    files = {path for path in there.rglob("*") if path.is_file()}
+    belongs = re.compile(FORMATS[found.format].beside)
+    others = [path for path in sorted(files - read) if not belongs.match(path.name)]
     yield from strangers(others)
     reasons = {one.file: one.what for one in found.problems if one.file not in read}
     alike = {path.suffix for path in read} & NAMING

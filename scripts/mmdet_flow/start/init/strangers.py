@@ -39,13 +39,6 @@ STRANGERS = (
         r'\A\s*\[\s*\{(?=[^{}]*"image_id")[^{}]*"score"',
         "take the annotations that they belong to",
     ),
-    Stranger("CreateML", ".json", r'"coordinates"\s*:\s*\{[^{}]*"width"', TOOL),
-    Stranger(
-        "Lightly",
-        ".json",
-        r'\A\s*\{(?=[\s\S]*"file_name"\s*:)[\s\S]*"predictions"\s*:\s*\[',
-        "labelformat reads it and writes COCO",
-    ),
     Stranger("Supervisely", ".json", r'"classTitle"', TOOL),
     Stranger("VIA 3", ".json", r'"vid"[\s\S]*"xy"|"xy"[\s\S]*"vid"', TOOL),
     Stranger("VIA 3", ".csv", r"\A# Exported using VGG Image Annotator", TOOL),
@@ -64,8 +57,12 @@ STRANGERS = (
         r'"source-ref"',
         "write COCO from it",
     ),
-    Stranger("LabelMe XML", ".xml", r"<polygon>[\s\S]*<pt\b", DATUMARO),
-    Stranger("CSV of Open Images", ".csv", r"\AImageID,", DATUMARO),
+    Stranger(
+        "Open Images without boxes",
+        ".csv",
+        r"\AImageID,(?![^\n]*XMin)",
+        "take the files of boxes, too: *-annotations-bbox.csv",
+    ),
     Stranger(
         "CSV of TensorFlow",
         ".csv",

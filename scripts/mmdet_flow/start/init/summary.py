@@ -60,6 +60,8 @@ def notes(proposal: Proposal) -> Iterator[str]:
         yield f"{' and '.join(names)} may be one class; docs/data.md, similar-classes"
     if found.format == "yolo" and found.source.labels is None:
         yield "no file names the classes; write labels.txt, or name it with --labels"
+    if found.format == "open-images" and found.source.labels is None:
+        yield "no file of class-descriptions names the classes: their ids are the names"
     if found.without_mask and found.outlines:
         yield (
             f"{found.outlines} objects have outlines and {found.without_mask} have no "

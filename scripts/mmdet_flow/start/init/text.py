@@ -53,7 +53,7 @@ GLOB = """\
       glob: {}
 """
 LABELS = """\
-      # The file with the names of the numbered classes.
+      # The file with the names of the classes.
       labels: {}
 """
 POLICY = """\
