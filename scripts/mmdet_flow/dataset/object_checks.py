@@ -116,6 +116,8 @@ def _unnamed(item: AnnotatedObject, context: Context) -> Fault | None:
 
 
 def _control_character(item: AnnotatedObject, context: Context) -> Fault | None:
+    if item.label.isprintable():
+        return None
     plain = "".join(" " if is_control(sign) else sign for sign in item.label)
     if plain == item.label:
         return None
@@ -242,6 +244,8 @@ def _rotated(item: AnnotatedObject, context: Context) -> Fault | None:
     """Look at the angle that CVAT and others note beside a box that is not turned."""
     attributes = (item.coco or {}).get("attributes")
     angle = attributes.get("rotation") if isinstance(attributes, dict) else None
+    if angle is None:
+        return None
     try:
         angle = parsed(angle, "its rotation") % 360
     except Malformed:
