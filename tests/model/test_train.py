@@ -81,23 +81,19 @@ def long_training(dataset, tmp_path_factory):
     """A config of 8 epochs of 3 iterations, and what it gives without disturbance."""
     folder = tmp_path_factory.mktemp("long")
     config = patched_config(dataset, folder / "config.py", 8, val_interval=3)
-    run = run_command(*train_command(config, folder / "whole"))
+    run = run_command(*train_command(config, folder / "whole", *EACH))
     assert run.returncode == 0, run.stderr[-2000:]
     return config, (folder / "whole.pth").read_bytes()
 
 
+EACH = ("--save-minutes", "0")
+"""Saves a state after every iteration."""
+
+
 def train_command(config, work, *options):
-    """Return a command that saves a state after every iteration."""
+    """Return a command that goes on with a training, and publishes its result."""
     return (
-        *(
-            "mmdet-flow model train",
-            config,
-            "--work-dir",
-            work,
-            *THREADS,
-            "--save-minutes",
-            "0",
-        ),
+        *("mmdet-flow model train", config, "--work-dir", work, *THREADS),
         *("--resume", "auto", "--publish", work.with_suffix(".pth"), *options),
     )
 
@@ -126,10 +122,10 @@ def test_a_killed_training_resumes_to_the_same_bytes(long_training, tmp_path):
     """SIGKILL inside an epoch, then SIGTERM inside another one."""
     config, wanted = long_training
     work = tmp_path / "work"
-    command = train_command(config, work)
+    command = train_command(config, work, *EACH)
     assert stop_training(command, work, 3, signal.SIGKILL) == -signal.SIGKILL
     assert stop_training(command, work, 8, signal.SIGTERM) == 75
-    run = run_command(*command)
+    run = run_command(*train_command(config, work))
     assert run.returncode == 0, run.stderr[-2000:]
     assert "resuming from" in run.stderr
     assert work.with_suffix(".pth").read_bytes() == wanted
@@ -144,7 +140,7 @@ def test_twenty_kills_at_random_times_change_nothing(dataset, tmp_path):
     run = run_command(*train_command(config, whole))
     assert run.returncode == 0, run.stderr[-2000:]
     dice = random.Random(0)
-    program, *arguments = train_command(config, work)
+    program, *arguments = train_command(config, work, *EACH)
     kills = 0
     for _ in range(200):
         process = subprocess.Popen(
@@ -328,7 +324,7 @@ def test_a_training_without_progress_ends_early(dataset, tmp_path):
 def test_a_full_disk_leaves_the_state_before_whole(long_training, tmp_path):
     """A limit on the size of files stands in for a full disk."""
     config, _ = long_training
-    program, *arguments = train_command(config, tmp_path / "work")
+    program, *arguments = train_command(config, tmp_path / "work", *EACH)
     limited = f"ulimit -f 2000; exec {BIN / program} " + " ".join(map(str, arguments))
     run = subprocess.run(
         ["bash", "-c", f"trap '' XFSZ; {limited}"], capture_output=True, text=True
@@ -390,17 +386,17 @@ def test_metrics_are_written_as_lines_tables_and_curves(long_training, tmp_path)
 def test_verify_repeats_a_training_or_says_where_it_departs(long_training, tmp_path):
     config, _ = long_training
     run = run_command(
-        "mmdet-flow model verify", config.parent / "whole", "--iterations", "4"
+        "mmdet-flow model verify", config.parent / "whole", "--iterations", "3"
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stdout.splitlines()[-1] == "equal: 4 iterations, to the last bit"
+    assert run.stdout.splitlines()[-1] == "equal: 3 iterations, to the last bit"
     changed = tmp_path / "changed"
     shutil.copytree(config.parent / "whole", changed)
     lines = (changed / "metrics.jsonl").read_text().splitlines()
     third = json.loads(lines[2])
     lines[2] = json.dumps(third | {"loss": third["loss"] + 1e-7})
     (changed / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-    run = run_command("mmdet-flow model verify", changed, "--iterations", "4")
+    run = run_command("mmdet-flow model verify", changed, "--iterations", "3")
     assert run.returncode == 4
     assert "departs at iteration 3: loss is" in the_error(run)
 
@@ -465,7 +461,9 @@ def test_a_model_that_the_cpu_cannot_train_is_refused_with_the_operator(
         dataset, tmp_path / "config.py", base="faster-rcnn_r50_fpn-carafe_1x_coco"
     )
     run = run_command(
-        "mmdet-flow model train", config, "--work-dir", tmp_path / "work", *THREADS
+        *("mmdet-flow model train", config, "--work-dir", tmp_path / "work", *THREADS),
+        *("--cfg-options", "model.backbone.depth=18"),
+        "model.neck.in_channels=[64,128,256,512]",
     )
     assert run.returncode == 4
     assert "needs the operator carafe of mmcv" in the_error(run)
