@@ -16,7 +16,15 @@ CLASSES = ("a", "b", "c")
 SMALL = {
     "model.backbone.depth": 18,
     "model.neck.in_channels": [64, 128, 256, 512],
+    "model.neck.out_channels": 64,
+    "model.rpn_head.in_channels": 64,
+    "model.rpn_head.feat_channels": 64,
+    "model.roi_head.bbox_roi_extractor.out_channels": 64,
+    "model.roi_head.bbox_head.in_channels": 64,
     "model.roi_head.bbox_head.fc_out_channels": 64,
+    "model.roi_head.mask_roi_extractor.out_channels": 64,
+    "model.roi_head.mask_head.in_channels": 64,
+    "model.roi_head.mask_head.conv_out_channels": 64,
 }
 """Makes Mask R-CNN quick to convert."""
 
