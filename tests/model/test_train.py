@@ -98,19 +98,19 @@ def train_command(config, work, *options):
     )
 
 
-def stop_training(command, work, number, signal_number) -> int:
-    """Send a signal once ``number`` states were saved; return the exit code."""
+def start(command) -> subprocess.Popen:
     words, *arguments = command
     program, *group = words.split()
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [BIN / program, *group, *arguments], stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        if any(state_number(path) >= number for path in work.glob("iter_*.pth")):
-            process.send_signal(signal_number)
-            break
-        time.sleep(0.01)
+
+
+def stop_training(command, work, number, signal_number) -> int:
+    """Send a signal once ``number`` states were saved; return the exit code."""
+    process = start(command)
+    wait_for_state(work, number, process)
+    process.send_signal(signal_number)
     return process.wait(timeout=60)
 
 
@@ -123,8 +123,8 @@ def test_a_killed_training_resumes_to_the_same_bytes(long_training, tmp_path):
     config, wanted = long_training
     work = tmp_path / "work"
     command = train_command(config, work, *EACH)
-    assert stop_training(command, work, 3, signal.SIGKILL) == -signal.SIGKILL
-    assert stop_training(command, work, 8, signal.SIGTERM) == 75
+    assert stop_training(command, work, 4, signal.SIGKILL) == -signal.SIGKILL
+    assert stop_training(command, work, 7, signal.SIGTERM) == 75
     run = run_command(*train_command(config, work))
     assert run.returncode == 0, run.stderr[-2000:]
     assert "resuming from" in run.stderr
@@ -140,12 +140,10 @@ def test_twenty_kills_at_random_times_change_nothing(dataset, tmp_path):
     run = run_command(*train_command(config, whole))
     assert run.returncode == 0, run.stderr[-2000:]
     dice = random.Random(0)
-    program, *arguments = train_command(config, work, *EACH)
+    command = train_command(config, work, *EACH)
     kills = 0
     for _ in range(200):
-        process = subprocess.Popen(
-            [BIN / program, *arguments], stderr=subprocess.DEVNULL
-        )
+        process = start(command)
         newest = max(map(state_number, work.glob("iter_*.pth")), default=0)
         wait_for_state(work, newest + dice.randint(1, 3), process)
         time.sleep(dice.uniform(0, 0.3))
