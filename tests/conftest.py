@@ -1,6 +1,7 @@
 """What tests share: a small example, a model trained on it, and a Redis server."""
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -21,9 +22,25 @@ from mmdet_flow.dataset.example import make_example
 from mmdet_flow.dataset.split import split
 from mmdet_flow.main import PROG, command_at, main
 
+# Threads that wait for each other spin, for which the tests have too few processors:
+# two run at a time, and what each of them starts takes two threads. Read by torch when
+# it is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 IMAGE_SIZE = 128
+SEGMENTER = "rtmdet-ins_tiny_8xb32-300e_coco"
+NARROW = (
+    # A third of its channels; each layer is there.
+    *("model.backbone.widen_factor=0.125", "model.neck.in_channels=[32,64,128]"),
+    *("model.neck.out_channels=32", "model.bbox_head.in_channels=32"),
+    "model.bbox_head.feat_channels=32",
+    # A model that has hardly learned finds something only at low scores.
+    "model.test_cfg.score_thr=0.0001",
+)
+"""Overrides that make a segmenter of it which trains in seconds."""
+
 LOW_SCORE = 0.001
 FINISHED = "sea-side"
 
@@ -64,12 +81,31 @@ def the_error(run: subprocess.CompletedProcess) -> str:
     return lines[0]
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Path:
+    """The folder of a run of pytest, which is one for all its workers."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first worker which needs it makes for all."""
+    made = folder.with_suffix(".made")
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory):
+def own_cache(shared):
     """Let the tests convert models anew, with the code as it is."""
-    folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MMDET_FLOW_CACHE", str(folder))
+        patch.setenv("MMDET_FLOW_CACHE", str(shared / "cache"))
         yield
 
 
@@ -98,13 +134,19 @@ class Dataset:
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory) -> Dataset:
-    root = tmp_path_factory.mktemp("dataset")
-    made = Dataset(root / "source", root / "dataset", root / "splits")
+def dataset(shared) -> Dataset:
+    return dataset_at(made_once(shared / "dataset", make_dataset))
+
+
+def dataset_at(root: Path) -> Dataset:
+    return Dataset(root / "source", root / "dataset", root / "splits")
+
+
+def make_dataset(root: Path) -> None:
+    made = dataset_at(root)
     make_example(made.source, images=16, seed=3)
     convert("opex", Source(made.source, made.source), made.folder)
     split(made.coco, made.splits, {"train": "0.5", "val": "0.25", "test": "0.25"}, 0)
-    return made
 
 
 def patched_config(
@@ -112,10 +154,10 @@ def patched_config(
     output: Path,
     epochs: int = 2,
     val_interval: int = 10,
-    base: str = "rtmdet-ins_tiny_8xb32-300e_coco",
+    base: str = SEGMENTER,
     augment: str = "light",
 ) -> Path:
-    """Write the config of a small instance segmenter that trains in seconds."""
+    """Write the config of a small model, a segmenter unless it is told otherwise."""
     splits = [f"--{name}={dataset.splits / name}.json" for name in ("train", "val")]
     run = run_command(
         "mmdet-flow model patch",
@@ -129,12 +171,7 @@ def patched_config(
         f"--image-size={IMAGE_SIZE}",
         f"--augment={augment}",
         f"--val-interval={val_interval}",
-        # A model that has hardly learned finds something only at low scores.
-        *(
-            ("--cfg-options", "model.test_cfg.score_thr=0.0001")
-            if "rtm" in base
-            else ()
-        ),
+        *(("--cfg-options", *NARROW) if base == SEGMENTER else ()),
     )
     assert run.returncode == 0, run.stderr
     return output
@@ -150,35 +187,39 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(dataset, tmp_path_factory) -> Trained:
-    root = tmp_path_factory.mktemp("trained")
-    config = patched_config(dataset, root / "config.py")
+def trained(dataset, shared) -> Trained:
+    root = made_once(shared / "trained", lambda root: train_model(dataset, root))
+    return Trained(root / "config.py", root / "work", root / "checkpoint.pth")
+
+
+def train_model(dataset: Dataset, root: Path) -> None:
+    """Train on a data set, and publish the checkpoint."""
     run = run_command(
-        *(
-            "mmdet-flow model train",
-            config,
-            "--work-dir",
-            root / "work",
-            "--threads",
-            "2",
-        ),
-        *("--publish", root / "checkpoint.pth"),
+        *("mmdet-flow model train", patched_config(dataset, root / "config.py")),
+        *("--work-dir", root / "work", "--publish", root / "checkpoint.pth"),
+        *("--threads", "2"),
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    return Trained(config, root / "work", root / "checkpoint.pth")
 
 
 @pytest.fixture(scope="session")
-def finished(trained, dataset, tmp_path_factory):
+def finished(trained, dataset, shared) -> Path:
     """A finished run, which tests leave as it is."""
+    results = made_once(
+        shared / "results", lambda root: finish(trained, dataset, root / FINISHED)
+    )
+    return results / FINISHED
+
+
+def finish(trained: Trained, dataset: Dataset, run: Path) -> None:
+    """Write what a run with this model and these splits would have made."""
     from mmdet_flow.dataset.card import make_card
 
-    run = tmp_path_factory.mktemp("results") / FINISHED
     (run / "model").mkdir(parents=True)
     shutil.copy(trained.checkpoint, run / "model" / "checkpoint.pth")
     shutil.copy(trained.config, run / "model" / "config.py")
-    base = ["rtmdet-ins_tiny_8xb32-300e_coco", "--save-path"]
-    assert command_of("model config")([*base, run / "model" / "base.py"]) == 0
+    base = [SEGMENTER, "--save-path", run / "model" / "base.py"]
+    assert command_of("model config")(base) == 0
     (run / "training").mkdir()
     for name in ("recipe.json", "validation.csv"):
         shutil.copy(trained.work_dir / name, run / "training")
@@ -203,7 +244,6 @@ def finished(trained, dataset, tmp_path_factory):
     content["scores"] = dict.fromkeys(splits["val"].classes, LOW_SCORE)
     places[1].write_text(json.dumps(content))
     assert command_of("handover card")([run]) == 0
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,7 @@ def test_a_shell_completes_commands_options_choices_and_files(
 def test_a_reader_that_has_seen_enough_is_no_error():
     """As in ``mmdet-flow model config --list | head -1``."""
     process = subprocess.Popen(
-        [BIN / "mmdet_config", "--list", "yolo*"],
+        [BIN / "mmdet_config", "--list", "yolox_*"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -87,6 +87,9 @@ def one_step(dataset, folder, batch: int) -> list:
     return [
         *(config, f"--work-dir={folder / 'work'}", "--threads=1", "--save-minutes=0"),
         *("--max-hours=0.0001", "--cfg-options", "model.backbone.norm_eval=True"),
+        *("model.backbone.depth=18", "model.backbone.base_channels=16"),
+        *("model.neck.in_channels=[16,32,64,128]", "model.neck.out_channels=64"),
+        *("model.bbox_head.in_channels=64", "model.bbox_head.feat_channels=64"),
         *(f"train_dataloader.batch_size={batch}", "param_scheduler=[]"),
         *("optim_wrapper.clip_grad=None", "optim_wrapper.paramwise_cfg=None"),
         *("optim_wrapper.optimizer.lr=1.0", "optim_wrapper.optimizer.momentum=0.0"),

@@ -1,10 +1,14 @@
 """Results folders of experiments by hand, as the workflow leaves them."""
 
+import json
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from mmengine.config import Config
 
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.detect import Found
@@ -35,7 +39,10 @@ def write_experiment(
     for image in truth.images:
         pixels = np.full((SIZE, SIZE, 3), grey, np.uint8)
         cv2.imwrite(str(images / image["file_name"]), pixels)
-    evaluate(truth, Found(found), Scores(score), 20, folder / "evaluation")
+    parts = (truth.images, truth.annotations, truth.categories, found)
+    (folder / "evaluation").mkdir()
+    for name, content in evaluation(*map(json.dumps, parts), score).items():
+        (folder / "evaluation" / name).write_bytes(content)
     (folder / "model").mkdir()
     text = config_text(f"results/{folder.name}", seed, lr)
     (folder / "model" / "config.py").write_text(text)
@@ -59,12 +66,30 @@ def write_times(folder: Path, seconds: float, images: int, predicting: float) ->
         write_json(benchmarks / f"predict_images-{shard}.json", run)
 
 
+@cache
+def evaluation(
+    images: str, annotations: str, categories: str, found: str, score: float
+) -> dict[str, bytes]:
+    """Return the files of an evaluation; most of the time it takes is for pictures."""
+    lists = map(json.loads, (images, annotations, categories))
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder)
+        truth, rows = CocoFile(Path("truth.json"), *lists), json.loads(found)
+        evaluate(truth, Found(rows), Scores(score), 20, output)
+        return {path.name: path.read_bytes() for path in output.iterdir()}
+
+
 def config_text(folder: str, seed: int, lr: float) -> str:
     """Return a config of the model zoo as the workflow would have patched it."""
-    config = load_config("rtmdet_tiny_8xb32-300e_coco")
+    config = Config(_zoo_config(), format_python_code=False)
     config.train_dataloader.dataset.ann_file = f"{folder}/splits/train.json"
     config.train_dataloader.dataset.data_prefix.img = f"{folder}/dataset/images/"
     config.optim_wrapper.optimizer.lr = lr
     config.randomness = {"seed": seed}
     config.work_dir = f"{folder}/training"
     return config.pretty_text
+
+
+@cache
+def _zoo_config() -> dict:
+    return load_config("rtmdet_tiny_8xb32-300e_coco").to_dict()

@@ -8,7 +8,7 @@ from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.evaluate import evaluate
 from mmdet_flow.evaluation.metrics import measure
 from mmdet_flow.inference.scores import Scores
-from tests.conftest import command_of, run_command, the_error
+from tests.conftest import command_of, run_command
 from tests.evaluation.scenes import found_in, random_scene, truth_of, with_masks
 
 main = command_of("evaluate metrics")
@@ -58,19 +58,20 @@ def test_the_command_writes_metrics_for_boxes_and_masks(dataset, trained, tmp_pa
 
 
 @pytest.mark.parametrize("order", [(2, 1, 0)])
-def test_another_class_order_is_refused(dataset, trained, tmp_path, order):
+def test_another_class_order_is_refused(dataset, trained, tmp_path, capsys, order):
     coco = dataset.coco
     names = coco.classes
     for category, index in zip(coco.categories, order, strict=True):
         category["name"] = names[index]
     coco.write(tmp_path / "swapped.json")
-    run = run_command(
-        *("mmdet-flow evaluate metrics", "--checkpoint", trained.checkpoint),
-        *("--annotations", tmp_path / "swapped.json", "--images", dataset.images),
-        *("--output", tmp_path / "out"),
+    code = main(
+        [
+            *("--checkpoint", trained.checkpoint, "--images", dataset.images),
+            *("--annotations", tmp_path / "swapped.json", "--output", tmp_path / "out"),
+        ]
     )
-    assert run.returncode == 3
-    assert "shell, pebble, leaf" in the_error(run)
+    assert code == 3
+    assert "shell, pebble, leaf" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -37,25 +37,27 @@ def test_the_fastest_that_loses_little_wins(other, winner, reason):
     )
 
 
-def test_the_winner_is_used_from_then_on(trained, dataset, tmp_path):
-    checkpoint = tmp_path / "model.pth"
+@pytest.fixture(scope="module")
+def measured(trained, dataset, tmp_path_factory):
+    """A checkpoint whose precisions were all measured."""
+    checkpoint = tmp_path_factory.mktemp("measured") / "checkpoint.pth"
     shutil.copy(trained.checkpoint, checkpoint)
     run = run_command(
-        *(
-            "mmdet-flow evaluate precision",
-            "--checkpoint",
-            checkpoint,
-            "--images",
-            dataset.images,
-        ),
-        *("--annotations", dataset.splits / "val.json", "--max-map-drop", "0.005"),
+        *("mmdet-flow evaluate precision", "--checkpoint", checkpoint),
+        *("--images", dataset.images, "--annotations", dataset.splits / "val.json"),
+        *("--calibration", dataset.splits / "train.json", "--max-map-drop", "0.005"),
     )
     assert run.returncode == 0, run.stderr
-    content = json.loads(precision_file(checkpoint).read_text())
+    assert "calibrating with 9 images" in run.stderr
+    return checkpoint
+
+
+def test_the_winner_is_used_from_then_on(measured):
+    content = json.loads(precision_file(measured).read_text())
     tried = [one["precision"] for one in content["candidates"]]
     assert tried == ["fp32", "bf16", "int8"]
     assert content["candidates"][0]["images_per_second"] > 0
-    detector = Detector(checkpoint, threads=2, precision="auto")
+    detector = Detector(measured, threads=2, precision="auto")
     assert detector.engine.precision == content["winner"]
     assert detector.meta["engine"] == f"openvino {content['winner']}"
 
@@ -84,23 +86,10 @@ def test_a_processor_of_the_same_name_with_other_features_is_another(
 
 
 @pytest.fixture(scope="module")
-def in_int8(trained, dataset, tmp_path_factory):
+def in_int8(measured, tmp_path_factory):
     """A checkpoint with graphs in int8, which were found to be the best."""
-    checkpoint = tmp_path_factory.mktemp("int8") / "checkpoint.pth"
-    shutil.copy(trained.checkpoint, checkpoint)
-    run = run_command(
-        *(
-            "mmdet-flow evaluate precision",
-            "--checkpoint",
-            checkpoint,
-            "--images",
-            dataset.images,
-        ),
-        *("--annotations", dataset.splits / "val.json", "--precision", "int8"),
-        *("--calibration", dataset.splits / "train.json", "--max-map-drop", "1"),
-    )
-    assert run.returncode == 0, run.stderr
-    assert "calibrating with 9 images" in run.stderr
+    folder = shutil.copytree(measured.parent, tmp_path_factory.mktemp("int8") / "all")
+    checkpoint = folder / measured.name
     path = precision_file(checkpoint)
     content = json.loads(path.read_text()) | {"winner": "int8"}  # slow or not
     path.write_text(json.dumps(content))

@@ -6,7 +6,7 @@ import torch
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import ModelError
 from mmdet_flow.model.checkpoint import load_checkpoint
-from tests.conftest import run_command, the_error
+from tests.conftest import command_of
 
 CLASSES = ("leaf", "pebble", "shell")
 
@@ -68,13 +68,17 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, capsys, spoil, expected):
     assert "stranger" not in capsys.readouterr().out
 
 
-def test_other_labels_are_refused_with_both_lists(trained, dataset, tmp_path):
-    run = run_command(
-        *("mmdet-flow predict", "--checkpoint", trained.checkpoint, "--keep_input"),
-        *("--prediction_in", dataset.images, "--prediction_out", tmp_path / "out"),
-        MMDET_CLASSES="shell,pebble,leaf",
+def test_other_labels_are_refused_with_both_lists(
+    trained, dataset, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("MMDET_CLASSES", "shell,pebble,leaf")
+    code = command_of("predict")(
+        [
+            *("--checkpoint", trained.checkpoint, "--keep_input"),
+            *("--prediction_in", dataset.images, "--prediction_out", tmp_path / "out"),
+        ]
     )
-    assert run.returncode == 3
-    assert "shell, pebble, leaf" in the_error(run)
-    assert "leaf, pebble, shell" in the_error(run)
+    error = capsys.readouterr().err
+    assert code == 3 and error.count("error: ") == 1
+    assert "shell, pebble, leaf" in error and "leaf, pebble, shell" in error
     assert not list((tmp_path / "out").glob("*.json"))

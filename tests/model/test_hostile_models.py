@@ -4,6 +4,8 @@ import ast
 import inspect
 import math
 import re
+import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -116,7 +118,18 @@ def test_no_class_that_loads_can_be_named():
 
 def _code(cls: type) -> str:
     """Return the source of a class without texts and comments."""
-    return ast.unparse(_WithoutTexts().visit(ast.parse(inspect.getsource(cls))))
+    return _classes(cls.__module__)[cls.__name__]
+
+
+@cache
+def _classes(module: str) -> dict[str, str]:
+    """Return the sources of a module's classes; inspect would parse it for each."""
+    tree = _WithoutTexts().visit(ast.parse(inspect.getsource(sys.modules[module])))
+    return {
+        node.name: ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
 
 
 class _WithoutTexts(ast.NodeTransformer):

@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from tests.conftest import ROOT, assert_valid_opex, run_command
+from tests.conftest import NARROW, ROOT, SEGMENTER, assert_valid_opex, run_command
 
 SMALL = {
     "experiments": {
@@ -17,10 +17,10 @@ SMALL = {
                 "images": "data/example",
             },
             "model": {
-                "base": "rtmdet-ins_tiny_8xb32-300e_coco",
+                "base": SEGMENTER,
                 "image_size": 96,
                 "epochs": 1,
-                "cfg_options": ["model.test_cfg.score_thr=0.0001"],
+                "cfg_options": [*NARROW],
             },
             "predict": {"images_per_shard": 2, "score": 0.0},
         }

@@ -69,10 +69,13 @@ def count_weights(cfg) -> int:
     import warnings
 
     import torch
+
+    from mmdet_flow.imports import import_mmdet
+    from mmdet_flow.model.fit.network import drop_pretrained, use_single_process_norm
+
+    import_mmdet()
     from mmdet.registry import MODELS
     from mmengine.registry import init_default_scope
-
-    from mmdet_flow.model.fit.network import drop_pretrained, use_single_process_norm
 
     init_default_scope("mmdet")
     model_cfg = copy.deepcopy(cfg.model)
@@ -82,8 +85,25 @@ def count_weights(cfg) -> int:
         warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(nowhere):
             try:
-                with torch.device("meta"):
+                with torch.device("meta"), _unfilled():
                     model = MODELS.build(model_cfg)
             except (RuntimeError, NotImplementedError):
                 model = MODELS.build(model_cfg)
     return sum(weight.numel() for weight in model.parameters())
+
+
+def _unfilled():
+    """Return a context in which no tensor gets random numbers.
+
+    Weights without memory have none to get, and torch would import its compiler first.
+    """
+    from torch import Tensor
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            if function in (Tensor.normal_, Tensor.uniform_):
+                return args[0]
+            return function(*args, **(kwargs or {}))
+
+    return Unfilled()
