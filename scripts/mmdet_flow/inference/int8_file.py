@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mmdet_flow.archives import open_archive
 from mmdet_flow.errors import ModelError
-from mmdet_flow.files import StoredFile
+from mmdet_flow.files import StoredFile, beside
 from mmdet_flow.inference.package_file import write_archive
 
 ABOUT = "about.json"
@@ -22,7 +22,7 @@ FORM = 1
 """Of the graphs: one more when what they take or return changes."""
 
 
-class Int8Graph(NamedTuple):
+class StoredGraph(NamedTuple):
     """A graph for OpenVINO: its description (XML), and its weights."""
 
     xml: bytes
@@ -31,11 +31,11 @@ class Int8Graph(NamedTuple):
 
 def int8_file(checkpoint: StoredFile) -> StoredFile:
     """Return where the graphs of a checkpoint in int8 are, or would be."""
-    return checkpoint.parent / f"{checkpoint.stem}.int8.zip"
+    return beside(checkpoint, ".int8.zip")
 
 
 def write_int8(
-    checkpoint: Path, model_sha256: str, graphs: Mapping[str, Int8Graph]
+    checkpoint: Path, model_sha256: str, graphs: Mapping[str, StoredGraph]
 ) -> None:
     """Write the graphs of a model beside its checkpoint."""
     members = {ABOUT: json.dumps({"form": FORM, "model_sha256": model_sha256}).encode()}
@@ -44,7 +44,7 @@ def write_int8(
     write_archive(int8_file(checkpoint), members)
 
 
-def read_int8(checkpoint: StoredFile, model_sha256: str) -> dict[str, Int8Graph]:
+def read_int8(checkpoint: StoredFile, model_sha256: str) -> dict[str, StoredGraph]:
     """Return the graphs by name.
 
     Raises ModelError when there are none, or those of another model.
@@ -61,7 +61,7 @@ def read_int8(checkpoint: StoredFile, model_sha256: str) -> dict[str, Int8Graph]
             files = {name: archive.read(name) for name in archive.namelist()}
         about = json.loads(files.pop(ABOUT))
         names = {Path(name).stem for name in files}
-        graphs = {n: Int8Graph(files[f"{n}.xml"], files[f"{n}.bin"]) for n in names}
+        graphs = {n: StoredGraph(files[f"{n}.xml"], files[f"{n}.bin"]) for n in names}
     except Exception as error:  # a damaged file may raise anything in zipfile
         raise ModelError(f"{path}: is damaged ({error}); {fix}") from None
     if about != {"form": FORM, "model_sha256": model_sha256}:

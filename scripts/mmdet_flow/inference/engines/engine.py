@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mmdet_flow.cache import default_cache
-from mmdet_flow.inference.int8_file import Int8Graph
+from mmdet_flow.inference.int8_file import StoredGraph
 
 BACKENDS = ("auto", "openvino", "torch")
 
@@ -45,4 +45,4 @@ class EngineOptions:
     precision: str
     threads: int
     cache: Path = field(default_factory=default_cache)
-    int8: Mapping[str, Int8Graph] = field(default_factory=dict)
+    int8: Mapping[str, StoredGraph] = field(default_factory=dict)

@@ -7,7 +7,6 @@ weights are replaced by graphs; what comes between and after them is untouched.
 import json
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +27,8 @@ from mmdet_flow.inference.engines.graphs import (
     dense_head,
     region_parts,
 )
-from mmdet_flow.inference.int8_file import Int8Graph
+from mmdet_flow.inference.engines.runtime import Compiled, Runtime
+from mmdet_flow.inference.int8_file import StoredGraph
 
 EXAMPLE_SIZE = (320, 384)
 OTHER_SIZE = (416, 320)
@@ -65,7 +65,7 @@ class OpenVINOEngine:
         """
         torch.set_num_threads(1)
         self.precision = options.precision
-        runtime = _Runtime(options)
+        runtime = Runtime(options.precision, options.threads)
         source = _Source(
             options.cache / "openvino" / f"{FORM}-{identity}", runtime, options.int8
         )
@@ -89,53 +89,6 @@ class OpenVINOEngine:
             return self._model.test_step(data)[0]
 
 
-class _Runtime:
-    """OpenVINO on the CPU, with the settings of all graphs of an engine."""
-
-    def __init__(self, options: EngineOptions) -> None:
-        self._core = openvino.Core()
-        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if options.precision == "bf16" and "BF16" not in able:
-            raise UsageError(
-                "--precision bf16: this CPU has no bf16; leave the option out"
-            )
-        self._settings = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_NUM_THREADS": options.threads,
-            "ENABLE_CPU_PINNING": False,
-        }
-        # In int8, the parts that are not quantised are computed in fp32.
-        self._precision = "bf16" if options.precision == "bf16" else "f32"
-        self.streams = 1
-
-    def compile(self, graph: openvino.Model, exact: bool = False) -> "_Compiled":
-        precision = "f32" if exact else self._precision
-        settings = self._settings | {"INFERENCE_PRECISION_HINT": precision}
-        compiled = self._core.compile_model(graph, "CPU", settings)
-        self.streams = max(self.streams, compiled.get_property("NUM_STREAMS"))
-        return _Compiled(compiled)
-
-    def read(self, xml: Path | bytes, weights: bytes | None = None) -> openvino.Model:
-        return self._core.read_model(xml, weights)
-
-
-class _Compiled:
-    """A compiled graph that any thread may call: each has a request of its own."""
-
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
-        self._compiled = compiled
-        self._requests = threading.local()
-
-    def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs, which stay valid until this thread's next call."""
-        request = getattr(self._requests, "request", None)
-        if request is None:
-            request = self._requests.request = self._compiled.create_infer_request()
-        arrays = [tensor.contiguous().numpy() for tensor in inputs]
-        found = request.infer(arrays, share_inputs=True, share_outputs=True)
-        return [torch.from_numpy(found[port]) for port in self._compiled.outputs]
-
-
 class Graph:
     """A compiled graph whose outputs have the nesting that mmdet expects.
 
@@ -144,16 +97,31 @@ class Graph:
         watch: called with the inputs of each call, if it is set.
     """
 
-    def __init__(self, compiled: _Compiled, structure, path: Path) -> None:
+    def __init__(self, compiled: Compiled, structure, path: Path) -> None:
         self._compiled = compiled
         self._structure = structure
         self.path = path
         self.watch: Callable[[Sequence[Tensor]], None] | None = None
 
+    def read(self) -> openvino.Model:
+        """Return the form in the cache that it was made of, in fp32."""
+        if not self.path.is_file():
+            raise UsageError(
+                f"--precision int8: {self.path} could not be kept; see the warning "
+                "above"
+            )
+        return openvino.Core().read_model(self.path)
+
     def __call__(self, *inputs: Tensor):
         if self.watch:
             self.watch(inputs)
-        return _nested(self._structure, self._compiled(inputs))
+        return _nested(self._structure, _run(self._compiled, inputs))
+
+
+def _run(compiled: Compiled, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the outputs of a graph, valid until this thread's next call."""
+    arrays = [tensor.contiguous().numpy() for tensor in inputs]
+    return [torch.from_numpy(found) for found in compiled(arrays)]
 
 
 def _graphs(
@@ -177,8 +145,8 @@ class _Source:
     """
 
     folder: Path
-    runtime: _Runtime
-    int8: Mapping[str, Int8Graph]
+    runtime: Runtime
+    int8: Mapping[str, StoredGraph]
 
     def graph(self, module: nn.Module, name: str, probes: list) -> Graph:
         path = self.folder / f"{name}.xml"
@@ -216,7 +184,7 @@ def _ports(graph: openvino.Model) -> list[tuple]:
     return [(one.get_element_type(), one.get_partial_shape()) for one in ports]
 
 
-def _trace(module: nn.Module, probes: list, runtime: _Runtime) -> tuple:
+def _trace(module: nn.Module, probes: list, runtime: Runtime) -> tuple:
     """Return the graph of a module, and the nesting of its outputs.
 
     Raises CannotTrace if that fails or if an output differs from torch's.
@@ -229,7 +197,7 @@ def _trace(module: nn.Module, probes: list, runtime: _Runtime) -> tuple:
             for probe in probes:
                 wanted: list[Tensor] = []
                 structure = _flatten(module(*probe), wanted)
-                _require_equal(wanted, compiled(probe))
+                _require_equal(wanted, _run(compiled, probe))
         except CannotTrace:
             raise
         except Exception as error:  # a foreign converter may raise anything

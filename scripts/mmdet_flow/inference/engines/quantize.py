@@ -11,14 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow.errors import UsageError
-from mmdet_flow.inference.engines.openvino_engine import Graph
-from mmdet_flow.inference.int8_file import Int8Graph
+from mmdet_flow.inference.int8_file import StoredGraph
+
+WEIGHTED = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
+"""Operations that gain from int8, together with what leads to them."""
+
+NO_OPERATIONS = ("Constant", "Parameter", "Result")
 
 LARGEST_SAMPLES = 1 << 30
 """Bytes of inputs that are kept of a graph, in which the heads of regions have many."""
 
 
-def quantize(detector, images: Iterable[np.ndarray]) -> dict[str, Int8Graph]:
+def quantize(detector, images: Iterable[np.ndarray]) -> dict[str, StoredGraph]:
     """Return the graphs of a detector in fp32 as graphs in int8, by name.
 
     Ranges of activations are those that the ``images``, each (height, width, 3) uint8
@@ -51,32 +55,50 @@ class _Samples:
 
     def add(self, inputs: Sequence) -> None:
         if self._bytes < LARGEST_SAMPLES and all(len(one) for one in inputs):
-            self.kept.append([one.contiguous().numpy().copy() for one in inputs])
+            self.kept.append([np.array(one) for one in inputs])
             self._bytes += sum(array.nbytes for array in self.kept[-1])
 
 
-def _quantize(graph: Graph, samples: list[list[np.ndarray]]) -> Int8Graph:
+def _quantize(graph, samples: list[list[np.ndarray]]) -> StoredGraph:
     os.environ["NNCF_CI"] = "1"  # it reports to nobody then
     import nncf
     import openvino
 
     if not samples:
         raise UsageError("--precision int8: no image reaches each part of the model")
-    if not graph.path.is_file():
-        raise UsageError(
-            f"--precision int8: {graph.path} could not be kept; see the warning above"
-        )
     nncf.set_log_level(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as t:
+        form = graph.read()
         form = nncf.quantize(
-            openvino.Core().read_model(graph.path),
+            form,
             nncf.Dataset(samples),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(samples),
+            ignored_scope=nncf.IgnoredScope(names=_after_weights(form)),
         )
         # Names count what the process made before; the same graph has the same bytes.
         for number, operation in enumerate(form.get_ordered_ops()):
             operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
         path = Path(t) / "graph.xml"
         openvino.save_model(form, path, compress_to_fp16=False)
-        return Int8Graph(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+        return StoredGraph(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+
+
+def _after_weights(form) -> list[str]:
+    """Return the names of the operations that lead to none with weights.
+
+    They make scores and coordinates of the network's last outputs, for which the steps
+    of int8 are too large.
+    """
+    leading: set[str] = set()
+    for operation in reversed(form.get_ordered_ops()):
+        name = operation.get_friendly_name()
+        if operation.get_type_name() in WEIGHTED or name in leading:
+            inputs = operation.input_values()
+            leading |= {name} | {one.get_node().get_friendly_name() for one in inputs}
+    return [
+        operation.get_friendly_name()
+        for operation in form.get_ordered_ops()
+        if operation.get_friendly_name() not in leading
+        and operation.get_type_name() not in NO_OPERATIONS
+    ]
