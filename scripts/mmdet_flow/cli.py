@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 
 from mmdet_flow import __version__
-from mmdet_flow.errors import DataError, FlowError
+from mmdet_flow.errors import DataError, FlowError, UsageError
 from mmdet_flow.scrub import shown
 
 log = logging.getLogger("mmdet_flow")
@@ -134,6 +134,14 @@ def run(
                 options.debug,
             )
             return DataError.exit_code
+        if isinstance(error, ModuleNotFoundError) and not _is_ours(error):
+            package = (error.name or "").partition(".")[0]
+            _tell(
+                f"error: this takes the Python package {package}, which this "
+                "environment lacks; use the main one, which make setup builds",
+                options.debug,
+            )
+            return UsageError.exit_code
         _tell(
             f"error: {type(error).__name__}: {error} (a bug in mmdet-flow; "
             "run again with --debug to see where)",
@@ -147,6 +155,11 @@ def _is_of_disk(error: OSError) -> bool:
     """Whether a file, a folder or the disk is at fault, not a connection."""
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
     return error.strerror is not None and bool(error.filename or error.errno in full)
+
+
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    """Whether a module of this project is missing, not a package beside it."""
+    return not error.name or error.name.partition(".")[0] == __package__
 
 
 def _tell(line: str, debug: bool) -> None:

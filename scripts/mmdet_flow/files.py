@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mmdet_flow import cli
 from mmdet_flow.errors import DataError, FlowError, UsageError
@@ -189,6 +190,11 @@ def write_json(path: Path | str, value: object) -> None:
     write_if_changed(path, text + "\n")
 
 
+def beside(path: StoredFile, suffix: str) -> StoredFile:
+    """Return the file that is called as this one, but for the end of its name."""
+    return path.parent / (Path(path.name).stem + suffix)
+
+
 def read_whole(path: StoredFile) -> bytes:
     """Return the content of a file; DataError if there is none that can be read.
 
@@ -309,9 +315,17 @@ def sha256_of(path: StoredFile | str) -> str:
     try:
         require_file(path)
         with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            return sha256_of_stream(stream)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; check the path") from None
+
+
+def sha256_of_stream(stream: BinaryIO) -> str:
+    """Return the SHA-256 of what is left in a stream, in hexadecimal."""
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def link_or_copy(source: Path, target: Path) -> None:

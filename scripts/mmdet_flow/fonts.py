@@ -49,7 +49,10 @@ def drawable(text: str) -> str:
     """
     if text.isascii():
         return text
-    return "".join(sign if _font_of(sign) else f"U+{ord(sign):04X}" for sign in text)
+    return "".join(
+        sign if sign.isascii() or _font_of(sign) else f"U+{ord(sign):04X}"
+        for sign in text
+    )
 
 
 def runs_of(text: str) -> list[tuple[Path, str]]:

@@ -166,7 +166,7 @@ def _start_of_pixels(jpeg: bytes) -> tuple[int, bytes, bool]:
             return at, frame, jpeg[at + 2 : at + 3] == bytes([colours])
         if found[1] <= b"\xcf" and found[1] not in (b"\xc4", b"\xc8", b"\xcc"):
             frame, colours = found[1], (jpeg[at + 7 : at + 8] or b"\0")[0]
-        at += int.from_bytes(jpeg[at : at + 2])
+        at += int.from_bytes(jpeg[at : at + 2], "big")
     return len(jpeg), frame, False
 
 

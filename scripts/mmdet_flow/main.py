@@ -39,6 +39,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "patch": "fit a config to a data set and a machine",
         "train": "train, resume after an interruption, publish",
         "verify": "repeat the start of a training and compare",
+        "deploy": "make the form of a model that predicts without torch",
         "families": "try the detector families of the zoo here",
     },
     "evaluate": {

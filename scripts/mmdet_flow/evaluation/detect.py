@@ -45,9 +45,9 @@ def detect(
     Raises DataError when the model's class list is not that of the annotations.
     """
     from mmdet_flow.images import read_image
-    from mmdet_flow.inference.detector import Detector
+    from mmdet_flow.inference.opening import open_detector
 
-    detector = Detector(checkpoint, config, threads)
+    detector = open_detector(checkpoint, config=config, threads=threads)
     require_same_classes(
         detector.classes,
         truth.classes,

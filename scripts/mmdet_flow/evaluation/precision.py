@@ -15,6 +15,8 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.detections import Detections
 from mmdet_flow.errors import UsageError
 from mmdet_flow.files import sha256_of, write_json
+from mmdet_flow.images import read_image
+from mmdet_flow.inference.opening import open_detector
 from mmdet_flow.inference.precision import here, precision_file
 from mmdet_flow.precisions import EXACT
 
@@ -65,7 +67,8 @@ class Trial:
         try:
             if precision == "int8":
                 self._make_int8()
-            accuracy = self._accuracy(self._detector(precision, 0.0))
+            detector = self._detector(precision, 0.0)
+            accuracy = accuracy_of(detector, self.truth, self.images)
             speed = self._speed(self._detector(precision, self.score))
             found = Candidate(precision, accuracy, speed)
         except UsageError as error:
@@ -80,9 +83,7 @@ class Trial:
         return found
 
     def _detector(self, precision: str, score: float):
-        from mmdet_flow.inference.detector import Detector
-
-        return Detector(
+        return open_detector(
             self.checkpoint,
             config=self.config,
             threads=self.threads,
@@ -100,21 +101,6 @@ class Trial:
         graphs = quantize(detector, self._read(chosen))
         write_int8(self.checkpoint, detector.meta["model_sha256"], graphs)
 
-    def _accuracy(self, detector) -> float | None:
-        """Return the mAP on the annotated images, of masks if there are any."""
-        from mmdet_flow.evaluation.metrics import measure
-        from mmdet_flow.formats.coco_results import to_coco_results
-
-        categories = [category["id"] for category in self.truth.categories]
-        results: dict[str, list[dict]] = {"bbox": [], "segm": []}
-        detections = _detect(detector, self._read(self.truth.images))
-        for image, found in zip(self.truth.images, detections, strict=True):
-            by_type = to_coco_results(image["id"], found, categories)
-            for iou_type, rows in by_type.items():
-                results[iou_type] += rows
-        iou_type = "segm" if results["segm"] and self.truth.has_polygons else "bbox"
-        return measure(self.truth, results[iou_type], iou_type)["mAP"]
-
     def _speed(self, detector) -> float:
         """Return images per second, the median of some rounds after a short one."""
         pixels = list(self._read(_spread(self.truth.images, TIMED)))
@@ -127,10 +113,29 @@ class Trial:
         return round(len(pixels) / statistics.median(seconds), 2)
 
     def _read(self, images: Iterable[dict]) -> Iterator[np.ndarray]:
-        from mmdet_flow.images import read_image
+        return read_images(self.images, images)
 
-        for image in images:
-            yield read_image(self.images / image["file_name"])[1]
+
+def accuracy_of(detector, truth: CocoFile, folder: Path) -> float | None:
+    """Return the mAP of a detector on annotated images, of masks if there are any."""
+    from mmdet_flow.evaluation.metrics import measure
+    from mmdet_flow.formats.coco_results import to_coco_results
+
+    categories = [category["id"] for category in truth.categories]
+    results: dict[str, list[dict]] = {"bbox": [], "segm": []}
+    detections = _detect(detector, read_images(folder, truth.images))
+    for image, found in zip(truth.images, detections, strict=True):
+        by_type = to_coco_results(image["id"], found, categories)
+        for iou_type, rows in by_type.items():
+            results[iou_type] += rows
+    iou_type = "segm" if results["segm"] and truth.has_polygons else "bbox"
+    return measure(truth, results[iou_type], iou_type)["mAP"]
+
+
+def read_images(folder: Path, images: Iterable[dict]) -> Iterator[np.ndarray]:
+    """Yield the pixels of images of a COCO file, each (height, width, 3) uint8 BGR."""
+    for image in images:
+        yield read_image(folder / image["file_name"])[1]
 
 
 def _spread(images: Sequence[dict], count: int) -> Sequence[dict]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.formats.objects import PixelObject
@@ -11,7 +11,9 @@ from mmdet_flow.formats.objects import PixelObject
 def timestamp() -> str:
     """Return the time as OPEX writes it; SOURCE_DATE_EPOCH stands in for the clock."""
     epoch = source_date_epoch()
-    now = datetime.now() if epoch is None else datetime.fromtimestamp(epoch, UTC)
+    now = datetime.now()
+    if epoch is not None:
+        now = datetime.fromtimestamp(epoch, timezone.utc)  # noqa: UP017  not in 3.10
     return now.strftime("%Y%m%d_%H%M%S.%f")
 
 

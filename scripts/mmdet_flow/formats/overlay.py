@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +26,7 @@ def draw_object(image: np.ndarray, points, corner, text: str, number: int) -> No
     colour = COLOURS[number % len(COLOURS)]
     points = np.rint(np.asarray(points)).astype(np.int32)
     cv2.polylines(image, [points], True, colour, 2, cv2.LINE_AA)
+    text = drawable(text)
     draw = _draw_ascii if text.isascii() else _draw_any
     draw(image, text, corner, colour)
 
@@ -44,7 +44,7 @@ def _draw_any(image: np.ndarray, text: str, corner, colour) -> None:
     """Draw a text that OpenCV's own font has not, with Pillow."""
     from PIL import Image, ImageDraw, ImageFont
 
-    runs = [(ImageFont.truetype(font, SIZE), part) for font, part in _runs(text)]
+    runs = [(ImageFont.truetype(font, SIZE), part) for font, part in runs_of(text)]
     widths = [font.getlength(part) for font, part in runs]
     left, base = _place(image, corner, math.ceil(sum(widths)) + 2)
     top = max(0, base - 2 * SIZE)
@@ -61,10 +61,6 @@ def _draw_any(image: np.ndarray, text: str, corner, colour) -> None:
             )
             x += width
     region[:] = np.asarray(picture)
-
-
-def _runs(text: str) -> list[tuple[Path, str]]:
-    return runs_of(drawable(text))
 
 
 def _place(image: np.ndarray, corner, width: int) -> tuple[int, int]:

@@ -6,8 +6,10 @@ CSV, or Parquet where the file name ends so; pandas reads both.
 import csv
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
+from mmdet_flow.errors import UsageError
 from mmdet_flow.files import new_file, require_file
 from mmdet_flow.formats.objects import PixelObject
 from mmdet_flow.formats.roi_csv import joined
@@ -22,6 +24,8 @@ IMAGES_HEADER = (
 FLOATS = ("score", "max_score")
 TEXTS = ("file", "label_str", "poly_x", "poly_y", "status", "error", "sha256")
 """Types of the columns in Parquet; all others are whole numbers."""
+
+PARQUET = ".parquet"
 
 ROWS = 65536
 """Rows of a group in Parquet: whatever comes together, the bytes are the same."""
@@ -44,10 +48,19 @@ def object_rows(
     return rows
 
 
+def require_writer(path: Path) -> None:
+    """Raise UsageError where no table can be written in the format of a name."""
+    if path.suffix == PARQUET and find_spec("pyarrow") is None:
+        raise UsageError(
+            f"{path}: Parquet takes the Python package pyarrow, which this environment "
+            "lacks; name a file that ends in .csv"
+        )
+
+
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Write rows as they come; the file appears when it is whole."""
     with new_file(path) as temporary:
-        if path.suffix == ".parquet":
+        if path.suffix == PARQUET:
             _write_parquet(temporary, header, rows)
         else:
             with _text(temporary, "w") as stream:

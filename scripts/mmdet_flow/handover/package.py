@@ -7,6 +7,7 @@ from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.errors import DataError, ModelError
 from mmdet_flow.files import read_json, read_whole, sha256_of
 from mmdet_flow.inference import package_file as names
+from mmdet_flow.inference.deploy.form import form_file, read_form
 from mmdet_flow.inference.int8_file import int8_file
 from mmdet_flow.inference.precision import precision_file
 from mmdet_flow.model.checkpoint import Checkpoint
@@ -45,6 +46,10 @@ def package(run: ResultsFolder, output: Path | None, license: Path | None) -> Pa
         members[int8_file(Path(names.CHECKPOINT)).name] = read_whole(
             int8_file(checkpoint.path)
         )
+    form = form_file(checkpoint.path)
+    if form.is_file():
+        _require_form(form, checkpoint)
+        members[form_file(Path(names.CHECKPOINT)).name] = read_whole(form)
     about = {
         "name": run.name,
         "classes": list(checkpoint.classes),
@@ -54,6 +59,16 @@ def package(run: ResultsFolder, output: Path | None, license: Path | None) -> Pa
     names.write_package(output, members, about)
     cli.log.info("packed %s, SHA-256 %s", output, sha256_of(output))
     return output
+
+
+def _require_form(path: Path, checkpoint: Checkpoint) -> None:
+    """Refuse a deployable form that was made of another model, or is damaged."""
+    form, _ = read_form(path)
+    if form.model_sha256 != checkpoint.sha256:
+        raise DataError(
+            f"{path}: is of another model; make it again with mmdet-flow model deploy, "
+            "or remove it"
+        )
 
 
 def _require_same_model(path: Path, checkpoint: Checkpoint) -> None:

@@ -3,10 +3,12 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,29 +68,22 @@ class Detector:
 
         cv2.setNumThreads(1)
         keep_freed_memory()
-        import_mmdet()
-        loaded = load_checkpoint(checkpoint)
-        check_environment(loaded.classes)
-        cfg = _read_config(loaded.config, config, checkpoint)
-        self.classes = loaded.classes
+        loaded = load_model(checkpoint, config)
+        self.classes, self._pipeline = loaded.classes, loaded.pipeline
         precision = precision_to_use(
             precision, checkpoint, loaded.sha256, backend, device
         )
         int8 = read_int8(checkpoint, loaded.sha256) if precision == "int8" else {}
         options = EngineOptions(backend, precision, threads, int8=int8)
         with _blamed_on(checkpoint):
-            _check_config_classes(cfg, loaded.classes, checkpoint)
-            with nullcontext() if config else confined(loaded.state_dict, checkpoint):
-                model = _build_model(cfg, loaded.state_dict, checkpoint).to(device)
-                self._pipeline = _build_pipeline(cfg)
-            identity = _identity(loaded.sha256, cfg)  # without the score
+            model = loaded.model.to(device)
             _skip_low_scores(model, score)
-            self.engine = open_engine(model, identity, device, options)
+            self.engine = open_engine(model, loaded.identity, device, options)
         self.meta = {
             "model": checkpoint.name,
             "model_sha256": loaded.sha256,
             "classes_sha256": classes_sha256(loaded.classes),
-            "version": f"mmdet-flow {__version__}, mmdet {version('mmdet')}",
+            "version": made_with(),
             "engine": f"{self.engine.name} {self.engine.precision}",
         }
 
@@ -120,6 +115,54 @@ class Detector:
             classes=self.classes,
             masks=masks,
         )
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model of mmdet with the weights of its checkpoint, as its config describes it.
+
+    Attributes:
+        steps: the test pipeline, as its config has it.
+        pipeline: the same for decoded images, ready to be called.
+        sha256: of the checkpoint.
+        identity: a hash of what decides the outputs of the network.
+    """
+
+    model: Any
+    steps: Sequence[dict]
+    pipeline: Callable[[dict], dict]
+    classes: tuple[str, ...]
+    sha256: str
+    identity: str
+
+
+def load_model(checkpoint: StoredFile, config: Path | None = None) -> LoadedModel:
+    """Build the model of a checkpoint; ModelError or DataError says why it cannot be.
+
+    ``config`` overrides the config that a published checkpoint carries.
+    """
+    import_mmdet()
+    loaded = load_checkpoint(checkpoint)
+    check_environment(loaded.classes)
+    cfg = _read_config(loaded.config, config, checkpoint)
+    with _blamed_on(checkpoint):
+        _check_config_classes(cfg, loaded.classes, checkpoint)
+        with nullcontext() if config else confined(loaded.state_dict, checkpoint):
+            model = _build_model(cfg, loaded.state_dict, checkpoint)
+            pipeline = _build_pipeline(cfg)
+        return LoadedModel(
+            model=model,
+            steps=cfg.test_dataloader.dataset.pipeline,
+            pipeline=pipeline,
+            classes=loaded.classes,
+            sha256=loaded.sha256,
+            identity=_identity(loaded.sha256, cfg),
+        )
+
+
+def made_with() -> str:
+    """Return what decides the objects of a model, in words."""
+    return f"mmdet-flow {__version__}, mmdet {version('mmdet')}"
 
 
 def _read_config(text: str, path: Path | None, checkpoint: StoredFile):

@@ -16,7 +16,7 @@ from mmdet_flow import layout
 from mmdet_flow.archives import UnsafeArchive, open_archive, require_plain_files
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import ModelError
-from mmdet_flow.files import new_file
+from mmdet_flow.files import new_file, sha256_of_stream
 
 FORMAT = "mmdet-flow package 1"
 MANIFEST = "manifest.json"
@@ -97,7 +97,7 @@ def _check(archive: zipfile.ZipFile) -> None:
         raise _Refused(f"{min(strange)} is not in its manifest")
     for name, sha256 in files.items():
         with archive.open(name) as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
+            if sha256_of_stream(stream) != sha256:
                 raise _Refused(f"{name} is not the one of its manifest (SHA-256)")
 
 

@@ -7,13 +7,13 @@ or with other features, the exact fp32 is used.
 
 from mmdet_flow import cli, processor
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import StoredFile, read_json
+from mmdet_flow.files import StoredFile, beside, read_json
 from mmdet_flow.precisions import AUTO, EXACT, PRECISIONS
 
 
 def precision_file(checkpoint: StoredFile) -> StoredFile:
     """Return where the measurement of a checkpoint is, or would be."""
-    return checkpoint.parent / f"{checkpoint.stem}.precision.json"
+    return beside(checkpoint, ".precision.json")
 
 
 def here() -> dict:

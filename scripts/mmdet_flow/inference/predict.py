@@ -22,7 +22,12 @@ from mmdet_flow.files import (
     write_json,
 )
 from mmdet_flow.formats.coco_results import image_ids, write_coco_results
-from mmdet_flow.formats.tables import IMAGES_HEADER, OBJECTS_HEADER, write_table
+from mmdet_flow.formats.tables import (
+    IMAGES_HEADER,
+    OBJECTS_HEADER,
+    require_writer,
+    write_table,
+)
 from mmdet_flow.inference.folder import only_process, watch
 from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.output import Output
@@ -46,6 +51,11 @@ class Summaries:
         """Return those that are wanted, by name."""
         named = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: path for name, path in named.items() if path is not None}
+
+    def tables(self) -> list[Path]:
+        """Return those that are tables."""
+        named = (self.objects_csv, self.images_csv, self.manifest)
+        return [path for path in named if path is not None]
 
 
 @dataclass(frozen=True)
@@ -250,6 +260,8 @@ def _require_places(task: Task) -> None:
         )
     if output.tmp is not None:
         require_writable_folder(output.tmp)
+    for path in task.summaries.tables():
+        require_writer(path)
     for path in task.summaries.paths().values():
         require_writable(path)
     if output.after != "keep" and not os.access(task.folder, os.W_OK):

@@ -10,6 +10,7 @@ from mmdet_flow.detections import Detections
 from mmdet_flow.files import StoredFile
 from mmdet_flow.formats.objects import Outlines, PixelObject, to_pixels
 from mmdet_flow.formats.opex import to_opex
+from mmdet_flow.inference.opening import open_detector
 from mmdet_flow.inference.scores import Scores
 from mmdet_flow.memory import keep_what_is_loaded
 from mmdet_flow.precisions import AUTO
@@ -65,9 +66,7 @@ class Predictor:
     @classmethod
     def from_options(cls, options: ModelOptions) -> "Predictor":
         """Load a model."""
-        from mmdet_flow.inference.detector import Detector
-
-        detector = Detector(
+        detector = open_detector(
             options.checkpoint,
             config=options.config,
             threads=options.threads,

@@ -16,7 +16,8 @@ TEST_LIST = layout.fill(layout.SPLIT_LIST, split="test")
 MADE = (
     *(layout.ANNOTATIONS, layout.fill(layout.SPLIT, split="test")),
     *(layout.DATA_CARD_PAGE, layout.BASE_CONFIG, layout.CONFIG, layout.CHECKPOINT),
-    *(layout.MODEL_CARD, layout.PACKAGE, layout.METRICS, layout.GALLERY),
+    *(layout.DEPLOYED, layout.MODEL_CARD, layout.PACKAGE),
+    *(layout.METRICS, layout.GALLERY),
     *(layout.PREDICTED_IMAGES, layout.OBJECTS, layout.MANIFEST, layout.OVERVIEW),
     layout.SUMMARY,
 )
@@ -119,6 +120,14 @@ def validated_on(config: dict, name: str) -> list[str]:
     """Return the annotations that an experiment is validated on, or nothing."""
     there = has_validation(config["experiments"][name])
     return of_experiment(name, (VALIDATION,) if there else ())
+
+
+def compared_on(config: dict, name: str) -> list[str]:
+    """Return the annotations that two forms of a model are compared on.
+
+    Both see the same images: where none validate, those of the training will do.
+    """
+    return validated_on(config, name) or trained_on(config, name)
 
 
 def thresholds_if_any(config: dict, name: str) -> list[str]:

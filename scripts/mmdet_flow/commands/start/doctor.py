@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.start.doctor.diagnosis import run_doctor
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -34,4 +33,6 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    from mmdet_flow.start.doctor.diagnosis import run_doctor
+
     run_doctor(options.config, options.quick)

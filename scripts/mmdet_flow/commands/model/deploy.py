@@ -1,0 +1,86 @@
+"""Make the deployable form of a model, which predicts without torch.
+
+The form is a graph for OpenVINO, from the pixels to boxes and scores, and what
+surrounds it as data. It lies beside the checkpoint, where mmdet-flow predict and
+mmdet-flow serve find it. It is only made if it loses at most --max-map-drop of mAP on
+annotated images against mmdet in torch; otherwise, and for detectors that cannot be
+traced, the file says why, and torch predicts.
+
+--onnx writes the same graphs for other runtimes; docs/deploying.md shows how they are
+run.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.evaluation.deployment import deploy
+from mmdet_flow.files import keep_inputs
+from mmdet_flow.inference.deploy.form import form_file
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog, __doc__, "--checkpoint model.pth --annotations val.json --images images"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="what mmdet-flow model train published",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="COCO",
+        help="of the validation split",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images of --annotations",
+    )
+    parser.add_argument(
+        "--max-map-drop",
+        type=cli.finite,
+        default=0.005,
+        metavar="MAP",
+        help="greatest loss of mAP against torch (default: 0.005)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="default: beside the checkpoint, as NAME.deploy.zip",
+    )
+    parser.add_argument(
+        "--onnx",
+        type=Path,
+        metavar="FOLDER",
+        help="write the graphs there as ONNX, too, with model.json",
+    )
+    cli.add_threads_option(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    output = options.output or form_file(options.checkpoint)
+    keep_inputs([output], [options.checkpoint, options.annotations])
+    deploy(
+        options.checkpoint,
+        output,
+        config=options.config,
+        truth=CocoFile.read(options.annotations),
+        images=options.images,
+        threads=options.threads or cli.available_threads(),
+        max_map_drop=options.max_map_drop,
+        onnx=options.onnx,
+    )

@@ -1,0 +1,1 @@
+"""A model in a form that numpy, OpenCV and OpenVINO run, without torch and mmdet."""
