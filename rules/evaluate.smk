@@ -2,6 +2,7 @@ rule choose_thresholds:
     """Choose the score threshold for each class, on the validation split."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        form="<results>/{experiment}/model/checkpoint.deploy.zip",
         annotations="<results>/{experiment}/splits/val.json",
         listed="<results>/{experiment}/splits/val.txt",
         images="<results>/{experiment}/dataset/images",
@@ -27,6 +28,7 @@ rule evaluate_model:
     """Measure the model on the test split, and find out where it fails."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        form="<results>/{experiment}/model/checkpoint.deploy.zip",
         annotations="<results>/{experiment}/splits/test.json",
         listed="<results>/{experiment}/splits/test.txt",
         images="<results>/{experiment}/dataset/images",

@@ -30,6 +30,7 @@ rule pack_model:
     """Pack the model with its class list, thresholds and card into one file."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        form="<results>/{experiment}/model/checkpoint.deploy.zip",
         card="<results>/{experiment}/model/card.md",
         thresholds=jobs.of_config(files.thresholds_if_any),
         license=jobs.of_experiment(

@@ -88,3 +88,25 @@ rule train_model:
         " --work-dir={params.experiment:q}/training --resume=auto"
         " --publish={output.checkpoint:q} --threads={threads}"
         " --curves={output.curves:q} {params.options:q} 2>> {log:q}"
+
+
+rule deploy_model:
+    """Make the form of the model that predicts without torch, or say why there is none."""
+    input:
+        checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        annotations=jobs.of_config(files.compared_on),
+        images="<results>/{experiment}/dataset/images",
+    output:
+        "<results>/{experiment}/model/checkpoint.deploy.zip",
+    log:
+        "<results>/{experiment}/logs/deploy_model.log",
+    conda:
+        "../envs/main.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=prediction_memory,
+        runtime=prediction_minutes,
+    shell:
+        "mmdet-flow model deploy --checkpoint={input.checkpoint:q}"
+        " --annotations={input.annotations:q} --images={input.images:q}"
+        " --output={output:q} --threads={threads} 2> {log:q}"

@@ -28,6 +28,7 @@ rule predict_images:
     """Predict for one shard of the images."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        form="<results>/{experiment}/model/checkpoint.deploy.zip",
         images=images_to_predict,
         # A shard looks at its own list alone.
         lists=lambda wildcards: unless_compared(

@@ -5,6 +5,7 @@ rule serve:
     """Launch the Redis predictor; it runs until it is stopped."""
     input:
         checkpoint=f"<results>/{SERVED}/model/checkpoint.pth",
+        form=f"<results>/{SERVED}/model/checkpoint.deploy.zip",
         thresholds=files.thresholds_to_use(config, SERVED),
     log:
         "<logs>/serve.log",
@@ -26,6 +27,7 @@ rule answer_round_trip:
     """Serve the model, on a Redis server of its own, while the round trip lasts."""
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
+        form="<results>/{experiment}/model/checkpoint.deploy.zip",
         thresholds=jobs.of_config(files.thresholds_to_use),
     output:
         service("<results>/{experiment}/serving/started"),

@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
+from mmdet_flow.files import sha256_of
+from mmdet_flow.inference.deploy.form import Form, form_file, write_form
 from tests.conftest import ROOT, command_of, run_command, the_error
 from tests.workflow.test_workflow import snakemake, write_config
 
@@ -42,6 +44,9 @@ def folder(tmp_path, trained, dataset):
     checkpoint = tmp_path / f"results/{NAME}/model/checkpoint.pth"
     checkpoint.parent.mkdir(parents=True)
     shutil.copy(trained.checkpoint, checkpoint)
+    # It has no form, so that torch predicts.
+    form = Form(sha256_of(checkpoint), (), "", reason="it is a test")
+    write_form(form_file(checkpoint), form, {})
     return tmp_path
 
 

@@ -70,15 +70,16 @@ def test_each_key_is_an_option_or_known_to_be_none():
 def test_each_rule_that_the_schema_names_takes_the_options(tmp_path):
     """Its command lists them in its help, and a dry run has them on its line."""
     write_config(tmp_path, SMALL)
-    targets = ("all", "serve", "results/example/serving/round_trip.txt")
-    shown = snakemake(tmp_path, "-n", "-p", "--", *targets)
-    jobs = re.findall(
-        r"^ *(?:local)?(?:rule|checkpoint) (\w+):$.*?^Shell command: (.*?)$",
-        shown.stdout,
-        re.M | re.S,
-    )
-    assert shown.returncode == 0, shown.stdout
-    lines = dict(jobs)
+    lines = {}
+    # Nobody asks for both at once: the one serves without an end.
+    for targets in (("all", "results/example/serving/round_trip.txt"), ("serve",)):
+        shown = snakemake(tmp_path, "-n", "-p", "--", *targets)
+        assert shown.returncode == 0, shown.stdout
+        lines |= re.findall(
+            r"^ *(?:local)?(?:rule|checkpoint) (\w+):$.*?^Shell command: (.*?)$",
+            shown.stdout,
+            re.M | re.S,
+        )
     every = schema.sections() | schema.schema()["properties"]
     rules = {
         rule

@@ -9,12 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from mmdet_flow.start.doctor.environment import PYTHON
 from tests.conftest import BIN, ROOT, run_command
 from tests.workflow.test_workflow import SMALL, write_config
 
@@ -75,7 +75,6 @@ def test_the_files_for_conda_agree_with_the_locks(conda_files):
         for line in (ROOT / "envs/main.txt").read_text().splitlines()
         if "==" in line and not line.startswith("#")
     )
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     # Relative to the rules.
     files = {(ROOT / "rules" / name).resolve() for name in conda_files.values()}
     assert files == {ROOT / "envs/main.yaml"}
@@ -85,7 +84,7 @@ def test_the_files_for_conda_agree_with_the_locks(conda_files):
         lines = content["dependencies"]
         pins = dict(re.match(r"([\w.-]+)=*(.*)", line).groups() for line in lines)
         minor = int(pins.pop("python").removeprefix("3."))
-        assert project["requires-python"] == f">=3.{minor},<3.{minor + 1}"
+        assert (3, minor) == PYTHON
         assert pins == {name: locked.get(name, pin) for name, pin in pins.items()}
 
 
