@@ -36,6 +36,45 @@ WORKDIR /opt/mmdet-flow
 COPY --from=build /opt/mmdet-flow/.venv .venv
 COPY --from=build /opt/mmdet-flow/.venv-wai .venv-wai
 
+# The small image: it predicts, and serves, models that have their deployable form.
+#
+#   make image-predict
+FROM $BASE AS build-predict
+RUN apt-get -qq update \
+ && apt-get -qq install --no-install-recommends binutils python3 python3-venv >/dev/null
+WORKDIR /opt/mmdet-flow
+COPY envs/setup-predict.sh envs/predict.txt envs/
+COPY pyproject.toml LICENSE ./
+COPY scripts scripts
+RUN envs/setup-predict.sh --slim \
+ && find .venv-predict -name '*.so*' -type f ! -path '*.libs/*' \
+    -exec strip --strip-unneeded {} + \
+ && chmod -R a+rX,go-w .
+
+FROM $BASE AS predict
+RUN apt-get -qq update \
+ && apt-get -qq install --no-install-recommends python3 >/dev/null \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/*
+WORKDIR /opt/mmdet-flow
+COPY --from=build-predict /opt/mmdet-flow .
+RUN mkdir -m 1777 /.cache /workspace
+ENV PATH=/opt/mmdet-flow/.venv-predict/bin:$PATH \
+    PYTHONNOUSERSITE=1 \
+    HOME=/.cache \
+    XDG_CACHE_HOME=/.cache
+VOLUME /.cache
+WORKDIR /workspace
+CMD ["bash"]
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL org.opencontainers.image.title=mmdet-flow-predict \
+      org.opencontainers.image.description="Predict with MMDetection models on CPU" \
+      org.opencontainers.image.licenses=Apache-2.0 \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION \
+      org.opencontainers.image.source=$SOURCE
+
 # What is in the image, found where it is.
 FROM packages AS sbom
 COPY --from=build /opt/sbom /opt/sbom

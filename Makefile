@@ -28,6 +28,9 @@ setup: .venv/ready ## build both environments
 	@envs/setup.sh $(if $(BUNDLE),--bundle "$(BUNDLE)")
 	@touch $@
 
+setup-predict: ## build .venv-predict, which predicts without torch; docs/deploying.md
+	@envs/setup-predict.sh
+
 demo: setup ## run the embedded example from annotations to predictions
 	@SECONDS=0; \
 	echo "Training takes minutes; results/example/logs/train_model.log shows it."; \
@@ -63,6 +66,8 @@ ui: setup ## show the runs that were tracked in results/tracking; docs/tracking.
 	  --backend-store-uri sqlite:///results/tracking/mlflow.db \
 	  --artifacts-destination results/tracking/artifacts
 
+onnx: .venv/onnx ## install what writes and runs ONNX; docs/deploying.md
+
 storage: .venv/storage ## install what S3-like storage takes; docs/storage.md
 
 # Into the environment, so that a new one is without it.
@@ -72,7 +77,7 @@ storage: .venv/storage ## install what S3-like storage takes; docs/storage.md
 	@$(BIN)/pip check && touch $@
 
 # Two at a time: most of a test is the start of a command, which has one thread.
-test: setup ## run the linters and the tests
+test: setup .venv/onnx ## run the linters and the tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
@@ -117,6 +122,7 @@ test-interop: setup ## exchange data with other tools; options INTEROP="--accept
 
 ENGINE ?= $(if $(shell command -v podman),podman,docker)
 IMAGE ?= mmdet-flow
+PREDICT_IMAGE ?= mmdet-flow-predict
 SOURCE ?=
 BUILD_OPTIONS ?=
 TAG ?= $(VERSION)
@@ -126,6 +132,12 @@ image: ## build the container image IMAGE with ENGINE; docs/container.md
 	@$(ENGINE) build --tag "$(IMAGE)" --build-arg VERSION="$(VERSION)" \
 	  --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)" \
 	  --build-arg SOURCE="$(SOURCE)" --build-arg TORCH_INDEX="$${TORCH_INDEX:-}" \
+	  $(BUILD_OPTIONS) .
+
+image-predict: ## build the small container image that predicts without torch
+	@$(ENGINE) build --tag "$(PREDICT_IMAGE)" --target predict \
+	  --build-arg VERSION="$(VERSION)" --build-arg SOURCE="$(SOURCE)" \
+	  --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)" \
 	  $(BUILD_OPTIONS) .
 
 publish: ## send the image to REGISTRY, as mmdet-flow:TAG
@@ -227,8 +239,8 @@ docs: setup .venv/site/ready ## write the pages of keys and commands, and build 
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo report ui bccd storage bundle test test-slow test-slurm
+.PHONY: help setup demo report ui bccd onnx storage bundle test test-slow test-slurm
 .PHONY: test-storage test-record test-faults test-interop
-.PHONY: image publish test-image docs
+.PHONY: setup-predict image image-predict publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-overload bench-two-stage lint format clean

@@ -25,7 +25,7 @@ from mmdet_flow.files import sha256_of
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / ".venv/setup"
 LOCKS = {
-    ".venv": ("main", "dev", "storage"),
+    ".venv": ("main", "dev", "onnx", "storage"),
     ".venv-wai": ("wai-annotations",),
 }
 """The locks of each environment, whose pip builds what is published as source."""

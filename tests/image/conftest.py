@@ -1,4 +1,4 @@
-"""The image, built once, and the example run in it."""
+"""The images, built once, and the example run in it."""
 
 import os
 from dataclasses import dataclass
@@ -46,11 +46,20 @@ class Workspace:
         return [path for path in self.folder.rglob("*") if not path.is_symlink()]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def image() -> None:
+    _build("image")
+
+
+@pytest.fixture(scope="session")
+def small_image() -> None:
+    _build("image-predict")
+
+
+def _build(target: str) -> None:
     if reason := why_not():
         pytest.fail(reason)
-    build()
+    build(target)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""podman with a store of its own, which builds the image as `make image` does.
+"""podman with a store of its own, which builds the images as `make image` does.
 
 Layers and wheels stay in build/image for the next run. Where there is no registry, a
 debootstrap of Debian takes the place of the published image to start from.
@@ -23,6 +23,9 @@ PODMAN = (
 )
 BASE = "debian:bookworm-slim"
 IMAGE = "mmdet-flow:test"
+SMALL = "mmdet-flow-predict:test"
+"""The image that predicts without torch."""
+
 SOURCE = "https://example.org/mmdet-flow"
 PROGRAMS = ("podman", "runc", "debootstrap", "docker-registry")
 
@@ -93,24 +96,26 @@ def pip_as_here() -> list[str]:
     return [f"--volume={HOME}:/root", *options]
 
 
-def build() -> None:
-    """Make the image as a user does, without a registry and without a daemon."""
+def build(target: str = "image") -> None:
+    """Make an image as a user does, without a registry and without a daemon."""
     STORE.mkdir(parents=True, exist_ok=True)
     import_base()
     options = ("--isolation=chroot", "--pull=never", "--network=host", *pip_as_here())
     variables = {
         "ENGINE": " ".join(PODMAN),
         "IMAGE": IMAGE,
+        "PREDICT_IMAGE": SMALL,
         "SOURCE": SOURCE,
         "BUILD_OPTIONS": " ".join(options),
     }
     assignments = [f"{name}={value}" for name, value in variables.items()]
-    subprocess.run(("make", "image", *assignments), cwd=ROOT, check=True)
+    subprocess.run(("make", target, *assignments), cwd=ROOT, check=True)
 
 
-def run(*command: object, options=(), check: bool = True):
-    """Run a command in the image: as nobody it knows, read-only, without a network."""
+def run(*command: object, options=(), check: bool = True, image: str = IMAGE):
+    """Run a command in an image: as nobody it knows, read-only, without a network."""
     limits = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
     # Podman would give the user a name and a home, Docker does not.
     user = ("--user=1234:1234", "--passwd=false", "--read-only", "--network=none")
-    return podman("run", "--rm", *limits, *user, *options, IMAGE, *command, check=check)
+    words = ("run", "--rm", *limits, *user, *options, image, *command)
+    return podman(*words, check=check)

@@ -13,7 +13,7 @@ from tests.conftest import ROOT, assert_valid_opex
 from tests.image.conftest import USER, Workspace
 from tests.image.podman import IMAGE, SOURCE, podman, run
 
-pytestmark = pytest.mark.image
+pytestmark = [pytest.mark.image, pytest.mark.usefixtures("image")]
 
 PREDICT = (
     *("mmdet-flow predict", "--checkpoint", "model.pth", "--score", "0.3"),

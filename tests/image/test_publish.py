@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 from tests.image.podman import BASE, PODMAN, podman
 from tests.serving.conftest import wait_until
 
-pytestmark = pytest.mark.image
+pytestmark = [pytest.mark.image, pytest.mark.usefixtures("image")]
 
 
 @pytest.fixture
