@@ -1,7 +1,9 @@
-"""Compare the detections of OpenVINO with those of mmdet in torch, object by object.
+"""Compare the detections of a model as it is deployed with those of mmdet in torch.
 
     .venv/bin/python benchmarks/exactness.py --checkpoint FILE ... --images FOLDER
 
+A checkpoint with its deployable form beside it (mmdet-flow model deploy) runs in that
+form, another one through the graphs of OpenVINO. They are compared object by object.
 Torch runs without the score threshold moved before the suppression of duplicates, so
 that is compared, too. The report says for each checkpoint by how much boxes and scores
 differ at most, on how many images objects are on one side alone, and how many objects
@@ -21,6 +23,7 @@ from mmdet_flow.errors import ModelError
 from mmdet_flow.images import read_image
 from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.folder import list_images
+from mmdet_flow.inference.opening import open_detector
 
 PIXELS, SCORE = 0.01, 1e-4
 
@@ -102,7 +105,7 @@ def compare(checkpoint: Path, images: list[Path], score: float) -> Report:
     from mmdet_flow.model import speed
 
     standard = roi_align.use_fast_roi_align, speed.use_channels_last
-    ours = Detector(checkpoint, score=score, backend="openvino")
+    ours = open_detector(checkpoint, score=score, backend="openvino")
     # The other side is as mmdet and mmcv made it.
     roi_align.use_fast_roi_align = speed.use_channels_last = lambda model: None
     torchs = Detector(checkpoint, backend="torch")

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SIDES = ROOT / "benchmarks" / "sides"
+
+LIMITS = {"limit": True, "network": False}
+"""Sides that give no results, and whether they decode the images."""
+
+SCRIPTS = {"torch": "ours.py", "network": "limit.py"}
+
+CALIBRATION = 100
+"""Images for int8."""
 
 
 @dataclass
@@ -79,30 +88,62 @@ def first_result(start_side: Callable[[], Side], image: Path) -> float:
     return seconds
 
 
-def write_config(
+def write_model(
     checkpoint: Path,
-    path: Path,
+    folder: Path,
     size: int | None = None,
     scale: list[int] | None = None,
-) -> None:
-    """Write the checkpoint's config, at another image size if asked for.
+) -> Path:
+    """Write a model for images of another size, with its config.
 
     ``size`` is the longer side, ``scale`` the longest long and short side of mmdet.
+    Returns the checkpoint; its config lies beside it, too, as config.py.
     """
+    import torch
+
     from mmdet_flow.model.checkpoint import load_checkpoint
     from mmdet_flow.model.config_text import read_config_text
     from mmdet_flow.model.fit.images import set_image_size
     from mmdet_flow.model.fit.network import drop_pretrained
     from mmdet_flow.model.fit.tree import walk
 
-    config = read_config_text(load_checkpoint(checkpoint).config, checkpoint)
+    loaded = load_checkpoint(checkpoint)
+    config = read_config_text(loaded.config, checkpoint)
     if size:
         set_image_size(config, size)
     for node in walk(config.test_dataloader) if scale else ():
         if "scale" in node:
             node["scale"] = tuple(scale)
     drop_pretrained(config.model)
-    path.write_text(config.pretty_text)
+    (folder / "config.py").write_text(config.pretty_text)
+    meta = {"cfg": config.pretty_text, "dataset_meta": {"classes": loaded.classes}}
+    written = folder / "model.pth"
+    torch.save({"meta": meta, "state_dict": loaded.state_dict}, written)
+    return written
+
+
+def write_own_form(checkpoint: Path) -> None:
+    """Write the deployable form of a checkpoint, without measuring its mAP."""
+    from mmdet_flow.evaluation.deployment import traced
+    from mmdet_flow.inference.deploy.form import form_file, write_form
+    from mmdet_flow.inference.detector import load_model
+
+    form, _, graphs = traced(load_model(checkpoint))
+    if form.reason:
+        print(f"no deployable form: {form.reason}", file=sys.stderr)
+    write_form(form_file(checkpoint), form, graphs)
+
+
+def calibrate(checkpoint: Path, images: list[Path]) -> None:
+    """Write the int8 form of a checkpoint."""
+    from mmdet_flow.images import read_image
+    from mmdet_flow.inference.engines.quantize import quantize
+    from mmdet_flow.inference.int8_file import write_int8
+    from mmdet_flow.inference.opening import open_detector
+
+    detector = open_detector(checkpoint)
+    graphs = quantize(detector, [read_image(path)[1] for path in images])
+    write_int8(checkpoint, detector.meta["model_sha256"], graphs)
 
 
 def take_images(folder: Path, count: int, target: Path) -> int:
@@ -133,18 +174,21 @@ def machine() -> str:
 def report(sides: list[Side], images: int, base: Side) -> str:
     """Return the table: images per second, and ratios to the reference."""
     lines = [
-        "| | images/s | least to greatest | times the first | objects | peak MB after "
-        "the first and the last round |",
-        "|---|---|---|---|---|---|",
+        "| | images/s | least to greatest | times the first | part of the limit | "
+        "objects | peak MB after the first and the last round |",
+        "|---|---|---|---|---|---|---|",
     ]
     reference = statistics.median(base.seconds)
+    limits = [side.seconds for side in sides if side.name == "limit"]
+    least = statistics.median(limits[0]) if limits else None
     for side in sides:
         speeds = [images / seconds for seconds in side.seconds]
         middle = statistics.median(side.seconds)
         memory = f"{side.memory[1]}, {side.memory[-1]}" if side.memory[0] else ""
         lines.append(
             f"| {side.name} | {images / middle:.3g} | {min(speeds):.3g} to "
-            f"{max(speeds):.3g} | {reference / middle:.2f} | {side.objects or ''} | "
+            f"{max(speeds):.3g} | {reference / middle:.2f} | "
+            f"{f'{least / middle:.2f}' if least else ''} | {side.objects or ''} | "
             f"{memory} |"
         )
     return "\n".join(lines)
@@ -152,7 +196,7 @@ def report(sides: list[Side], images: int, base: Side) -> str:
 
 def measure_starts(starters: dict, rounds: int, image: Path) -> None:
     """Print the time from start to first result of the sides that make results."""
-    sides = [name for name in starters if name != "limit"]
+    sides = [name for name in starters if name not in LIMITS]
     seconds = {name: [] for name in sides}
     for _ in range(rounds):
         for name in sides:
@@ -192,7 +236,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=ROOT / ".venv-reference",
         help="environment of the reference stack (default: .venv-reference)",
     )
-    parser.add_argument("--sides", default="reference,torch,ours,limit")
+    parser.add_argument("--sides", default="reference,torch,ours,limit,network")
     return parser
 
 
@@ -204,22 +248,30 @@ def side_starters(
     names = args.sides.split(",")
     if "reference" in names and not reference.exists():
         sys.exit(f"error: {args.reference}: no reference stack; run envs/reference.sh")
-    config = scratch / "config.py"
-    write_config(args.checkpoint, config, args.image_size, args.scale)
+    model = write_model(args.checkpoint, scratch, args.image_size, args.scale)
+    (scratch / "network").mkdir()
+    network = Path(shutil.copy(model, scratch / "network"))
+    write_own_form(model)
+    if args.precision == "int8":
+        from mmdet_flow.inference.folder import list_images
+
+        for one in (model, network):
+            calibrate(one, list_images(args.images)[:CALIBRATION])
     starters = {}
     for name in names:
-        (scratch / name).mkdir()
+        (scratch / name).mkdir(exist_ok=True)
         job = {
-            "checkpoint": str(args.checkpoint.resolve()),
-            "config": str(config),
+            "checkpoint": str(network if name in LIMITS else model),
+            "config": str(scratch / "config.py"),
             "output": str(scratch / name),
             "score": args.score,
             "threads": args.threads,
             "precision": "fp32" if name == "torch" else args.precision,
             "backend": "torch" if name == "torch" else "openvino",
+            "decode": LIMITS.get(name),
         }
         python = reference if name == "reference" else Path(sys.executable)
-        script = "ours.py" if name == "torch" else f"{name}.py"
+        script = SCRIPTS.get(name, f"{name}.py")
         starters[name] = partial(start, name, python, script, job)
     return starters
 
@@ -237,7 +289,7 @@ def main() -> None:
             measure_starts(starters, args.starts, first)
         sides = [starter() for starter in starters.values()]
         for side in sides:
-            side.round(images if side.name == "limit" else warm_up)
+            side.round(images if side.name in LIMITS else warm_up)
         for number in range(args.rounds):
             for side in sides:
                 side.seconds.append(side.round(images))

@@ -31,7 +31,7 @@ from mmdet_flow.inference.predictor import ModelOptions, Predictor
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import Connection, embedded_server
 from mmdet_flow.serving.load import Load, Report, find_rate
-from prediction import ROOT, write_config
+from prediction import ROOT, write_model
 
 FRONTS = ("pubsub", "streams")
 FRACTIONS = (0.25, 0.5, 0.75, 0.9)
@@ -255,8 +255,8 @@ def measure(args: argparse.Namespace, model: list[str]) -> None:
         bench = Bench(port, images, model)
         python = args.reference / "bin" / "python"
         with tempfile.TemporaryDirectory() as folder:
+            write_model(options.checkpoint, Path(folder))
             config = Path(folder) / "config.py"
-            write_config(options.checkpoint, config)
             reference = (python, config) if python.exists() else None
             compare(bench, options, images, args.rounds, reference)
         load_table(bench, len(images), options.threads)

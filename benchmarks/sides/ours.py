@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from mmdet_flow.formats.objects import Outlines
-from mmdet_flow.inference.detector import Detector
 from mmdet_flow.inference.folder import list_images
 from mmdet_flow.inference.journal import Journal
+from mmdet_flow.inference.opening import open_detector
 from mmdet_flow.inference.output import Output
 from mmdet_flow.inference.predictor import Predictor
 from mmdet_flow.inference.runner import Runner
@@ -19,10 +19,9 @@ from mmdet_flow.memory import keep_what_is_loaded
 
 def main() -> None:
     job = json.loads(sys.argv[1])
-    detector = Detector(
+    detector = open_detector(
         Path(job["checkpoint"]),
-        Path(job["config"]),
-        job["threads"],
+        threads=job["threads"],
         score=job["score"],
         backend=job["backend"],
         precision=job["precision"],
