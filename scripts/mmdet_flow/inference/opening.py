@@ -34,6 +34,7 @@ def open_detector(
         raise UsageError(
             f"{needed_for}: takes torch, which is not installed; leave it out"
         )
+    why_not = None
     if not needed_for:
         try:
             return _deployed(checkpoint, threads, score, precision)
@@ -43,10 +44,10 @@ def open_detector(
                     f"{checkpoint}: {reason}, and torch is not installed; make the "
                     "deployable form with mmdet-flow model deploy"
                 ) from None
-            cli.log.info("%s: %s; using torch", checkpoint.name, reason)
+            why_not = reason
     from mmdet_flow.inference.detector import Detector
 
-    return Detector(
+    detector = Detector(
         checkpoint,
         config=config,
         threads=threads,
@@ -55,6 +56,9 @@ def open_detector(
         backend=backend,
         precision=precision,
     )
+    if why_not:  # told of a model that loads: an error is one line
+        cli.log.info("%s: %s; using torch", checkpoint.name, why_not)
+    return detector
 
 
 class _NotUsed(Exception):
