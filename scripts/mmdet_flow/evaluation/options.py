@@ -48,3 +48,42 @@ def add_detection_options(
         help="the images of --annotations",
     )
     cli.add_threads_option(parser)
+
+
+def add_comparison_options(parser) -> None:
+    """Add the options of a model that is compared with itself on annotated images."""
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="what mmdet-flow model train published",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="COCO",
+        help="of the validation split",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the images of --annotations",
+    )
+
+
+def add_map_drop_option(parser, against: str) -> None:
+    """Add the loss of mAP that is allowed against something."""
+    parser.add_argument(
+        "--max-map-drop",
+        type=cli.finite,
+        default=0.005,
+        metavar="MAP",
+        help=f"greatest loss of mAP against {against} (default: 0.005)",
+    )

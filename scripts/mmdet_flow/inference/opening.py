@@ -56,8 +56,8 @@ def open_detector(
         backend=backend,
         precision=precision,
     )
-    if why_not:  # told of a model that loads: an error is one line
-        cli.log.info("%s: %s; using torch", checkpoint.name, why_not)
+    if why_not:  # told of a model that loads, as an error is one line
+        cli.log.info("%s: %s; loading mmdet", checkpoint.name, why_not)
     return detector
 
 

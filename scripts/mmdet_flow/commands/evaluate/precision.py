@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.evaluation.options import add_comparison_options, add_map_drop_option
 from mmdet_flow.evaluation.precision import SCORE, Trial, choose_precision
 from mmdet_flow.precisions import PRECISIONS
 
@@ -31,30 +32,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def _add_input_options(parser) -> None:
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="what mmdet-flow model train published",
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
-    )
-    parser.add_argument(
-        "--annotations",
-        type=Path,
-        required=True,
-        metavar="COCO",
-        help="of the validation split",
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="the images of --annotations",
-    )
+    add_comparison_options(parser)
     parser.add_argument(
         "--calibration",
         type=Path,
@@ -72,13 +50,7 @@ def _add_choice_options(parser) -> None:
         default=list(PRECISIONS),
         help="what to try (default: all that there are)",
     )
-    parser.add_argument(
-        "--max-map-drop",
-        type=cli.finite,
-        default=0.005,
-        metavar="MAP",
-        help="greatest loss of mAP against fp32 (default: 0.005)",
-    )
+    add_map_drop_option(parser, "fp32")
     parser.add_argument(
         "--score",
         type=cli.finite,

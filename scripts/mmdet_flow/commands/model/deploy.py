@@ -16,6 +16,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.deployment import deploy
+from mmdet_flow.evaluation.options import add_comparison_options, add_map_drop_option
 from mmdet_flow.files import keep_inputs
 from mmdet_flow.inference.deploy.form import form_file
 
@@ -24,37 +25,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser = cli.new_parser(
         prog, __doc__, "--checkpoint model.pth --annotations val.json --images images"
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="what mmdet-flow model train published",
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="if the checkpoint holds none"
-    )
-    parser.add_argument(
-        "--annotations",
-        type=Path,
-        required=True,
-        metavar="COCO",
-        help="of the validation split",
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="the images of --annotations",
-    )
-    parser.add_argument(
-        "--max-map-drop",
-        type=cli.finite,
-        default=0.005,
-        metavar="MAP",
-        help="greatest loss of mAP against torch (default: 0.005)",
-    )
+    add_comparison_options(parser)
+    add_map_drop_option(parser, "torch")
     parser.add_argument(
         "--output",
         type=Path,
