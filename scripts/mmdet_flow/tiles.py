@@ -1,0 +1,152 @@
+"""How large images are divided into tiles, for training, prediction and evaluation."""
+
+import argparse
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from mmdet_flow import cli
+from mmdet_flow.errors import UsageError
+
+LEAST = 16
+"""Pixels: a side of fewer has no object that a network could find."""
+
+MOST = 1_000_000
+"""Tiles of an image: more are a slip in the size, and not a large image."""
+
+
+class Window(NamedTuple):
+    """A rectangle of an image in pixels; right and bottom are exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How an image is divided into overlapping tiles.
+
+    Attributes:
+        size: side of a tile, in pixels of the image after ``scale``.
+        overlap: the fraction of a tile that it shares with the next, at least.
+        scale: factor by which images are enlarged, or reduced if it is below 1. It
+            is applied as tiles are resized to what the network takes, so that pixels
+            are interpolated once: a tile is ``size / scale`` pixels of the image.
+        full_image: whether the whole image is one more tile, for large objects.
+    """
+
+    size: int
+    overlap: float = 0.2
+    scale: float = 1.0
+    full_image: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that divide no image."""
+        if not 0 <= self.overlap < 1:
+            raise UsageError(
+                f"tile overlap {self.overlap:g}: is a fraction of a tile, from 0 to "
+                "below 1; give e.g. 0.2"
+            )
+        if not self.scale > 0:
+            raise UsageError(f"tile scale {self.scale:g}: give a number above 0")
+        if self.side < LEAST:
+            raise UsageError(
+                f"tile size {self.size} at scale {self.scale:g}: is {self.side} pixels "
+                f"of an image; {LEAST} are the least"
+            )
+
+    @property
+    def side(self) -> int:
+        """Side of a tile in pixels of the image."""
+        return round(self.size / self.scale)
+
+    def windows(self, width: int, height: int) -> list[Window]:
+        """Return the tiles of an image, row by row; the whole image where it fits.
+
+        They are of equal size and cover the image; neighbours share as nearly the same
+        number of pixels as whole pixels allow. ``full_image`` comes last, and is left
+        out where a tile is the whole image. Raises UsageError for over ``MOST`` tiles.
+        """
+        columns, rows = self._spans(width), self._spans(height)
+        count = len(columns) * len(rows)
+        if count > MOST:
+            raise UsageError(
+                f"tile size {self.size}: an image of {width} x {height} pixels has "
+                f"{count} such tiles, more than {MOST}; make them larger"
+            )
+        windows = [
+            Window(left, top, right, bottom)
+            for top, bottom in rows
+            for left, right in columns
+        ]
+        if self.full_image and count > 1:
+            windows.append(Window(0, 0, width, height))
+        return windows
+
+    def _spans(self, length: int) -> list[tuple[int, int]]:
+        """Return the first and last pixel, exclusive, of each tile along one side."""
+        side = min(self.side, length)
+        step = max(1, int(side * (1 - self.overlap)))
+        gaps = -(-(length - side) // step)
+        starts = [round(index * (length - side) / gaps) for index in range(gaps)]
+        return [(start, start + side) for start in [*starts, length - side]]
+
+
+def add_tile_options(parser, dash: str = "-") -> None:
+    """Add --tile-size and what goes with it; ``dash`` stands between the words."""
+
+    def add(name: str, text: str, **settings) -> None:
+        parser.add_argument(
+            f"--tile{dash}{name}".replace("_", dash), help=text, **settings
+        )
+
+    add(
+        "size",
+        "divide images into tiles of N x N pixels (default: images stay whole)",
+        type=cli.positive_int,
+        metavar="N",
+    )
+    add(
+        "overlap",
+        "fraction of a tile that it shares with the next, at least; as large as the "
+        "largest usual object (default: 0.2)",
+        type=cli.finite,
+        metavar="FRACTION",
+    )
+    add(
+        "scale",
+        "enlarge images by this factor, or reduce them if it is below 1 (default: 1)",
+        type=cli.finite,
+        metavar="FACTOR",
+    )
+    add(
+        "full_image",
+        "the whole image is one more tile, for objects larger than a tile",
+        action="store_true",
+        default=None,
+    )
+
+
+def tiles_of(options: argparse.Namespace) -> Tiles | None:
+    """Return what ``add_tile_options`` asked for, or None where images stay whole.
+
+    Raises UsageError for options that do not go together.
+    """
+    given = {
+        field.name: value
+        for field in fields(Tiles)
+        if (value := getattr(options, f"tile_{field.name}")) is not None
+    }
+    if given and "size" not in given:
+        name = next(iter(given)).replace("_", "-")
+        raise UsageError(f"--tile-{name}: goes with --tile-size; add that")
+    return Tiles(**given) if given else None
