@@ -53,9 +53,11 @@ class Report:
         self.boxes = max(self.boxes, _largest(mine.boxes - theirs.boxes[place]))
         self.scores = max(self.scores, _largest(mine.scores - theirs.scores[place]))
         if theirs.masks is not None:
-            self.mask_pixels += int(theirs.masks.sum())
-            differ = mine.masks ^ theirs.masks[place]
-            self.mask_pixels_differ += int(differ.sum())
+            size = mine.width, mine.height
+            for mask, twin in zip(mine.masks, place, strict=True):
+                wanted = theirs.masks[twin].in_image(*size)
+                self.mask_pixels += int(wanted.sum())
+                self.mask_pixels_differ += int((mask.in_image(*size) ^ wanted).sum())
 
     @property
     def exact(self) -> bool:

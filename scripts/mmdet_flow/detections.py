@@ -1,5 +1,6 @@
 """What a model found in one image: all that writers and services get to see."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,74 @@ def reaches(scores: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Mask:
+    """The pixels of an object: a part of its image that has them all.
+
+    Attributes:
+        left, top: where the part begins, in pixels of the image.
+        pixels: (height, width) bool; both may be 0.
+    """
+
+    left: int
+    top: int
+    pixels: np.ndarray
+
+    @classmethod
+    def of_image(cls, pixels: np.ndarray) -> "Mask":
+        """Return the smallest part of a mask (height, width) bool of a whole image.
+
+        It is a copy: one object does not keep the masks of all in memory.
+        """
+        columns, rows = (np.flatnonzero(pixels.any(axis)) for axis in (0, 1))
+        if not len(columns):
+            return cls(0, 0, np.zeros((0, 0), bool))
+        left, top = int(columns[0]), int(rows[0])
+        part = pixels[top : rows[-1] + 1, left : columns[-1] + 1]
+        return cls(left, top, part.copy())
+
+    @classmethod
+    def join(cls, masks: Sequence["Mask"]) -> "Mask":
+        """Return the pixels of several masks of one image."""
+        left, top = (
+            min(getattr(one, side) for one in masks) for side in ("left", "top")
+        )
+        right, bottom = (
+            max(getattr(one, side) for one in masks) for side in ("right", "bottom")
+        )
+        joined = cls(left, top, np.zeros((bottom - top, right - left), bool))
+        for one in masks:
+            joined.pixels[one.within(left, top)] |= one.pixels
+        return joined
+
+    @property
+    def right(self) -> int:
+        return self.left + self.pixels.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.pixels.shape[0]
+
+    @property
+    def area(self) -> int:
+        return int(np.count_nonzero(self.pixels))
+
+    def moved(self, right: int, down: int) -> "Mask":
+        """Return the same pixels elsewhere in an image."""
+        return Mask(self.left + right, self.top + down, self.pixels)
+
+    def within(self, left: int = 0, top: int = 0) -> tuple[slice, slice]:
+        """Return its rows and columns in an array that begins at ``left``, ``top``."""
+        rows = slice(self.top - top, self.bottom - top)
+        return rows, slice(self.left - left, self.right - left)
+
+    def in_image(self, width: int, height: int) -> np.ndarray:
+        """Return the mask (height, width) bool of the whole image."""
+        whole = np.zeros((height, width), bool)
+        whole[self.within()] = self.pixels
+        return whole
+
+
+@dataclass(frozen=True)
 class Detections:
     """The objects of one image, highest score first.
 
@@ -25,7 +94,7 @@ class Detections:
         scores: (n,) float32 from 0 to 1.
         labels: (n,) int64, indices into ``classes``.
         classes: the class names.
-        masks: (n, height, width) bool, or None if the model has no masks.
+        masks: n of them, or None if the model has no masks.
     """
 
     width: int
@@ -34,7 +103,7 @@ class Detections:
     scores: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
-    masks: np.ndarray | None = None
+    masks: tuple[Mask, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -42,10 +111,11 @@ class Detections:
             ("boxes", self.boxes, (count, 4)),
             ("scores", self.scores, (count,)),
             ("labels", self.labels, (count,)),
-            ("masks", self.masks, (count, self.height, self.width)),
         ):
-            if array is not None and array.shape != shape:
+            if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+        if self.masks is not None and len(self.masks) != count:
+            raise ValueError(f"masks: expected {count}, got {len(self.masks)}")
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -56,16 +126,17 @@ class Detections:
         ``score`` is a number, or float64 (classes,).
         """
         if isinstance(score, np.ndarray):
-            keep = reaches(self.scores, score[self.labels])
-        else:
-            # They are sorted: a slice, which copies no masks.
-            keep = slice(int(reaches(self.scores, score).sum()))
+            score = score[self.labels]
+        return self.chosen(np.flatnonzero(reaches(self.scores, score)))
+
+    def chosen(self, which: np.ndarray) -> "Detections":
+        """Return some objects, by their numbers (n,) in descending order of score."""
         return Detections(
             self.width,
             self.height,
-            self.boxes[keep],
-            self.scores[keep],
-            self.labels[keep],
+            self.boxes[which],
+            self.scores[which],
+            self.labels[which],
             self.classes,
-            None if self.masks is None else self.masks[keep],
+            None if self.masks is None else tuple(self.masks[one] for one in which),
         )

@@ -2,8 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet_flow.detections import Detections
-from mmdet_flow.formats.objects import Outlines, to_pixels, trace
+from mmdet_flow.detections import Detections, Mask
+from mmdet_flow.formats.objects import Outlines, to_pixels
+from mmdet_flow.formats.objects import trace as trace_mask
 
 
 def detections(box, mask=None, width=100, height=80) -> Detections:
@@ -14,8 +15,12 @@ def detections(box, mask=None, width=100, height=80) -> Detections:
         np.array([0.9], np.float32),
         np.array([1]),
         ("a", "b"),
-        None if mask is None else mask[None],
+        None if mask is None else (Mask.of_image(mask),),
     )
+
+
+def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
+    return trace_mask(Mask.of_image(mask), outlines)
 
 
 def disc(radius, centre=(40, 40), shape=(80, 100)) -> np.ndarray:

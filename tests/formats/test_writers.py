@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 from mmdet_flow.dataset.wai import find_wai_annotations
-from mmdet_flow.detections import Detections
+from mmdet_flow.detections import Detections, Mask
 from mmdet_flow.errors import DataError
 from mmdet_flow.formats.coco_results import image_ids
 from mmdet_flow.formats.gather import gather, shards_of
@@ -193,7 +193,7 @@ def test_a_mask_picture_holds_label_plus_one():
     masks[0, 10:20, 10:20] = masks[1, 15:30, 15:30] = True
     found = Detections(
         *(100, 50, np.zeros((2, 4), np.float32), np.array([0.9, 0.5], np.float32)),
-        *(np.array([1, 0]), ("a", "b"), masks),
+        *(np.array([1, 0]), ("a", "b"), tuple(map(Mask.of_image, masks))),
     )
     picture = cv2.imdecode(np.frombuffer(to_mask_png(found), np.uint8), -1)
     assert picture.shape == (50, 100)

@@ -5,7 +5,7 @@ import pytest
 
 from mmdet_flow.commands.predict import task_of
 from mmdet_flow.dataset.classes import classes_sha256
-from mmdet_flow.detections import Detections
+from mmdet_flow.detections import Detections, Mask
 from mmdet_flow.errors import DataError, FlowError, UsageError
 from mmdet_flow.inference.options import model_options
 from mmdet_flow.inference.scores import read_scores
@@ -64,11 +64,11 @@ def test_detections_are_kept_by_the_score_of_their_class():
         *(10, 10, np.zeros((4, 4), np.float32)),
         np.array([0.8, 0.6, 0.5, 0.5], np.float32),
         *(np.array([2, 2, 1, 0]), CLASSES),
-        np.arange(400).reshape(4, 10, 10) % 3 == 0,
+        tuple(Mask(0, 0, np.full((1, 1 + number), True)) for number in range(4)),
     )
     kept = found.above(np.array([0.25, 0.5, 0.75]))
     assert kept.labels.tolist() == [2, 1, 0]
-    assert (kept.masks == found.masks[[0, 2, 3]]).all()
+    assert [mask.area for mask in kept.masks] == [1, 3, 4]
     assert len(found.above(0.55)) == 2
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmdet_flow.detections import Detections
+from mmdet_flow.detections import Detections, Mask
 from mmdet_flow.formats.coco_results import to_coco_results, write_coco_results
 from mmdet_flow.formats.objects import Outlines, to_pixels
 from mmdet_flow.formats.opex import to_opex
@@ -101,11 +101,11 @@ def _predictions(truth: dict) -> Iterator[tuple[dict, Detections]]:
         boxes = np.array([one["bbox"] for one in items], np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         labels = [truth["classes"].index(one["label"]) for one in items]
-        masks = np.zeros((len(items), height, width), bool)
-        for mask, item in zip(masks, items, strict=True):
+        masks = []
+        for item in items:
             parts = item["polygons"] or [rectangle(item)]
             rle = coco_mask.merge(coco_mask.frPyObjects(parts, height, width))
-            mask[:] = coco_mask.decode(rle)
+            masks.append(Mask.of_image(coco_mask.decode(rle).astype(bool)))
         yield (
             entry,
             Detections(
@@ -115,7 +115,7 @@ def _predictions(truth: dict) -> Iterator[tuple[dict, Detections]]:
                 _scores(entry),
                 np.array(labels, np.int64),
                 tuple(truth["classes"]),
-                masks,
+                tuple(masks),
             ),
         )
 

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mmdet_flow.detections import Detections
+import numpy as np
+
+from mmdet_flow.detections import Detections, Mask
 from mmdet_flow.files import new_file
 
 
@@ -17,9 +19,6 @@ def to_coco_results(
     ``categories`` holds the category id of each label. Boxes are x, y, width, height
     at full precision; masks are run-length encoded.
     """
-    import numpy as np
-    from pycocotools import mask as coco_mask
-
     boxes, masks = [], []
     for index in range(len(detections)):
         left, top, right, bottom = map(float, detections.boxes[index])
@@ -31,12 +30,29 @@ def to_coco_results(
         }
         boxes.append(row)
         if detections.masks is not None:
-            encoded = coco_mask.encode(
-                np.asfortranarray(detections.masks[index].astype(np.uint8))
-            )
-            encoded["counts"] = encoded["counts"].decode()
-            masks.append(row | {"segmentation": encoded})
+            rle = to_rle(detections.masks[index], detections.width, detections.height)
+            masks.append(row | {"segmentation": rle})
     return {"bbox": boxes, "segm": masks}
+
+
+def to_rle(mask: Mask, width: int, height: int) -> dict:
+    """Return a mask as COCO's run-length encoding of its image.
+
+    Runs go down the columns. Only the columns of the mask are looked at, each as high
+    as the image, so that a small object of a huge image takes little memory.
+    """
+    from pycocotools import mask as coco_mask
+
+    columns = np.zeros((mask.pixels.shape[1], height), bool)
+    columns[:, mask.top : mask.bottom] = mask.pixels.T
+    changes = np.flatnonzero(np.diff(columns.ravel(), prepend=False, append=False))
+    ends = (changes + mask.left * height).tolist()
+    if ends[-1:] != [width * height]:
+        ends.append(width * height)
+    counts = np.diff(ends, prepend=0).tolist()
+    rle = {"counts": counts, "size": [height, width]}
+    encoded = coco_mask.frPyObjects(rle, height, width)
+    return encoded | {"counts": encoded["counts"].decode()}
 
 
 def image_ids(files: Iterable[str]) -> dict[str, int | str]:

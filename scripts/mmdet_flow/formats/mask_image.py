@@ -18,7 +18,8 @@ def to_mask_png(detections: Detections) -> bytes:
     for index in reversed(range(len(detections))):
         value = int(detections.labels[index]) + 1
         if detections.masks is not None:
-            picture[detections.masks[index]] = value
+            mask = detections.masks[index]
+            picture[mask.within()][mask.pixels] = value
         else:
             left, top, right, bottom = np.rint(detections.boxes[index]).astype(int)
             picture[max(top, 0) : bottom, max(left, 0) : right] = value

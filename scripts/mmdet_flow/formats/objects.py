@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmdet_flow.detections import Detections
+from mmdet_flow.detections import Detections, Mask
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
         if detections.masks is not None:
             mask = detections.masks[index]
             contours = trace(mask, outlines)
-            area = int(mask.sum()) or area
+            area = mask.area or area
         if contours and _covers_too_little(
             contours[0], bbox, outlines.bbox_as_fallback
         ):
@@ -81,8 +81,8 @@ def to_pixels(detections: Detections, outlines: Outlines) -> list[PixelObject]:
     return objects
 
 
-def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
-    """Return the outlines of a mask (height, width) bool, the largest part first.
+def trace(mask: Mask, outlines: Outlines) -> list[list[list[int]]]:
+    """Return the outlines of a mask, the largest part first.
 
     Outlines are simplified with the algorithm of Douglas and Peucker (1973). They run
     through the middles of the pixels at the edge; holes are not cut out, and a part in
@@ -91,16 +91,13 @@ def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
     """
     import cv2
 
-    mask = mask[:: outlines.nth, :: outlines.nth]
-    columns = np.flatnonzero(mask.any(0))
-    if not len(columns):
+    part = _every_nth(mask, outlines.nth)
+    if not part.pixels.size:
         return []
-    rows = np.flatnonzero(mask.any(1))
-    left, top = int(columns[0]), int(rows[0])
-    part = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
+    pixels = part.pixels.astype(np.uint8)
     contours = []
-    for pixels in _parts(part) if outlines.fully_connected == "low" else [part]:
-        contours += _outer_contours(pixels, (left, top))
+    for one in _parts(pixels) if outlines.fully_connected == "low" else [pixels]:
+        contours += _outer_contours(one, (part.left, part.top))
     contours = [contour * outlines.nth for contour in contours]
     contours = sorted(contours, key=cv2.contourArea, reverse=True)
     if outlines.simplify > 0:
@@ -111,6 +108,13 @@ def trace(mask: np.ndarray, outlines: Outlines) -> list[list[list[int]]]:
             for new, old in zip(simple, contours, strict=True)
         ]
     return [contour[:, 0, :].tolist() for contour in contours]
+
+
+def _every_nth(mask: Mask, nth: int) -> Mask:
+    """Return what every nth row and column of an image shows of a mask."""
+    left, top = -(-mask.left // nth), -(-mask.top // nth)
+    rows, columns = top * nth - mask.top, left * nth - mask.left
+    return Mask.of_image(mask.pixels[rows::nth, columns::nth]).moved(left, top)
 
 
 def _outer_contours(

@@ -18,7 +18,7 @@ from mmdet_flow.dataset.classes import (
     classes_sha256,
     require_same_classes,
 )
-from mmdet_flow.detections import Detections
+from mmdet_flow.detections import Detections, Mask
 from mmdet_flow.errors import FlowError, ModelError
 from mmdet_flow.files import StoredFile
 from mmdet_flow.imports import import_mmdet
@@ -101,11 +101,10 @@ class Detector:
     def _to_detections(self, sample, shape: tuple[int, ...]) -> Detections:
         instances = sample.pred_instances.cpu()
         order = np.argsort(-instances.scores.numpy(), kind="stable")
-        if (order == np.arange(len(order))).all():
-            order = slice(None)  # as good as always; masks are not copied then
         masks = instances.get("masks")
         if masks is not None:
-            masks = np.asarray(masks, dtype=bool)[order]
+            masks = np.asarray(masks, dtype=bool)
+            masks = tuple(Mask.of_image(masks[index]) for index in order)
         return Detections(
             width=shape[1],
             height=shape[0],

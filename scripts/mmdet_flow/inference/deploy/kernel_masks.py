@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmdet_flow.detections import Mask
+
 CHUNK = 64
 """Masks that are enlarged together; OpenCV takes at most 512 channels."""
 
@@ -35,8 +37,8 @@ class KernelMasks:
         priors: np.ndarray,
         scale: tuple[float, float],
         size: tuple[int, int],
-    ) -> np.ndarray:
-        """Return bool masks (n, height, width) of an image of ``size`` (width, height).
+    ) -> tuple[Mask, ...]:
+        """Return the masks of objects in an image of ``size`` (width, height).
 
         Args:
             feature: (channels, h, w) float32.
@@ -44,12 +46,12 @@ class KernelMasks:
             priors: (n, 4): x, y and strides of where each object was found.
             scale: (x, y), pixels of the prepared image for one of the image.
         """
-        masks = np.empty((len(kernels), size[1], size[0]), bool)
+        masks: list[Mask] = []
         for start in range(0, len(kernels), CHUNK):
             some = slice(start, start + CHUNK)
             logits = self._logits(feature, kernels[some], priors[some])
-            masks[some] = self._enlarged(logits, scale, size)
-        return masks
+            masks += map(Mask.of_image, self._enlarged(logits, scale, size))
+        return tuple(masks)
 
     def _logits(
         self, feature: np.ndarray, kernels: np.ndarray, priors: np.ndarray
@@ -84,7 +86,10 @@ class KernelMasks:
     def _enlarged(
         self, logits: np.ndarray, scale: tuple[float, float], size: tuple[int, int]
     ) -> np.ndarray:
-        """Return (n, height, width) bool: bilinear, in two steps as mmdet does it."""
+        """Return (n, rows, columns) bool: bilinear, in two steps as mmdet does it.
+
+        Rows and columns are those of the image that the feature reaches.
+        """
         import cv2
 
         count, height, width = logits.shape
@@ -99,8 +104,5 @@ class KernelMasks:
             layers = cv2.resize(layers, wanted, interpolation=cv2.INTER_LINEAR)
             layers = layers.reshape(wanted[1], wanted[0], count)
         limit = np.float32(np.log(self.threshold / (1 - self.threshold)))
-        found = (layers > limit).transpose(2, 0, 1)
-        masks = np.zeros((count, size[1], size[0]), bool)
-        rows, columns = min(size[1], last[1]), min(size[0], last[0])
-        masks[:, :rows, :columns] = found[:, :rows, :columns]
-        return masks
+        found = (layers[: size[1], : size[0]] > limit).transpose(2, 0, 1)
+        return np.ascontiguousarray(found)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmdet_flow.detections import Mask
 from mmdet_flow.inference.deploy.regions import Regions
 
 
@@ -21,24 +22,24 @@ class RegionMasks:
 
     def masks(
         self, small: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
-    ) -> np.ndarray:
-        """Return bool masks (n, height, width) of an image of ``size`` (width, height).
+    ) -> tuple[Mask, ...]:
+        """Return the masks of objects in an image of ``size`` (width, height).
 
         Args:
             small: probabilities (n, h, w) float32 that fill the boxes.
             boxes: (n, 4) float32 in pixels of the image.
         """
-        masks = np.zeros((len(boxes), size[1], size[0]), bool)
+        masks = []
         starts = np.maximum(np.floor(boxes[:, :2]) - 1, 0).astype(int)
         ends = np.minimum(np.ceil(boxes[:, 2:]) + 1, size).astype(int)
         threshold = np.float32(self.threshold)
-        for mask, one, box, (x, y), (right, bottom) in zip(
-            masks, small, boxes, starts, ends, strict=True
+        for one, box, (x, y), (right, bottom) in zip(
+            small, boxes, starts.tolist(), ends.tolist(), strict=True
         ):
             rows = _bilinear(y, bottom, box[1], box[3], one.shape[0])
             columns = _bilinear(x, right, box[0], box[2], one.shape[1])
-            mask[y:bottom, x:right] = rows @ one @ columns.T >= threshold
-        return masks
+            masks.append(Mask(x, y, rows @ one @ columns.T >= threshold))
+        return tuple(masks)
 
 
 def _bilinear(
