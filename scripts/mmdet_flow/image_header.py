@@ -12,10 +12,14 @@ TURNING = range(2, 9)
 
 ORIENTATION, WIDTH, HEIGHT, BITS = 274, 256, 257, 258
 COMPRESSION, SAMPLE_FORMAT = 259, 339
+PHOTOMETRIC, SAMPLES, TILE_WIDTH = 262, 277, 322
 """Tags of TIFF; EXIF has the first, too."""
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How a TIFF begins; with a plus, it is a BigTIFF."""
+
+GREY = (0, 1)
+"""Values of PHOTOMETRIC: white is the lowest value, or black is."""
 
 FLOAT, LOG_LUV = 3, (34676, 34677)
 """The value of SAMPLE_FORMAT for floats, and those of COMPRESSION for brightness."""
@@ -90,6 +94,14 @@ class Header:
         """Whether its values have no highest one that would be white."""
         is_float = FLOAT in _numbers(self._tags.get(SAMPLE_FORMAT))
         return is_float or self._tags.get(COMPRESSION) in LOG_LUV
+
+    @property
+    def has_grey_tiles(self) -> bool:
+        """Whether it is a TIFF in tiles whose grey is deep, or has alpha beside it."""
+        is_grey = self._tags.get(PHOTOMETRIC) in GREY
+        deep = max(_numbers(self._tags.get(BITS, 1))) > 8
+        more = self._tags.get(SAMPLES, 1) != 1
+        return TILE_WIDTH in self._tags and is_grey and (deep or more)
 
     @property
     def has_more_pages(self) -> bool:

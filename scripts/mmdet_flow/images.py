@@ -4,13 +4,17 @@ import io
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import Identity, identity_of
+from mmdet_flow.files import Identity, identity_of, sha256_of_stream
 from mmdet_flow.image_header import TIFF, Header
+from mmdet_flow.image_windows import WindowedImage
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are unpacked."""
@@ -78,6 +82,8 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
             f"{CANNOT}it is a TIFF of floats, which does not say "
             "what is white; save it with 8 or 16 bits"
         )
+    if encoded.startswith(TIFF) and Header(encoded).has_grey_tiles:
+        return _by_windows(encoded)
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
@@ -85,6 +91,16 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
     if image is None:
         raise DataError(f"{CANNOT}{_why_not(encoded)}")
     return image
+
+
+def _by_windows(encoded: bytes) -> np.ndarray:
+    """Return the pixels of a TIFF of which OpenCV shears the tiles at the right edge.
+
+    So do 4.11 and 4.13, where grey of 16 bits or with alpha becomes 8 bits.
+    """
+    image = WindowedImage(io.BytesIO(encoded))
+    image.require_readable(image.shape[0] * image.shape[1])
+    return image[:, :]
 
 
 def _why_not(encoded: bytes) -> str:
@@ -111,26 +127,50 @@ def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity
     Never waits, as opening a pipe would. Raises DataError for whatever else has the
     name of an image, and for a file that is written while it is read.
     """
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{path}: is {_file_type(status)}, no file; take it away")
+    with opened(path) as stream:
+        status = os.fstat(stream.fileno())
+        seen = identity_of(status)
         if status.st_size > max(GIBIBYTE, 16 * max_pixels):
             raise DataError(
                 f"{path}: has {status.st_size} bytes, more than an image of "
                 f"--max_pixels {max_pixels}; raise the limit or take it away"
             )
+        content = stream.read()
+        require_unchanged(path, stream, seen)
+    return content, seen
+
+
+def hash_file(path: Path) -> tuple[str, Identity]:
+    """Return the SHA-256 of a regular file, and what it was when it was read.
+
+    As ``read_file`` does, without having all of it in memory.
+    """
+    with opened(path) as stream:
+        seen = identity_of(os.fstat(stream.fileno()))
+        sha256 = sha256_of_stream(stream)
+        require_unchanged(path, stream, seen)
+    return sha256, seen
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file; what keeps it from being read is a DataError."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: is {_file_type(status)}, no file; take it away")
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
-            before = identity_of(os.fstat(stream.fileno()))
-            content = stream.read()
-            after = identity_of(os.fstat(stream.fileno()))
+            yield stream
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; check the path") from None
     except ValueError as error:  # a NUL in a name
         raise DataError(f"{path}: {error}; check the path") from None
-    if before != after:
+
+
+def require_unchanged(path: Path, stream: BinaryIO, seen: Identity) -> None:
+    """Raise DataError for a file that is no longer what was seen of it."""
+    if identity_of(os.fstat(stream.fileno())) != seen:
         raise DataError(f"{path}: was written while it was read; run again")
-    return content, after
 
 
 def _file_type(status: os.stat_result) -> str:

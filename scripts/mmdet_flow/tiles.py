@@ -1,7 +1,8 @@
 """How large images are divided into tiles, for training, prediction and evaluation."""
 
 import argparse
-from dataclasses import dataclass, fields
+import json
+from dataclasses import asdict, dataclass, fields, replace
 from typing import NamedTuple
 
 from mmdet_flow import cli
@@ -64,6 +65,12 @@ class Tiles:
                 f"of an image; {LEAST} are the least"
             )
 
+    def __str__(self) -> str:
+        """Return what decides the objects, in a line."""
+        scale = f", scale {self.scale:g}" if self.scale != 1 else ""
+        whole = ", full image" if self.full_image else ""
+        return f"{self.size} px, overlap {self.overlap:g}{scale}{whole}"
+
     @property
     def side(self) -> int:
         """Side of a tile in pixels of the image."""
@@ -111,8 +118,9 @@ def add_tile_options(parser, dash: str = "-") -> None:
 
     add(
         "size",
-        "divide images into tiles of N x N pixels (default: images stay whole)",
-        type=cli.positive_int,
+        "divide images into tiles of N x N pixels; 0 keeps them whole (default: what a "
+        "package says, or 0)",
+        type=cli.count,
         metavar="N",
     )
     add(
@@ -136,17 +144,32 @@ def add_tile_options(parser, dash: str = "-") -> None:
     )
 
 
-def tiles_of(options: argparse.Namespace) -> Tiles | None:
+def tiles_of(options: argparse.Namespace, default: Tiles | None = None) -> Tiles | None:
     """Return what ``add_tile_options`` asked for, or None where images stay whole.
 
-    Raises UsageError for options that do not go together.
+    What no option says is as in ``default``. Raises UsageError for options that do not
+    go together.
     """
     given = {
         field.name: value
         for field in fields(Tiles)
         if (value := getattr(options, f"tile_{field.name}")) is not None
     }
+    if given.get("size") == 0:
+        return None
+    if default is not None:
+        return replace(default, **given)
     if given and "size" not in given:
-        name = next(iter(given)).replace("_", "-")
-        raise UsageError(f"--tile-{name}: goes with --tile-size; add that")
+        name = next(iter(given)).replace("_", " ")
+        raise UsageError(f"the tile {name} goes with a tile size; give that, too")
     return Tiles(**given) if given else None
+
+
+def tiles_as_json(tiles: Tiles) -> bytes:
+    """Return tiles as a package holds them."""
+    return f"{json.dumps(asdict(tiles), sort_keys=True)}\n".encode()
+
+
+def tiles_from_json(content: bytes) -> Tiles:
+    """Return what ``tiles_as_json`` was given; ValueError or TypeError otherwise."""
+    return Tiles(**json.loads(content))

@@ -13,6 +13,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.assignment import to_rle
 from mmdet_flow.files import read_json
 from mmdet_flow.formats.coco_results import to_coco_results
+from mmdet_flow.tiles import Tiles
 
 BATCH = 8
 KEYS = {"image_id", "category_id", "score"}
@@ -38,16 +39,23 @@ class Found:
 
 
 def detect(
-    checkpoint: Path, config: Path | None, truth: CocoFile, images: Path, threads: int
+    checkpoint: Path,
+    config: Path | None,
+    truth: CocoFile,
+    images: Path,
+    *,
+    threads: int,
+    tiles: Tiles | None = None,
 ) -> Found:
     """Run a model over the images of a COCO file, at its own score cut.
 
+    ``tiles`` says how the images are divided, if they are.
     Raises DataError when the model's class list is not that of the annotations.
     """
     from mmdet_flow.images import read_image
     from mmdet_flow.inference.opening import open_detector
 
-    detector = open_detector(checkpoint, config=config, threads=threads)
+    detector = open_detector(checkpoint, config=config, threads=threads, tiles=tiles)
     require_same_classes(
         detector.classes,
         truth.classes,

@@ -7,6 +7,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.detect import Found, detect, read_detections
+from mmdet_flow.tiles import add_tile_options, tiles_of
 
 
 def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:
@@ -16,7 +17,14 @@ def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:
     if not options.images:
         raise UsageError("--checkpoint needs the folder of the images, --images")
     threads = options.threads or cli.available_threads()
-    return detect(options.checkpoint, options.config, truth, options.images, threads)
+    return detect(
+        options.checkpoint,
+        options.config,
+        truth,
+        options.images,
+        threads=threads,
+        tiles=tiles_of(options),
+    )
 
 
 def add_detection_options(
@@ -47,6 +55,7 @@ def add_detection_options(
         metavar="FOLDER",
         help="the images of --annotations",
     )
+    add_tile_options(parser)
     cli.add_threads_option(parser)
 
 

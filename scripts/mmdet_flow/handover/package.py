@@ -12,11 +12,18 @@ from mmdet_flow.inference.int8_file import int8_file
 from mmdet_flow.inference.precision import precision_file
 from mmdet_flow.model.checkpoint import Checkpoint
 from mmdet_flow.results import ResultsFolder
+from mmdet_flow.tiles import Tiles, tiles_as_json
 
 
-def package(run: ResultsFolder, output: Path | None, license: Path | None) -> Path:
+def package(
+    run: ResultsFolder,
+    output: Path | None,
+    license: Path | None,
+    tiles: Tiles | None = None,
+) -> Path:
     """Write the package of a results folder, and return its path.
 
+    ``tiles`` says how the images that it predicts for are divided, if they are.
     Raises DataError where a part is missing, or belongs to another model.
     """
     output = output or run.file(layout.PACKAGE)
@@ -34,6 +41,8 @@ def package(run: ResultsFolder, output: Path | None, license: Path | None) -> Pa
     }
     if license:
         members[names.LICENSE] = read_whole(license)
+    if tiles:
+        members[names.TILES] = tiles_as_json(tiles)
     chosen = precision_file(checkpoint.path)
     for name, path in (
         (names.THRESHOLDS, run.file(layout.THRESHOLDS)),

@@ -9,7 +9,9 @@ from mmdet_flow.files import StoredFile, sha256_of
 from mmdet_flow.inference.deploy.form import form_file, read_form
 from mmdet_flow.inference.int8_file import int8_file, read_int8
 from mmdet_flow.inference.precision import precision_to_use
+from mmdet_flow.inference.tiled.detector import TiledDetector
 from mmdet_flow.precisions import EXACT
+from mmdet_flow.tiles import Tiles
 
 
 def open_detector(
@@ -21,13 +23,37 @@ def open_detector(
     score: float = 0.0,
     backend: str = "auto",
     precision: str = EXACT,
+    tiles: Tiles | None = None,
 ):
     """Return a ``DeployedDetector``, or a ``Detector`` where there is no such form.
 
-    The options are those of ``Detector``. Raises ModelError, DataError or UsageError,
-    which say why the model cannot be used as it is asked for.
+    With ``tiles``, a ``TiledDetector`` that shows it those of an image. The other
+    options are those of ``Detector``. Raises ModelError, DataError or UsageError, which
+    say why the model cannot be used as it is asked for.
     """
-    threads = threads or cli.available_threads()
+    detector = _open(
+        checkpoint,
+        config=config,
+        threads=threads or cli.available_threads(),
+        device=device,
+        score=score,
+        backend=backend,
+        precision=precision,
+    )
+    return TiledDetector(detector, tiles) if tiles else detector
+
+
+def _open(
+    checkpoint: StoredFile,
+    *,
+    config: Path | None,
+    threads: int,
+    device: str,
+    score: float,
+    backend: str,
+    precision: str,
+):
+    """Return the detector that sees whole images, or whole tiles."""
     needed_for = _needs_torch(config, device, backend)
     has_torch = find_spec("torch") is not None
     if needed_for and not has_torch:

@@ -1,16 +1,23 @@
 """The options of the model and of what is kept of its objects."""
 
 import argparse
+import zipfile
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.errors import UsageError
+from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.formats.objects import Outlines
 from mmdet_flow.inference.engines.engine import BACKENDS
-from mmdet_flow.inference.package_file import CHECKPOINT, THRESHOLDS, open_package
+from mmdet_flow.inference.package_file import (
+    CHECKPOINT,
+    THRESHOLDS,
+    TILES,
+    open_package,
+)
 from mmdet_flow.inference.predictor import ModelOptions
 from mmdet_flow.inference.scores import BY_CLASS, read_scores
 from mmdet_flow.precisions import AUTO, PRECISIONS
+from mmdet_flow.tiles import Tiles, add_tile_options, tiles_from_json, tiles_of
 
 
 def score_option(text: str) -> float | str:
@@ -47,6 +54,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add_score_options(objects, default=0.0)
     _add_outline_options(objects)
     _add_mask_options(objects)
+    add_tile_options(parser.add_argument_group("large images"), dash="_")
     _add_engine_options(parser.add_argument_group("engine"))
 
 
@@ -152,12 +160,13 @@ def model_options(options: argparse.Namespace) -> ModelOptions:
     Raises UsageError for options that do not go together, ModelError for a package
     that is damaged or changed, and DataError for thresholds that are none.
     """
-    checkpoint, thresholds = options.checkpoint, options.thresholds
+    checkpoint, thresholds, tiles = options.checkpoint, options.thresholds, None
     if options.package:
         if options.config:
             raise UsageError("--config: is for --checkpoint; a package has its own")
         package = open_package(options.package)
         checkpoint = package / CHECKPOINT
+        tiles = _tiles_of_package(package)
         if options.score == BY_CLASS and not thresholds:
             thresholds = package / THRESHOLDS
             if not thresholds.is_file():
@@ -182,4 +191,19 @@ def model_options(options: argparse.Namespace) -> ModelOptions:
         device=options.device,
         backend=options.backend,
         precision=options.precision,
+        tiles=tiles_of(options, default=tiles),
     )
+
+
+def _tiles_of_package(package: zipfile.Path) -> Tiles | None:
+    """Return how the model of a package is to see large images."""
+    place = package / TILES
+    if not place.is_file():
+        return None
+    try:
+        return tiles_from_json(place.read_bytes())
+    except (ValueError, TypeError, UsageError) as error:
+        raise ModelError(
+            f"{package.root.filename}: its {TILES} cannot be read ({error}); make the "
+            "package again"
+        ) from None

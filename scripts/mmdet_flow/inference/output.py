@@ -2,7 +2,6 @@
 
 import errno
 import filecmp
-import hashlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from mmdet_flow.formats.mask_image import to_mask_png
 from mmdet_flow.formats.opex import timestamp
 from mmdet_flow.formats.overlay import to_overlay_jpeg
 from mmdet_flow.formats.roi_csv import to_roi_csv
-from mmdet_flow.images import read_file
+from mmdet_flow.images import hash_file
 from mmdet_flow.inference.folder import FAILED, SUFFIXES
 from mmdet_flow.inference.journal import Claim, Journal, Key, Outcome
 from mmdet_flow.inference.predictor import Prediction
@@ -46,6 +45,14 @@ class Output:
     @property
     def failed(self) -> Path:
         return self.folder / FAILED
+
+    def require_windows(self) -> None:
+        """Raise DataError where a result takes the whole of an image at once."""
+        if "overlay" in self.suffixes:
+            raise DataError(
+                "the image is too large for --output_overlay, which draws on all of "
+                "it; leave that out"
+            )
 
     def claim(self, image: Path, sha256: str, journal: Journal) -> str:
         """Return a name under which nothing of others is overwritten, and note it.
@@ -226,7 +233,7 @@ def _is_still(image: Path, seen: Identity, sha256: str) -> bool:
         if identity_of(os.stat(image)) == seen:
             return True
         # Its mode may have changed, or it may have got another link.
-        if hashlib.sha256(read_file(image)[0]).hexdigest() == sha256:
+        if hash_file(image)[0] == sha256:
             return True
     except (OSError, DataError):
         return False  # someone took it away; its results stay

@@ -24,6 +24,7 @@ CHECKPOINT = layout.CHECKPOINT.name
 CONFIG = layout.CONFIG.name
 THRESHOLDS = layout.THRESHOLDS.name
 CLASSES = layout.CLASSES.name
+TILES = "tiles.json"
 CARD = "model_card.md"
 LICENSE = "LICENSE.txt"
 

@@ -102,6 +102,7 @@ class Task:
             "results": output.suffixes,
             "checkpoint": checkpoint,
             "config": config,
+            **({"tiles": str(model.tiles)} if model.tiles else {}),
         }
 
     def is_complete(self, outcome: Outcome) -> bool:

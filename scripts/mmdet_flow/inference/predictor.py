@@ -12,8 +12,10 @@ from mmdet_flow.formats.objects import Outlines, PixelObject, to_pixels
 from mmdet_flow.formats.opex import to_opex
 from mmdet_flow.inference.opening import open_detector
 from mmdet_flow.inference.scores import Scores
+from mmdet_flow.inference.tiled.detector import TiledDetector
 from mmdet_flow.memory import keep_what_is_loaded
 from mmdet_flow.precisions import AUTO
+from mmdet_flow.tiles import Tiles
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class ModelOptions:
         config: overrides the config that a published checkpoint carries.
         backend, precision: those of the engines; the precision "auto" is what was
             chosen for this model on this processor.
+        tiles: how images are divided, or None for whole images.
     """
 
     checkpoint: StoredFile
@@ -34,6 +37,7 @@ class ModelOptions:
     device: str = "cpu"
     backend: str = "auto"
     precision: str = AUTO
+    tiles: Tiles | None = None
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,23 @@ class Predictor:
             score=options.scores.minimum,
             backend=options.backend,
             precision=options.precision,
+            tiles=options.tiles,
         )
         keep_what_is_loaded()
         model_sha256 = detector.meta["model_sha256"]
         score = options.scores.for_classes(detector.classes, model_sha256)
         return cls(detector, score, options.outlines)
 
+    @property
+    def takes_windows(self) -> bool:
+        """Whether images are read by windows, so that their size has no limit."""
+        return isinstance(self.detector, TiledDetector)
+
     def predict(self, images: Sequence[np.ndarray]) -> list[Prediction]:
-        """Predict for images, each (height, width, 3) uint8 BGR."""
+        """Predict for images, each (height, width, 3) uint8 BGR.
+
+        If it ``takes_windows``, they may be a ``WindowedImage``, too.
+        """
         predictions = []
         for found in self.detector.predict(images):
             kept = found.above(self.score)

@@ -5,7 +5,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,15 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.files import Identity, as_text
 from mmdet_flow.formats.coco_results import to_coco_results
 from mmdet_flow.formats.tables import object_rows
-from mmdet_flow.images import decode, read_file
+from mmdet_flow.image_header import TIFF
+from mmdet_flow.image_windows import WindowedImage
+from mmdet_flow.images import (
+    decode,
+    hash_file,
+    opened,
+    read_file,
+    require_unchanged,
+)
 from mmdet_flow.inference.folder import is_young
 from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.output import Output
@@ -26,13 +35,15 @@ from mmdet_flow.inference.predictor import Prediction, Predictor
 class Loaded:
     """An image in hand: what it was when it was read, its pixels, and its outcome.
 
-    ``seen`` is None where it could not be read, ``pixels`` where it fails.
+    ``seen`` is None where it could not be read, ``pixels`` where it fails. ``files``
+    are open as long as pixels are read of them.
     """
 
     path: Path
     outcome: Outcome
     seen: Identity | None = None
-    pixels: np.ndarray | None = None
+    pixels: np.ndarray | WindowedImage | None = None
+    files: ExitStack = field(default_factory=ExitStack)
 
 
 @dataclass(frozen=True)
@@ -97,12 +108,32 @@ class Runner:
     def _load(self, path: Path) -> Loaded:
         loaded = Loaded(path, Outcome(path.name, path.name))
         try:
+            if self.predictor.takes_windows and self._open_large(loaded):
+                return loaded
             encoded, loaded.seen = read_file(path, self.max_pixels)
             loaded.outcome.sha256 = hashlib.sha256(encoded).hexdigest()
             loaded.pixels = decode(encoded, self.max_pixels)
         except DataError as error:
             loaded.outcome.error = _reason(error, path)
         return loaded
+
+    def _open_large(self, loaded: Loaded) -> bool:
+        """Open an image that is too large to unpack; False for all others."""
+        path, stream = loaded.path, loaded.files.enter_context(opened(loaded.path))
+        if stream.read(4) not in TIFF:
+            return False
+        try:
+            image = WindowedImage(stream)
+        except DataError:
+            return False  # whoever reads the whole of it says what is wrong
+        if image.shape[0] * image.shape[1] <= self.max_pixels:
+            return False
+        image.require_readable(self.max_pixels)
+        self.output.require_windows()
+        loaded.outcome.sha256, loaded.seen = hash_file(path)
+        require_unchanged(path, stream, loaded.seen)
+        loaded.pixels = image
+        return True
 
     def _name(self, loaded: Loaded) -> bool:
         """Claim the names of an image's files; False if it is to be looked at later."""
@@ -129,6 +160,7 @@ class Runner:
             self._describe(outcome, found)
         for one in batch:
             one.pixels = None
+            one.files.close()
         return batch
 
     def _predict(self, readable: list) -> Iterator[tuple]:
@@ -195,10 +227,9 @@ def is_done(
     ``complete`` says whether an outcome holds all that is asked for now.
     """
     try:
-        encoded, seen = read_file(image)
+        sha256, seen = hash_file(image)
     except DataError:
         return False
-    sha256 = hashlib.sha256(encoded).hexdigest()
     outcome = journal.get(image.name, sha256)
     if outcome is None or outcome.status == "failed" or not complete(outcome):
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.handover.package import package
 from mmdet_flow.results import ResultsFolder, as_written
+from mmdet_flow.tiles import add_tile_options, tiles_of
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -29,9 +30,15 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         metavar="FILE",
         help="the terms of the model or of its data, packed as LICENSE.txt",
     )
+    add_tile_options(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
     with as_written(options.run):
-        package(ResultsFolder(options.run), options.output, options.license)
+        package(
+            ResultsFolder(options.run),
+            options.output,
+            options.license,
+            tiles=tiles_of(options),
+        )
