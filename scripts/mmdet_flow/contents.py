@@ -76,7 +76,10 @@ class ErrorType(TypedDict):
 
 
 class Metrics(TypedDict):
+    """``max_detections`` of a class count in an image; older results have 100."""
+
     images: int
+    max_detections: NotRequired[int]
     metrics: dict[str, Measured]
     intervals: AllIntervals
     iou_type: str

@@ -46,6 +46,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "metrics": "measure a model with COCO metrics, and where it fails",
         "thresholds": "choose the score threshold of each class",
         "gallery": "show the worst images on one page",
+        "tiles": "measure a model on whole images and on their tiles",
         "precision": "find the fastest precision that loses no accuracy",
         "draw": "draw predictions on their images",
     },

@@ -110,38 +110,45 @@ class Tiles:
 
 def add_tile_options(parser, dash: str = "-") -> None:
     """Add --tile-size and what goes with it; ``dash`` stands between the words."""
-
-    def add(name: str, text: str, **settings) -> None:
-        parser.add_argument(
-            f"--tile{dash}{name}".replace("_", dash), help=text, **settings
-        )
-
-    add(
-        "size",
-        "divide images into tiles of N x N pixels; 0 keeps them whole (default: what a "
-        "package says, or 0)",
+    parser.add_argument(
+        f"--tile{dash}size",
         type=cli.count,
         metavar="N",
+        help="divide images into tiles of N x N pixels; 0 keeps them whole (default: "
+        "what a package says, or 0)",
     )
-    add(
-        "overlap",
-        "fraction of a tile that it shares with the next, at least; as large as the "
-        "largest usual object (default: 0.2)",
+    add_tile_details(parser, dash)
+
+
+def add_tile_details(parser, dash: str = "-") -> None:
+    """Add what goes with the size of tiles."""
+    parser.add_argument(
+        f"--tile{dash}overlap",
         type=cli.finite,
         metavar="FRACTION",
+        help="fraction of a tile that it shares with the next, at least; more than the "
+        f"usual objects are long is best (default: {Tiles.overlap:g})",
     )
-    add(
-        "scale",
-        "enlarge images by this factor, or reduce them if it is below 1 (default: 1)",
+    parser.add_argument(
+        f"--tile{dash}scale",
         type=cli.finite,
         metavar="FACTOR",
+        help="enlarge images by this factor, or reduce them if it is below 1 "
+        f"(default: {Tiles.scale:g})",
     )
-    add(
-        "full_image",
-        "the whole image is one more tile, for objects larger than a tile",
+    parser.add_argument(
+        f"--tile{dash}full{dash}image",
         action="store_true",
         default=None,
+        help="the whole image is one more tile, for objects larger than a tile",
     )
+
+
+def details_of(options: argparse.Namespace) -> dict:
+    """Return what ``add_tile_details`` asked for, by the names of ``Tiles``."""
+    names = (field.name for field in fields(Tiles) if field.name != "size")
+    given = {name: getattr(options, f"tile_{name}") for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def tiles_of(options: argparse.Namespace, default: Tiles | None = None) -> Tiles | None:
@@ -150,19 +157,15 @@ def tiles_of(options: argparse.Namespace, default: Tiles | None = None) -> Tiles
     What no option says is as in ``default``. Raises UsageError for options that do not
     go together.
     """
-    given = {
-        field.name: value
-        for field in fields(Tiles)
-        if (value := getattr(options, f"tile_{field.name}")) is not None
-    }
-    if given.get("size") == 0:
+    details, size = details_of(options), options.tile_size
+    if size == 0:
         return None
     if default is not None:
-        return replace(default, **given)
-    if given and "size" not in given:
-        name = next(iter(given)).replace("_", " ")
+        return replace(default, **details, **({"size": size} if size else {}))
+    if size is None and details:
+        name = next(iter(details)).replace("_", " ")
         raise UsageError(f"the tile {name} goes with a tile size; give that, too")
-    return Tiles(**given) if given else None
+    return Tiles(size, **details) if size else None
 
 
 def tiles_as_json(tiles: Tiles) -> bytes:

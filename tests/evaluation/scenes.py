@@ -1,5 +1,7 @@
 """Small data sets by hand: annotated and found boxes, image by image."""
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +87,10 @@ def random_scene(seed: int, images: int = 12) -> tuple[CocoFile, list[dict]]:
         annotated.append(objects)
         found.append(detections)
     return truth_of(*annotated), found_in(*found)
+
+
+def stats_of(evaluation) -> list[float]:
+    """Return the twelve figures as pycocotools itself sums up an evaluation."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.summarize()
+    return evaluation.stats

@@ -7,7 +7,7 @@ import pytest
 
 from mmdet_flow.evaluation.assignment import assign, overlap
 from mmdet_flow.evaluation.detect import read_detections
-from mmdet_flow.evaluation.metrics import measure, warn_of_many
+from mmdet_flow.evaluation.metrics import limit_of, measure
 from tests.evaluation.scenes import corners, found_in, truth_of, with_masks
 
 LEAF = ("leaf", 10, 10, 40, 40)
@@ -67,20 +67,19 @@ def test_ids_of_annotations_decide_nothing(ids):
     assert [item["id"] for item in truth.annotations] == list(ids)
 
 
-def test_all_of_many_objects_count_but_for_the_figures_of_coco(caplog):
+def test_all_of_many_objects_count():
+    """Those of COCO, too, but for AR_100, which says how many it is of."""
     boxes = [("leaf", 5 * (n % 20), 5 * (n // 20), 4, 4) for n in range(300)]
     truth = truth_of(boxes)
     found = found_in([(*box, 1 - n / 1000) for n, box in enumerate(boxes)])
-    with caplog.at_level("WARNING", "mmdet_flow"):
-        warn_of_many(truth)
-        assert "1.png: has 300 objects of a class" in caplog.text
-        caplog.clear()
-        warn_of_many(truth_of(boxes[:100]))
-        assert not caplog.text
+    assert limit_of(truth) == 3000
+    assert limit_of(truth_of(boxes[:100])) == 100
     kept = assign(overlap(truth, found, "bbox"))
     assert (kept.outcome == "true_positive").sum() == 300
     assert (kept.state == "true_positive").all()
-    assert measure(truth, found, "bbox")["AR_100"] == 0.3333
+    figures = measure(truth, found, "bbox")
+    assert figures["AR_100"] == figures["per_class_metrics"]["leaf"]["AR_100"] == 0.3333
+    assert figures["mAP"] == figures["AR_small"] == 1.0
 
 
 def test_a_score_that_is_the_threshold_reaches_it():

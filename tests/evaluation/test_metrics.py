@@ -8,7 +8,13 @@ from mmdet_flow.evaluation.metrics import (
     measure,
     summary,
 )
-from tests.evaluation.scenes import found_in, random_scene, truth_of, with_masks
+from tests.evaluation.scenes import (
+    found_in,
+    random_scene,
+    stats_of,
+    truth_of,
+    with_masks,
+)
 
 TWO_LEAVES = [("leaf", 0, 0, 40, 40), ("leaf", 50, 50, 40, 40)]
 
@@ -78,7 +84,7 @@ def test_the_figures_are_those_of_mmdet(iou_type, tmp_path):
     theirs = metric.evaluate(len(truth.images))
     evaluation = evaluate_coco(truth, found, iou_type)
     names = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
-    for name, value in zip(names, evaluation.stats, strict=False):
+    for name, value in zip(names, stats_of(evaluation), strict=False):
         assert theirs[f"coco/{iou_type}_{name}"] == float(f"{value:.3f}")
     ours = summary(evaluation, truth.classes)
     for name, value in ours["per_class"].items():

@@ -27,7 +27,7 @@ from mmdet_flow.evaluation.curves import Curve, best_f1, curve_of
 from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.error_types import costs, count_errors
 from mmdet_flow.evaluation.label_errors import label_errors
-from mmdet_flow.evaluation.metrics import METRICS, evaluate_coco, summary, warn_of_many
+from mmdet_flow.evaluation.metrics import METRICS, evaluate_coco, limit_of, summary
 from mmdet_flow.evaluation.per_image import image_results
 from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.formats.coco_results import write_coco_results
@@ -46,7 +46,6 @@ def evaluate(
     """
     classes = truth.classes
     thresholds = scores.of_each_class(classes, found.model_sha256)
-    warn_of_many(truth)
     measured, ranges = _measure(truth, found, samples)
     iou_type = found.iou_types(truth)[-1]
     overlaps = overlap(truth, found.rows, iou_type)
@@ -54,6 +53,7 @@ def evaluate(
     write_coco_results(output / layout.DETECTIONS.name, found.rows)
     figures = {
         "images": len(truth.images),
+        "max_detections": limit_of(truth),
         "metrics": measured,
         "intervals": {"level": LEVEL, "samples": samples, **ranges},
         "iou_type": iou_type,

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdet_flow import cli
 from mmdet_flow.contents import Figures
 from mmdet_flow.dataset.coco import CocoFile
 
 METRICS = tuple(Figures.__annotations__)
 """The names of the twelve figures of COCO, in their order."""
 
-MAX_DETECTIONS = 100
-"""Of one class in one image, as in COCO."""
+LIMITS = (1, 10, 100)
+"""Detections of a class in an image that count in AR_1, AR_10 and AR_100; in all other
+figures, as in COCO, so many as the last one says."""
+
+CROWDED = 10
+"""Where an image has more objects of a class than that, so many times more count."""
 
 SIZES = ("all", "small", "medium", "large")
 RECALLS = np.linspace(0, 1, 101)
@@ -25,49 +28,46 @@ def measure(truth: CocoFile, results: list[dict], iou_type: str) -> dict:
     """Return the COCO metrics of results; None where there is no ground truth.
 
     ``iou_type`` is "bbox" or "segm". Average precision is over IoU 0.50 to 0.95, of at
-    most 100 detections of a class in an image (Lin et al., "Microsoft COCO", 2014).
+    most ``limit_of`` detections of a class in an image (Lin et al., "Microsoft COCO",
+    2014).
     ``per_class`` has the mAP of each class and ``per_class_metrics`` all figures.
     """
     return summary(evaluate_coco(truth, results, iou_type), truth.classes)
 
 
 def evaluate_coco(truth: CocoFile, results: list[dict], iou_type: str):
-    """Return pycocotools' evaluation, accumulated and summarized."""
+    """Return pycocotools' evaluation, accumulated."""
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
         coco = _to_coco(truth)
         found = _to_found(coco, results, iou_type)
         evaluation = COCOeval(coco, found, iou_type)
+        evaluation.params.maxDets = sorted({*LIMITS, limit_of(truth)})
         evaluation.evaluate()
         evaluation.accumulate()
-        evaluation.summarize()
     return evaluation
 
 
-def warn_of_many(truth: CocoFile) -> None:
-    """Say so where an image has more objects of a class than COCO counts."""
+def limit_of(truth: CocoFile) -> int:
+    """Return how many detections of a class count in an image.
+
+    100 as in COCO, unless an image has more objects of a class: that would be a limit
+    of its recall, so ten times as many as these count.
+    """
     counts = Counter(
         (item["image_id"], item["category_id"])
         for item in truth.annotations
         if not item.get("iscrowd")
     )
-    (image, _), most = max(
-        counts.items(), key=lambda one: one[1], default=((None, None), 0)
-    )
-    if most > MAX_DETECTIONS:
-        name = next(one["file_name"] for one in truth.images if one["id"] == image)
-        cli.log.warning(
-            f"{name}: has {most} objects of a class, and COCO's figures (metrics) "
-            f"count {MAX_DETECTIONS} of a class in an image; all others count all"
-        )
+    most = max(counts.values(), default=0)
+    return CROWDED * most if most > LIMITS[-1] else LIMITS[-1]
 
 
 def summary(evaluation, classes: Sequence[str]) -> dict:
     """Return the figures of an evaluation as plain values of four digits."""
-    values = {name: known(evaluation.stats[i]) for i, name in enumerate(METRICS)}
     per_class = {name: _of_class(evaluation, i) for i, name in enumerate(classes)}
-    return values | {
+    return _of_class(evaluation, slice(None)) | {
         "per_class": {name: own["mAP"] for name, own in per_class.items()},
         "per_class_metrics": per_class,
     }
@@ -135,18 +135,18 @@ def _to_found(coco, results: list[dict], iou_type: str):
     return coco.loadRes(rows)
 
 
-def _of_class(evaluation, index: int) -> dict[str, float | None]:
+def _of_class(evaluation, index: int | slice) -> dict[str, float | None]:
     # precision: IoU x recall x class x size x limit; recall has no second axis
-    precision = evaluation.eval["precision"][:, :, index, :, -1]
+    precision = evaluation.eval["precision"][:, :, index, ..., -1]
     recall = evaluation.eval["recall"][:, index]
-    figures = {"mAP": precision[..., 0], "mAP_50": precision[0, :, 0]}
-    figures["mAP_75"] = precision[5, :, 0]
+    figures = {"mAP": precision[..., 0], "mAP_50": precision[0, ..., 0]}
+    figures["mAP_75"] = precision[5, ..., 0]
     for position, size in enumerate(SIZES[1:], 1):
         figures[f"mAP_{size}"] = precision[..., position]
-    for position, limit in enumerate(evaluation.params.maxDets):
-        figures[f"AR_{limit}"] = recall[:, 0, position]
+    for position, limit in enumerate(LIMITS):
+        figures[f"AR_{limit}"] = recall[..., 0, position]
     for position, size in enumerate(SIZES[1:], 1):
-        figures[f"AR_{size}"] = recall[:, position, -1]
+        figures[f"AR_{size}"] = recall[..., position, -1]
     return {name: known(_mean(values)) for name, values in figures.items()}
 
 

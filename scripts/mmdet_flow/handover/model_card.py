@@ -168,8 +168,8 @@ def metrics(run: ResultsFolder) -> str:
     """Return how the model was measured, and the score thresholds."""
     intervals = run.metrics["intervals"]
     text = (
-        "COCO metrics by pycocotools: mAP over IoU 0.50 to 0.95, of at most 100 "
-        "detections of a class in an image. "
+        "COCO metrics by pycocotools: mAP over IoU 0.50 to 0.95, of at most "
+        f"{run.metrics.get('max_detections', 100)} detections of a class in an image. "
     )
     if intervals["samples"]:
         text += (

@@ -6,18 +6,21 @@ whole or cut off at an edge of the tile that is none of the image. The rules:
 1. Cut objects of the same class in two tiles are parts of one where they look alike in
    what both tiles show: there, the intersection over union of their boxes is at least
    ``ALIKE``. Where an object is cut, it is taken to go on. Parts become one object: the
-   box around them all, the pixels of all, the best score.
-2. Of objects that are the same, the one with the best score stays, where the score of
-   a cut one counts half. Two objects of the same class and of different tiles are the
-   same if the intersection over union of their boxes is at least ``ALIKE``, or if a cut
-   one lies in the other with at least the fraction ``WITHIN`` of its area.
+   box around them all, the pixels of all, the best score. It is still cut at a side
+   where the part that reaches furthest is.
+2. A cut object goes if the fraction ``WITHIN`` of its area lies in a larger one whose
+   score is at least half of its own: that shows more of the same. If the larger one is
+   not whole either, it gets the pixels.
+3. Of objects whose intersection over union is at least ``ALIKE``, the one with the best
+   score stays, where the score of one that is cut or joined counts half.
 
-What one tile shows as two objects stays two. An image that is one tile keeps what its
-detector found.
+All of that holds for objects of the same class and of different tiles. What one tile
+shows as two objects stays two, and an image that is one tile keeps what its detector
+found.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,6 +63,22 @@ class Objects:
         """Which objects (n,) are cut at any side."""
         return self.cut.any(1)
 
+    @property
+    def is_whole(self) -> np.ndarray:
+        """Which objects (n,) one tile shows, and does not cut."""
+        return ~self.is_cut & (self.tiles != JOINED)
+
+    def chosen(self, which: np.ndarray) -> "Objects":
+        """Return some of them, by their numbers."""
+        return Objects(
+            self.boxes[which],
+            self.scores[which],
+            self.labels[which],
+            self.tiles[which],
+            self.cut[which],
+            self.masks and tuple(self.masks[one] for one in which),
+        )
+
 
 def merge(
     width: int,
@@ -78,7 +97,11 @@ def merge(
         return found[0]
     objects = _in_image(width, height, windows, found)
     objects = _joined(objects, np.array(windows, np.float64))
-    which = _best(objects)
+    pairs = meeting(objects.boxes, objects.labels)
+    one, other = objects.tiles[pairs].T
+    pairs = pairs[(one != other) | (one == JOINED)]
+    objects, stays = _without_parts(objects, pairs)
+    which = np.flatnonzero(_best(objects, pairs[stays[pairs].all(1)]) & stays)
     which = which[np.argsort(-objects.scores[which], kind="stable")]
     return Detections(
         width,
@@ -121,48 +144,41 @@ def _in_image(
 
 def _joined(objects: Objects, windows: np.ndarray) -> Objects:
     """Return the objects with the parts of one as one, by the first rule."""
-    cut = np.flatnonzero(objects.is_cut)
-    pairs = cut[meeting(_gone_on(objects, windows)[cut], objects.labels[cut])]
+    parts = np.flatnonzero(objects.is_cut)
+    pairs = parts[meeting(_gone_on(objects, windows)[parts], objects.labels[parts])]
     pairs = pairs[objects.tiles[pairs[:, 0]] != objects.tiles[pairs[:, 1]]]
     pairs = pairs[_look_alike(objects, windows, pairs)]
     if not len(pairs):
         return objects
     first = _first_of_group(len(objects.scores), pairs)
     members = np.unique(pairs)
-    kept = np.flatnonzero(first == np.arange(len(first)))
-    boxes, scores, tiles = (
-        objects.boxes.copy(),
-        objects.scores.copy(),
-        objects.tiles.copy(),
-    )
+    group = first[members]
+    boxes, scores = objects.boxes.copy(), objects.scores.copy()
+    tiles, cut = objects.tiles.copy(), objects.cut.copy()
     for side, most in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
-        most.at(boxes[:, side], first[members], objects.boxes[members, side])
-    np.maximum.at(scores, first[members], objects.scores[members])
-    tiles[first[members]] = JOINED
-    masks = objects.masks
-    if masks is not None:
-        masks = _joined_masks(masks, first, members)
-    return Objects(
-        boxes[kept],
-        scores[kept],
-        objects.labels[kept],
-        tiles[kept],
-        objects.cut[kept],
-        masks and tuple(masks[one] for one in kept),
-    )
+        most.at(boxes[:, side], group, objects.boxes[members, side])
+    np.maximum.at(scores, group, objects.scores[members])
+    # A side is still cut if the part that reaches furthest is cut there.
+    furthest = objects.boxes[members] == boxes[group]
+    cut[group] = False
+    np.logical_or.at(cut, group, objects.cut[members] & furthest)
+    tiles[group] = JOINED
+    masks = objects.masks and _joined_masks(objects.masks, first, members)
+    joined = Objects(boxes, scores, objects.labels, tiles, cut, masks)
+    return joined.chosen(np.flatnonzero(first == np.arange(len(first))))
 
 
 def _joined_masks(
-    masks: tuple[Mask, ...], first: np.ndarray, members: np.ndarray
-) -> list[Mask]:
-    """Return masks, with that of the first of each group being those of all."""
+    masks: tuple[Mask, ...], group: np.ndarray, members: np.ndarray
+) -> tuple[Mask, ...]:
+    """Return masks; that which a group (n,) is named by gets those of its members."""
     groups: dict[int, list[Mask]] = {}
     for one in members.tolist():
-        groups.setdefault(int(first[one]), []).append(masks[one])
+        groups.setdefault(int(group[one]), []).append(masks[one])
     joined = list(masks)
     for one, parts in groups.items():
         joined[one] = Mask.join(parts)
-    return joined
+    return tuple(joined)
 
 
 def _gone_on(objects: Objects, windows: np.ndarray) -> np.ndarray:
@@ -214,36 +230,51 @@ def _first_of_group(count: int, pairs: np.ndarray) -> np.ndarray:
             return first
 
 
-def _best(objects: Objects) -> np.ndarray:
-    """Return the numbers of the objects that stay by the second rule."""
-    is_cut = objects.is_cut
-    pairs = meeting(objects.boxes, objects.labels)
-    tiles = objects.tiles[pairs]
-    pairs = pairs[(tiles[:, 0] != tiles[:, 1]) | (tiles[:, 0] == JOINED)]
-    one, other = pairs.T
-    union, of_one, of_other = _overlap(objects.boxes[one], objects.boxes[other])
-    same = union >= ALIKE
-    same |= is_cut[one] & (of_one >= WITHIN)
-    same |= is_cut[other] & (of_other >= WITHIN)
-    counted = np.where(is_cut, objects.scores / 2, objects.scores)
-    return _without_beaten(counted, pairs[same])
+def _without_parts(objects: Objects, pairs: np.ndarray) -> tuple[Objects, np.ndarray]:
+    """Return which objects (n,) stay by the second rule, of pairs that meet.
 
-
-def _without_beaten(scores: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Return which stay if the best goes first and removes what it is paired with.
-
-    In rounds: who is paired with nobody better stays, and beats those it is paired
-    with.
+    And the objects with the pixels that they got of others.
     """
-    rank = np.empty(len(scores), np.int64)
-    rank[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
-    better = np.where(rank[pairs[:, 0]] < rank[pairs[:, 1]], *pairs.T)
-    worse = pairs.sum(1) - better
-    beaten = np.zeros(len(scores), bool)
-    while len(better):
-        waits = np.zeros(len(scores), bool)
-        waits[worse] = True
-        beaten[worse[~waits[better]]] = True
-        rest = ~beaten[better] & ~beaten[worse]
-        better, worse = better[rest], worse[rest]
-    return np.flatnonzero(~beaten)
+    areas = (objects.boxes[:, 2:] - objects.boxes[:, :2]).prod(1)
+    one, other = pairs.T
+    is_first = areas[one] >= areas[other]
+    large, small = np.where(is_first, one, other), np.where(is_first, other, one)
+    _, within, _ = _overlap(objects.boxes[small], objects.boxes[large])
+    goes = objects.is_cut[small] & (within >= WITHIN)
+    goes &= objects.scores[large] >= objects.scores[small] / 2
+    large, small = large[goes], small[goes]
+    stays = _unbeaten(areas, np.column_stack((large, small)))
+    if objects.masks is None:
+        return objects, stays
+    gets = ~objects.is_whole[large] & stays[large] & ~stays[small]
+    group = np.arange(len(stays))
+    group[small[gets]] = large[gets]
+    members = np.union1d(small[gets], large[gets])
+    return replace(objects, masks=_joined_masks(objects.masks, group, members)), stays
+
+
+def _best(objects: Objects, pairs: np.ndarray) -> np.ndarray:
+    """Return which objects (n,) stay by the third rule, of pairs that meet."""
+    union, _, _ = _overlap(objects.boxes[pairs[:, 0]], objects.boxes[pairs[:, 1]])
+    counted = np.where(objects.is_whole, objects.scores, objects.scores / 2)
+    return _unbeaten(counted, pairs[union >= ALIKE])
+
+
+def _unbeaten(values: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Return which (n,) stay if the greatest goes first and removes its partners.
+
+    In rounds: who has no greater partner stays, and removes all that it is paired with.
+    """
+    rank = np.empty(len(values), np.int64)
+    rank[np.argsort(-values, kind="stable")] = np.arange(len(values))
+    one, other = pairs.T
+    greater = np.where(rank[one] < rank[other], one, other)
+    less = one + other - greater
+    stays = np.ones(len(values), bool)
+    while len(greater):
+        waits = np.zeros(len(values), bool)
+        waits[less] = True
+        stays[less[~waits[greater]]] = False
+        rest = stays[greater] & stays[less]
+        greater, less = greater[rest], less[rest]
+    return stays

@@ -1,0 +1,146 @@
+"""TIFF by windows: the pixels of libtiff and OpenCV where these are right."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from mmdet_flow.errors import DataError
+from mmdet_flow.image_windows import WindowedImage
+from mmdet_flow.images import decode, unpack
+
+HEIGHT, WIDTH = 200, 300
+TILED, STRIPS = {"tile": (64, 64)}, {"rowsperstrip": 16}
+
+
+def noise(*channels: int, seed: int = 0) -> np.ndarray:
+    """Return smooth noise, which JPEG keeps, (HEIGHT, WIDTH, *channels) uint8."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (HEIGHT // 8 + 1, WIDTH // 8 + 1, *channels))
+    return small.repeat(8, 0).repeat(8, 1)[:HEIGHT, :WIDTH].astype(np.uint8)
+
+
+GREY, RGB, RGBA = noise(), noise(3), noise(4)
+DEEP_GREY, DEEP = (
+    np.random.default_rng(1).integers(0, 65536, (HEIGHT, WIDTH, *more), np.uint16)
+    for more in ((), (3,))
+)
+COLOURS = np.random.default_rng(2).integers(0, 65536, (3, 256), np.uint16)
+
+KINDS = {
+    "rgb": (RGB, {"photometric": "rgb"}),
+    "deflate": (RGB, {"photometric": "rgb", "compression": "zlib", "predictor": True}),
+    "lzw": (RGB, {"photometric": "rgb", "compression": "lzw", "predictor": True}),
+    "jpeg": (RGB, {"photometric": "ycbcr", "compression": "jpeg"}),
+    "jpeg in rgb": (RGB, {"photometric": "rgb", "compression": "jpeg"}),
+    "grey": (GREY, {"photometric": "minisblack"}),
+    "white is zero": (GREY, {"photometric": "miniswhite"}),
+    "16 bits": (DEEP, {"photometric": "rgb"}),
+    "alpha": (RGBA, {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+    "multiplied alpha": (RGBA, {"photometric": "rgb", "extrasamples": ["assocalpha"]}),
+    "planes": (
+        np.moveaxis(RGB, 2, 0).copy(),
+        {"photometric": "rgb", "planarconfig": "separate"},
+    ),
+    "palette": (GREY, {"photometric": "palette", "colormap": COLOURS}),
+}
+
+
+def written(pixels, **options) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, **options)
+    return stream.getvalue()
+
+
+def windows_of(content: bytes) -> WindowedImage:
+    image = WindowedImage(io.BytesIO(content))
+    image.require_readable(HEIGHT * WIDTH)
+    return image
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("layout", [TILED, STRIPS], ids=["tiles", "strips"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_have_the_pixels_of_the_whole(kind, layout, byteorder):
+    pixels, options = KINDS[kind]
+    content = written(pixels, byteorder=byteorder, **options, **layout)
+    image = windows_of(content)
+    whole = unpack(content)
+    assert image.shape == whole.shape
+    for top, bottom, left, right in ((0, 200, 0, 300), (50, 131, 60, 299)):
+        window = image[top:bottom, left:right]
+        assert np.array_equal(window, whole[top:bottom, left:right])
+
+
+@pytest.mark.parametrize("layout", [TILED, STRIPS], ids=["tiles", "strips"])
+@pytest.mark.parametrize("size", [(200, 300), (192, 320), (64, 65)])
+@pytest.mark.parametrize(
+    ("photometric", "dtype", "channels"),
+    [
+        ("minisblack", np.uint16, ()),
+        ("miniswhite", np.uint16, ()),
+        ("minisblack", np.uint8, (2,)),
+        ("minisblack", np.uint16, (2,)),
+    ],
+)
+def test_deep_grey_is_its_upper_8_bits(photometric, dtype, channels, size, layout):
+    """In tiles, too, whose last column OpenCV shears."""
+    most = np.iinfo(dtype).max
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, most, (*size, *channels), dtype, endpoint=True)
+    alpha = {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
+    options = layout | (alpha if channels else {})
+    content = written(pixels, photometric=photometric, **options)
+    grey = pixels.reshape(*size, -1)[..., 0]
+    expected = (most - grey if photometric == "miniswhite" else grey) >> (
+        8 * (pixels.itemsize - 1)
+    )
+    assert np.array_equal(decode(content), cv2.merge([expected.astype(np.uint8)] * 3))
+
+
+def test_tiles_that_were_left_out_are_black():
+    tiles = (noise(3)[:64, :64] if number % 2 == 0 else None for number in range(20))
+    options = {"shape": RGB.shape, "dtype": np.uint8, "photometric": "rgb"}
+    image = windows_of(written(tiles, **options, **TILED))
+    assert image[:64, :64].any() and not image[:64, 64:128].any()
+
+
+def test_what_is_read_is_bounded(monkeypatch):
+    monkeypatch.setattr("mmdet_flow.image_windows.CACHE", 3 * 64 * 64 * 3)
+    image = windows_of(written(RGB, photometric="rgb", **TILED))
+    assert np.array_equal(image[:, :], RGB[..., ::-1])
+    assert len(image._cache) == 3
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "reason"),
+    [
+        (RGB, {"compression": "zlib"}, "60000 pixels are packed together"),
+        (GREY.astype(np.float32), TILED, "no whole numbers"),
+        (GREY.astype(np.uint32), TILED, "have 32 bits"),
+        (RGB, {**TILED, "extratags": [(274, 3, 1, 6, True)]}, "is turned by its tag"),
+    ],
+)
+def test_what_cannot_be_read_by_windows_says_why(pixels, options, reason):
+    image = WindowedImage(io.BytesIO(written(pixels, **options)))
+    with pytest.raises(DataError, match=f"{reason}.*; save it as a tiled TIFF"):
+        image.require_readable(HEIGHT * WIDTH - 1)
+
+
+def test_damage_is_told_with_its_place():
+    content = written(RGB, photometric="rgb", compression="zlib", **TILED)
+    page = tifffile.TiffFile(io.BytesIO(content)).pages[0]
+    start = page.dataoffsets[6]
+    damaged = content[:start] + b"\0" * 20 + content[start + 20 :]
+    image = windows_of(damaged)
+    assert image[:64, :64].any()
+    with pytest.raises(DataError, match="cannot be read at row 64, column 64: "):
+        image[:, :]
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0", b"II*\0" + b"\xff" * 40])
+def test_what_is_no_tiff_is_one_line(content):
+    with pytest.raises(DataError, match="its windows cannot be read: "):
+        WindowedImage(io.BytesIO(content))
