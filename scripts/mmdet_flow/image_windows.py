@@ -41,7 +41,7 @@ class WindowedImage:
 
         self._cache: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         try:
-            self._page: Any = tifffile.TiffFile(stream).pages[0]
+            self._page: Any = tifffile.TiffFile(stream, name="image").pages[0]
             self.shape = self._page.imagelength, self._page.imagewidth, 3
             self._size = self._size_of_cells()
             self._reason = _why_not(self._page)

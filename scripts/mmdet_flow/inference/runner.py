@@ -122,6 +122,7 @@ class Runner:
         path, stream = loaded.path, loaded.files.enter_context(opened(loaded.path))
         if stream.read(4) not in TIFF:
             return False
+        stream.seek(0)
         try:
             image = WindowedImage(stream)
         except DataError:
