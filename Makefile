@@ -152,7 +152,7 @@ test-image: setup ## build the image and run the workflow in it; as root, on Deb
 bundle: setup ## pack all for machines without a network; docs/offline.md
 	@$(BIN)/python envs/bundle.py
 
-bench: bench-conversion bench-dag bench-training bench-prediction bench-two-stage bench-serving ## measure all: long
+bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-two-stage bench-serving ## measure all: long
 
 bench-conversion: setup ## compare the conversion with wai.annotations alone
 	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
@@ -199,6 +199,9 @@ bench-prediction: setup ## compare prediction with the reference stack: 30 minut
 	@$(BIN)/python benchmarks/exactness.py --checkpoint $(CHECKPOINT) \
 	  --images $(IMAGES)
 
+bench-tiles: setup ## compare tiles with single images and SAHI, after make bccd
+	@$(BIN)/python benchmarks/tiles.py --checkpoint $(CHECKPOINT) --data "$(BCCD)"
+
 TWO_STAGE := results/mask-rcnn/model/checkpoint.pth
 
 bench-two-stage: setup ## the same with Mask R-CNN in its own size, after training it
@@ -243,4 +246,4 @@ clean: ## remove results and the generated example, not the environments
 .PHONY: test-storage test-record test-faults test-interop
 .PHONY: setup-predict image image-predict publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
-.PHONY: bench-serving bench-overload bench-two-stage lint format clean
+.PHONY: bench-serving bench-overload bench-two-stage bench-tiles lint format clean
