@@ -53,15 +53,20 @@ def test_two_objects_of_one_tile_stay_two():
 
 
 @pytest.mark.parametrize("score", [0.3, 0.9])
-def test_a_whole_object_is_taken_before_a_part_of_it(score):
-    """Though the part has the better score: it counts half."""
+def test_a_cut_object_goes_where_another_tile_shows_its_place(score):
+    """However good it is, and whether the other tile shows it or not."""
     whole, part = [70, 10, 98, 30], [80, 10, 98, 30]
     assert two_tiles([(whole, 0.6, 0)], [(part, score, 0)]) == [(whole, 0.6, 0)]
+    assert two_tiles([], [(part, score, 0)]) == []
 
 
-def test_a_poor_whole_object_does_not_replace_a_good_part():
-    speck, part = [70, 10, 98, 30], [80, 10, 98, 30]
-    assert two_tiles([(speck, 0.05, 0)], [(part, 0.9, 0)]) == [(part, 0.9, 0)]
+def test_a_poor_object_does_not_replace_a_good_part():
+    """The part is cut by the left tile, and what the right one shows is not cut."""
+    part, poor = [70, 10, 100, 30], [82, 10, 150, 32]
+    found = two_tiles([(part, 0.9, 0)], [(poor, 0.05, 0)])
+    assert found == [(part, 0.9, 0), (poor, 0.05, 0)]
+    better = two_tiles([(part, 0.9, 0)], [(poor, 0.5, 0)])
+    assert better == [(poor, 0.5, 0)]
 
 
 def test_parts_of_an_object_larger_than_a_tile_are_joined():

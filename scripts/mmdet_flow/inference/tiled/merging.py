@@ -3,15 +3,17 @@
 A tile shows a part of the image, and so the same object is found in several tiles,
 whole or cut off at an edge of the tile that is none of the image. The rules:
 
-1. Cut objects of the same class in two tiles are parts of one where they look alike in
-   what both tiles show: there, the intersection over union of their boxes is at least
-   ``ALIKE``. Where an object is cut, it is taken to go on. Parts become one object: the
-   box around them all, the pixels of all, the best score. It is still cut at a side
-   where the part that reaches furthest is.
-2. A cut object goes if the fraction ``WITHIN`` of its area lies in a larger one whose
+1. A cut object goes if another tile of that size shows its place, and more beyond the
+   edge that cuts it: what that tile shows there is taken.
+2. Others are larger than what tiles share. Cut objects in two tiles are parts of one
+   where they look alike in what both tiles show: there, the intersection over union of
+   their boxes is at least ``ALIKE``. Where an object is cut, it is taken to go on.
+   Parts become one object: the box around them all, the pixels of all, the best score.
+   It is still cut at a side where the part that reaches furthest is.
+3. A cut object goes if the fraction ``WITHIN`` of its area lies in a larger one whose
    score is at least half of its own: that shows more of the same. If the larger one is
    not whole either, it gets the pixels.
-3. Of objects whose intersection over union is at least ``ALIKE``, the one with the best
+4. Of objects whose intersection over union is at least ``ALIKE``, the one with the best
    score stays, where the score of one that is cut or joined counts half.
 
 All of that holds for objects of the same class and of different tiles. What one tile
@@ -96,6 +98,7 @@ def merge(
     if len(windows) == 1:
         return found[0]
     objects = _in_image(width, height, windows, found)
+    objects = objects.chosen(np.flatnonzero(~_shown_elsewhere(objects, windows)))
     objects = _joined(objects, np.array(windows, np.float64))
     pairs = meeting(objects.boxes, objects.labels)
     one, other = objects.tiles[pairs].T
@@ -142,8 +145,26 @@ def _in_image(
     )
 
 
+def _shown_elsewhere(objects: Objects, windows: Sequence[Window]) -> np.ndarray:
+    """Return which objects (n,) go by the first rule.
+
+    Tiles are a grid: one of them shows a place if a column and a row of them do.
+    """
+    width, height = (max(one[side] for one in windows) for side in (2, 3))
+    tiles = [one for one in windows if (one.width, one.height) != (width, height)]
+    shown = objects.is_cut
+    for low, length in enumerate((width, height)):
+        spans = np.array(sorted({(one[low], one[low + 2]) for one in tiles}))
+        margin = NEAR * (spans[:, 1] - spans[:, 0])
+        begins, ends = (objects.boxes[:, side, None] for side in (low, low + 2))
+        after = (begins > spans[:, 0] + margin) | (spans[:, 0] == 0)
+        before = (ends < spans[:, 1] - margin) | (spans[:, 1] == length)
+        shown &= (after & before).any(1)
+    return shown
+
+
 def _joined(objects: Objects, windows: np.ndarray) -> Objects:
-    """Return the objects with the parts of one as one, by the first rule."""
+    """Return the objects with the parts of one as one, by the second rule."""
     parts = np.flatnonzero(objects.is_cut)
     pairs = parts[meeting(_gone_on(objects, windows)[parts], objects.labels[parts])]
     pairs = pairs[objects.tiles[pairs[:, 0]] != objects.tiles[pairs[:, 1]]]
@@ -231,7 +252,7 @@ def _first_of_group(count: int, pairs: np.ndarray) -> np.ndarray:
 
 
 def _without_parts(objects: Objects, pairs: np.ndarray) -> tuple[Objects, np.ndarray]:
-    """Return which objects (n,) stay by the second rule, of pairs that meet.
+    """Return which objects (n,) stay by the third rule, of pairs that meet.
 
     And the objects with the pixels that they got of others.
     """
@@ -254,7 +275,7 @@ def _without_parts(objects: Objects, pairs: np.ndarray) -> tuple[Objects, np.nda
 
 
 def _best(objects: Objects, pairs: np.ndarray) -> np.ndarray:
-    """Return which objects (n,) stay by the third rule, of pairs that meet."""
+    """Return which objects (n,) stay by the fourth rule, of pairs that meet."""
     union, _, _ = _overlap(objects.boxes[pairs[:, 0]], objects.boxes[pairs[:, 1]])
     counted = np.where(objects.is_whole, objects.scores, objects.scores / 2)
     return _unbeaten(counted, pairs[union >= ALIKE])
