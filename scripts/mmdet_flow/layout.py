@@ -18,6 +18,13 @@ FINDINGS = Place("dataset/report.csv")
 SPLIT = Place("splits/{split}.json")
 SPLIT_LIST = Place("splits/{split}.txt")
 
+TILES = Place("tiles")
+TILE_IMAGES = TILES / "images"
+TILE_PIXELS = TILES / "images.csv"
+TILE_REPORT = TILES / "report.json"
+TILE_FINDINGS = TILES / "findings.csv"
+TILE_SPLIT = TILES / "{split}.json"
+
 DATA_CARD = Place("card/card.json")
 DATA_CARD_PAGE = Place("card/card.html")
 DATA_CARD_PLOTS = Place("card/card.png")

@@ -71,7 +71,11 @@ def outlines_of(shape: "BaseGeometry") -> list[Outline]:
 
 def crosses_often(polygon: Sequence[float]) -> bool:
     """Whether an outline crosses itself more often than shapely repairs in a second."""
+    from shapely import Polygon
+
     start = points_of(polygon)
+    if Polygon(start).is_valid:
+        return False
     end = np.roll(start, -1, axis=0)
     crossings = 0
     for line in range(len(start)):
