@@ -2,10 +2,13 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 
 from mmdet_flow import cli
+from mmdet_flow.dataset.tiling.parts import Part
 from mmdet_flow.dataset.tiling.plan import Cutting, Divided, is_learned
 
 COLUMNS = (
@@ -61,44 +64,41 @@ def _account(images: Sequence[Divided], cutting: Cutting) -> dict:
         },
         "objects": {
             "read": sum(len(one.objects) for one in images),
-            **_sums(_became(one) for one in images),
+            **_counted(("whole", "cut", "left_out", "crowds"), map(_became, images)),
         },
         "annotations": {
             "written": len(parts),
-            **_sums(_written_as(part, cutting) for part in parts),
+            **_counted(
+                ("whole", "cut", "too_small", "crowds"),
+                [[_written_as(part, cutting) for part in parts]],
+            ),
         },
     }
 
 
-def _became(one: Divided) -> dict[str, int]:
-    """Return what became of the objects of an image: what their best tile shows."""
-    learned = one.learned > 0
-    return {
-        "whole": int((one.whole & ~one.crowd).sum()),
-        "cut": int((~one.whole & learned & ~one.crowd).sum()),
-        "left_out": int((~one.whole & ~learned & ~one.crowd).sum()),
-        "crowds": int(one.crowd.sum()),
-    }
+def _counted(words: Sequence[str], found: Iterable[Iterable[str]]) -> dict[str, int]:
+    """Return how often each word was found."""
+    counts = Counter(chain.from_iterable(found))
+    return {word: counts[word] for word in words}
 
 
-def _written_as(part, cutting: Cutting) -> dict[str, int]:
-    crowd = bool(part.annotation.get("iscrowd"))
-    learned = is_learned(part, cutting)
-    return {
-        "whole": part.is_whole and not crowd,
-        "cut": learned and not part.is_whole,
-        "too_small": not learned and not crowd,
-        "crowds": crowd,
-    }
+def _became(one: Divided) -> Iterator[str]:
+    """Yield what became of each object of an image: what its best tile shows."""
+    for crowd, whole, learned in zip(one.crowd, one.whole, one.learned, strict=True):
+        if crowd:
+            yield "crowds"
+        elif whole:
+            yield "whole"
+        else:
+            yield "cut" if learned else "left_out"
 
 
-def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Return the sum of each value."""
-    total = {}
-    for one in counts:
-        for key, count in one.items():
-            total[key] = total.get(key, 0) + int(count)
-    return total
+def _written_as(part: Part, cutting: Cutting) -> str:
+    if part.annotation.get("iscrowd"):
+        return "crowds"
+    if part.is_whole:
+        return "whole"
+    return "cut" if is_learned(part, cutting) else "too_small"
 
 
 def findings_of(
@@ -116,7 +116,7 @@ def findings_of(
             item = one.objects[index]
             x, y, width, height = item["bbox"]
             yield {
-                **{"splits": " ".join(where[file]), "image": file},
+                **{"splits": " ".join(sorted(where[file])), "image": file},
                 **{"object": item["id"], "class": classes[item["category_id"]]},
                 **{"x": x, "y": y, "width": width, "height": height},
                 "visible": f"{one.visible[index]:.4f}",
