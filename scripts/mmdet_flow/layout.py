@@ -18,12 +18,11 @@ FINDINGS = Place("dataset/report.csv")
 SPLIT = Place("splits/{split}.json")
 SPLIT_LIST = Place("splits/{split}.txt")
 
-TILES = Place("tiles")
-TILE_IMAGES = TILES / "images"
-TILE_PIXELS = TILES / "images.csv"
-TILE_REPORT = TILES / "report.json"
-TILE_FINDINGS = TILES / "findings.csv"
-TILE_SPLIT = TILES / "{split}.json"
+TILE_SPLIT = Place("tiles/{split}.json")
+TILE_IMAGES = Place("tiles/images")
+TILE_PIXELS = Place("tiles/images.csv")
+TILE_REPORT = Place("tiles/report.json")
+TILE_FINDINGS = Place("tiles/findings.csv")
 
 DATA_CARD = Place("card/card.json")
 DATA_CARD_PAGE = Place("card/card.html")

@@ -35,6 +35,19 @@ class Proposal:
     plan: Plan
 
     @property
+    def cost(self) -> str:
+        """Return why there are tiles and what they cost, as text; empty without any."""
+        plan = self.plan
+        if plan.tiles is None:
+            return ""
+        return (
+            f"{self.sizes.label} has about {self.sizes.pixels:.0f} pixels in an image "
+            f"of {max(self.sizes.image)}, too few once that is resized; an image has "
+            f"{plan.count} tiles, so its prediction takes {plan.count} times as long "
+            "as that of a single one"
+        )
+
+    @property
     def counts(self) -> str:
         """Return the number of objects of each class, as text."""
         counts = self.found.classes
