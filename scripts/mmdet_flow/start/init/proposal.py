@@ -41,10 +41,10 @@ class Proposal:
         if plan.tiles is None:
             return ""
         return (
-            f"{self.sizes.label} has about {self.sizes.pixels:.0f} pixels in an image "
-            f"of {max(self.sizes.image)}, too few once that is resized; an image has "
-            f"{plan.count} tiles, so its prediction takes {plan.count} times as long "
-            "as that of a single one"
+            f"{self.sizes.label} has about {self.sizes.pixels:.0f} of "
+            f"{max(self.sizes.image)} pixels, too few in an image that is resized as a "
+            f"whole; an image has {plan.count} tiles, so its prediction takes "
+            f"{plan.count} times as long as that of one tile"
         )
 
     @property

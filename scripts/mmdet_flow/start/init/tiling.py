@@ -35,18 +35,21 @@ def tiles_for(sizes: Sizes) -> Tiles | None:
     """Return tiles, where the network sees too little of an image as a whole.
 
     That is where even the largest image size shows an object in the middle of the
-    smallest class with fewer than ``GOOD_PIXELS``, unless a tile would be all of the
-    image. Tiles are as large as they may be to
-    show it with so many, since their number is what a prediction costs; objects of the
-    usual sizes fit into what neighbours share.
+    smallest class with fewer than ``GOOD_PIXELS``. An image that is no larger than that
+    size is divided only if tiles are half as long at most: otherwise they gain little.
+
+    Tiles are as large as they may be to show that object with so many pixels, since
+    their number is what a prediction costs. Objects of the usual sizes fit into what
+    neighbours share, or else the whole image is one more tile.
     """
-    if allowed_sizes(sizes)[-1] * sizes.smallest >= GOOD_PIXELS:
+    longest, largest = max(sizes.image), allowed_sizes(sizes)[-1]
+    if largest * sizes.smallest >= GOOD_PIXELS:
         return None
     wanted = IN_NETWORK * sizes.pixels / GOOD_PIXELS
     side = max(LEAST_SIDE, STEP * round(wanted / STEP))
-    if side >= max(sizes.image):
+    if longest <= largest and side > longest / 2:
         return None
-    fraction = sizes.largest * max(sizes.image) / side
+    fraction = sizes.largest * longest / side
     overlap = min(max(math.ceil(20 * fraction) / 20, LEAST_OVERLAP), MOST_OVERLAP)
     return Tiles(side, overlap, full_image=fraction > MOST_OVERLAP)
 
