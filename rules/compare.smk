@@ -1,14 +1,11 @@
 rule rank_experiments:
     """Rank all experiments by how good their models are on the test images."""
     input:
+        *(files.compared(config, name) for name in config["experiments"]),
         collect(
             "<results>/{experiment}/{file}",
             experiment=config["experiments"],
-            file=[*files.COMPARED, "predictions/images.csv"],
-        ),
-        collect(
-            "<results>/{experiment}/benchmarks/train_model.tsv",
-            experiment=config["experiments"],
+            file=["predictions/images.csv", "benchmarks/train_model.tsv"],
         ),
         *shards_of_each("benchmarks/predict_images-{shard}.json"),
     output:
@@ -44,8 +41,8 @@ rule rank_experiments:
 rule compare_experiments:
     """Compare an experiment with another one, image by image."""
     input:
-        collect("<results>/{{experiment}}/{file}", file=files.COMPARED),
-        collect("<results>/{{other}}/{file}", file=files.COMPARED),
+        jobs.of_config(files.compared),
+        lambda wildcards: files.compared(config, wildcards.other),
         a="<results>/{experiment}/dataset/images",
         b="<results>/{other}/dataset/images",
     output:

@@ -112,6 +112,38 @@ rule split_dataset:
         " {params.options:q} 2> {log:q}"
 
 
+rule cut_tiles:
+    """Cut the images of training and validation into tiles, with their objects."""
+    input:
+        splits=multiext(
+            "<results>/{experiment}/splits/", "train.json", "val.json", "trainval.json"
+        ),
+        images="<results>/{experiment}/dataset/images",
+        # Other pixels are other tiles, though the annotations are the same.
+        pixels="<results>/{experiment}/dataset/images.csv",
+    output:
+        multiext(
+            "<results>/{experiment}/tiles/",
+            *("train.json", "val.json", "trainval.json"),
+            *("images.csv", "report.json", "findings.csv"),
+        ),
+        images=directory("<results>/{experiment}/tiles/images"),
+    log:
+        "<results>/{experiment}/logs/cut_tiles.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=cutting_minutes,
+    params:
+        options=jobs.options("cut_tiles"),
+        folder=subpath(output.images, parent=True),
+    shell:
+        "mmdet-flow data tile {input.splits:q} --images={input.images:q}"
+        " --output={params.folder:q} --threads={threads} {params.options:q} 2> {log:q}"
+
+
 rule describe_dataset:
     """Describe the data set on one card."""
     input:

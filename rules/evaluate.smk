@@ -162,6 +162,7 @@ rule summarize:
     """Say what an experiment made and where it is."""
     input:
         dataset="<results>/{experiment}/dataset/report.json",
+        tiles=jobs.of_config(files.tile_report),
         metrics="<results>/{experiment}/evaluation/metrics.json",
         images="<results>/{experiment}/predictions/images.csv",
         overview="<results>/{experiment}/predictions/overview.png",

@@ -11,6 +11,7 @@ rule write_model_card:
         metrics="<results>/{experiment}/evaluation/metrics.json",
         images="<results>/{experiment}/evaluation/images.csv",
         thresholds=jobs.of_config(files.thresholds_if_any),
+        tiles=jobs.of_config(files.tile_report),
     output:
         "<results>/{experiment}/model/card.md",
     log:
@@ -48,9 +49,10 @@ rule pack_model:
     params:
         folder=subpath(output[0], ancestor=2),
         license=option_of_input("license"),
+        options=jobs.options("pack_model"),
     shell:
         "mmdet-flow handover package {params.folder:q} --output={output:q}"
-        " {params.license:q} 2> {log:q}"
+        " {params.license:q} {params.options:q} 2> {log:q}"
 
 
 rule build_pages:

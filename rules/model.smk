@@ -23,7 +23,8 @@ rule patch_config:
         train=jobs.of_config(files.trained_on),
         val=jobs.of_config(files.validated_on),
         test="<results>/{experiment}/splits/test.json",
-        images="<results>/{experiment}/dataset/images",
+        images=jobs.of_config(files.training_images),
+        test_images=jobs.of_config(files.test_images),
     output:
         "<results>/{experiment}/model/config.py",
     log:
@@ -35,11 +36,13 @@ rule patch_config:
         runtime=growing(30),
     params:
         val=option_of_input("val"),
+        test_images=option_of_input("test_images"),
         options=jobs.of_experiment(options.patch),
         experiment=subpath(output[0], ancestor=2),
     shell:
         "mmdet-flow model patch {input.config:q} --output={output:q} --train={input.train:q}"
         " {params.val:q} --test={input.test:q} --images={input.images:q}"
+        " {params.test_images:q}"
         " --work-dir={params.experiment:q}/training {params.options:q} 2> {log:q}"
 
 
@@ -47,12 +50,10 @@ rule train_model:
     """Train, going on from the last checkpoint of the same training if there is one."""
     input:
         config="<results>/{experiment}/model/config.py",
-        splits=multiext(
-            "<results>/{experiment}/splits/", "train.json", "trainval.json", "val.json"
-        ),
-        listed="<results>/{experiment}/splits/train.txt",
-        images="<results>/{experiment}/dataset/images",
-        pixels="<results>/{experiment}/dataset/images.csv",
+        splits=jobs.of_config(files.training_splits),
+        counted=jobs.of_config(files.counted),
+        images=jobs.of_config(files.training_images),
+        pixels=jobs.of_config(files.training_pixels),
     output:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         curves=report(
@@ -95,7 +96,7 @@ rule deploy_model:
     input:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         annotations=jobs.of_config(files.compared_on),
-        images="<results>/{experiment}/dataset/images",
+        images=jobs.of_config(files.training_images),
     output:
         "<results>/{experiment}/model/checkpoint.deploy.zip",
     log:
@@ -105,7 +106,7 @@ rule deploy_model:
     threads: THREADS
     resources:
         mem_mb=prediction_memory,
-        runtime=prediction_minutes,
+        runtime=deployment_minutes,
     shell:
         "mmdet-flow model deploy --checkpoint={input.checkpoint:q}"
         " --annotations={input.annotations:q} --images={input.images:q}"

@@ -28,6 +28,10 @@ def conversion_minutes(wildcards, input, attempt):
     return needed.conversion_minutes(count_images(input.images), attempt)
 
 
+def cutting_minutes(wildcards, input, attempt):
+    return needed.cutting_minutes(count_images(input.images), attempt)
+
+
 def training_retries():
     """Return how often a training is started again; None leaves it to --retries.
 
@@ -54,7 +58,7 @@ def training_minutes(wildcards, input, attempt):
     experiment = config["experiments"][wildcards.experiment]
     # Not counted where nobody asks: the list may be on remote storage.
     limited = experiment["model"]["max_hours"] is not None
-    images = 0 if limited else count_images(input.listed)
+    images = 0 if limited else count_images(input.counted)
     return needed.training_minutes(experiment, images, attempt)
 
 
@@ -70,6 +74,12 @@ def prediction_memory(wildcards, threads, attempt):
 
 def prediction_minutes(wildcards, attempt):
     return needed.prediction_minutes(
+        config["experiments"][wildcards.experiment], attempt
+    )
+
+
+def deployment_minutes(wildcards, attempt):
+    return needed.deployment_minutes(
         config["experiments"][wildcards.experiment], attempt
     )
 

@@ -13,7 +13,7 @@ rule serve:
         "../envs/main.yaml"
     threads: THREADS
     params:
-        score=lambda _: options.of_rule("serve", config["experiments"][SERVED]),
+        score=lambda _: options.serving(config["experiments"][SERVED]),
         thresholds=option_of_input("thresholds"),
         options=lambda _: options.words_of(config["serve"]["options"]),
     # exec: the predictor itself gets the signals.
@@ -39,7 +39,7 @@ rule answer_round_trip:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        score=jobs.options("answer_round_trip"),
+        score=jobs.of_experiment(options.round_trip),
         thresholds=option_of_input("thresholds"),
         port=jobs.of_config(round_trip_port),
     # Snakemake waits for the file for seconds only; the stream keeps what comes before

@@ -189,6 +189,47 @@ class CheckReport(TypedDict):
     findings: list[Finding]
 
 
+class TileSettings(TypedDict):
+    """How images were divided, as the section ``tiles`` of the config says it."""
+
+    size: int
+    overlap: float
+    scale: float
+    full_image: bool
+    min_visible: float
+    empty: float
+    seed: int
+
+
+class TileCounts(TypedDict):
+    cut: int
+    kept: int
+    with_objects: int
+    empty: int
+    left_out: int
+
+
+class TiledObjects(TypedDict):
+    """What the best tile of each object shows."""
+
+    read: int
+    whole: int
+    cut: int
+    left_out: int
+    crowds: int
+
+
+class TiledSplit(TypedDict):
+    tiles: TileCounts
+    objects: TiledObjects
+
+
+class TileReport(TypedDict):
+    settings: TileSettings
+    side: int
+    splits: dict[str, TiledSplit]
+
+
 class Git(TypedDict):
     commit: str
     dirty: bool

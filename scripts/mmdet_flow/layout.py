@@ -18,6 +18,12 @@ FINDINGS = Place("dataset/report.csv")
 SPLIT = Place("splits/{split}.json")
 SPLIT_LIST = Place("splits/{split}.txt")
 
+TILE_SPLIT = Place("tiles/{split}.json")
+TILE_IMAGES = Place("tiles/images")
+TILE_PIXELS = Place("tiles/images.csv")
+TILE_REPORT = Place("tiles/report.json")
+TILE_FINDINGS = Place("tiles/findings.csv")
+
 DATA_CARD = Place("card/card.json")
 DATA_CARD_PAGE = Place("card/card.html")
 DATA_CARD_PLOTS = Place("card/card.png")

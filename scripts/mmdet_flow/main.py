@@ -32,6 +32,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "check": "list all that is wrong with annotations and images",
         "convert": "check annotations and convert them to COCO",
         "split": "divide a data set, stratified by class, or by lists",
+        "tile": "cut large images into tiles to train on",
         "card": "describe a data set: counts, sizes, positions, samples",
     },
     "model": {

@@ -160,6 +160,11 @@ class ResultsFolder:
 
         return CocoFile.read(self.split_file(name))
 
+    @cached_property
+    def tiles(self) -> contents.TileReport | None:
+        """The account of the tiles that the model was trained on, if it was."""
+        return self._read_if_there(self.file(layout.TILE_REPORT), contents.TileReport)
+
     # The model
 
     @cached_property

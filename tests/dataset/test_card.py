@@ -10,6 +10,7 @@ from mmdet_flow.dataset.check import Rules, check
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError
+from mmdet_flow.tiles import Tiles
 
 
 def splits_of(dataset) -> dict[str, CocoFile]:
@@ -29,6 +30,25 @@ def test_the_numbers_of_the_card_are_those_of_the_data(dataset):
     assert card["box_sizes"]["50%"] == round(float(np.median(sides)), 1)
     # The longer side goes from 336 to 112 pixels.
     assert card["box_sizes_seen"]["50%"] == round(float(np.median(sides)) / 3, 1)
+
+
+def test_of_divided_images_the_network_sees_tiles(dataset, tmp_path, caplog):
+    splits = splits_of(dataset)
+    whole = describe(splits, image_size=112)
+    # Of 336 x 224 pixels it sees 112 at once: three times as much as of all.
+    tiled = describe(splits, 112, Tiles(112))
+    assert tiled["box_sizes_seen"] == tiled["box_sizes"] == whole["box_sizes"]
+    assert whole["box_sizes_seen"]["50%"] < tiled["box_sizes_seen"]["50%"]
+    enlarged = describe(splits, 112, Tiles(224, scale=2.0))
+    assert enlarged["box_sizes_seen"] == tiled["box_sizes_seen"]
+    assert (
+        describe(splits, 112, Tiles(400))["box_sizes_seen"] == whole["box_sizes_seen"]
+    )
+    assert describe(splits, 4)["too_small_to_learn"]
+    assert not describe(splits, 4, Tiles(16, scale=1.0))["too_small_to_learn"]
+    assert tiled["tiles"]["size"] == 112 and whole["tiles"] is None
+    make_card(splits, dataset.images, 1, tmp_path, Tiles(300))
+    assert "a larger image_size, or smaller tiles (docs/tiles.md)" in caplog.text
 
 
 def test_the_files_of_the_card(dataset, tmp_path):
@@ -62,7 +82,8 @@ def test_the_card_tells_which_objects_are_too_small(dataset, tmp_path, caplog):
     assert all(row["image"] in names for row in found)
     assert {row["class"] for row in found} <= set(dataset.coco.classes)
     said = f"{len(few)} of {len(sides)} objects have a side below a pixel"
-    assert said in caplog.text and "choose a larger image_size" in caplog.text
+    assert said in caplog.text
+    assert "choose a larger image_size, or tiles (docs/tiles.md)" in caplog.text
     assert said in (tmp_path / "small" / "card.html").read_text()
 
     source = Source(dataset.folder / "annotations.json", dataset.images)

@@ -19,6 +19,7 @@ from tests.faults.core import (
 )
 from tests.faults.folders import command as predict
 from tests.faults.folders import made
+from tests.faults.kills import tiling
 
 
 @contextmanager
@@ -93,6 +94,16 @@ def full_convert(case: Case) -> None:
         ]
 
     _fill_and_repeat(case, "convert", asked, lambda folder: None, content_of)
+
+
+@scenario("full-tile", cases=8)
+def full_tile(case: Case) -> None:
+    """data tile on a full disk: one line, and complete after room is made"""
+
+    def asked(folder: Path) -> list:
+        return tiling(case.world.dataset, folder / "out")
+
+    _fill_and_repeat(case, "tile", asked, lambda folder: None, content_of)
 
 
 @scenario("full-predict", cases=12)

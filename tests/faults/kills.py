@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.conftest import Dataset
 from tests.faults.core import (
     Bug,
     Case,
@@ -29,29 +30,31 @@ def killed_and_repeated(
     that of an undisturbed run, or may raise a verdict of its own.
     """
 
-    def filled(folder: Path) -> list:
-        return [str(word).replace("{}", str(folder)) for word in command]
-
     def undisturbed():
         folder = case.world.folder / "undisturbed" / key
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        done = require(run(case.world, *filled(folder), seconds=300), 0)
+        done = require(run(case.world, *_in(folder, command), seconds=300), 0)
         return done.seconds, result(folder)
 
     seconds, wanted = case.world.measured.get(key, undisturbed)
     case.tried = case.dice.choice((1, 1, 2))
     for _ in range(case.tried):
         moment = case.dice.uniform(0.02, 1.0) * seconds
-        killed = run(case.world, *filled(case.folder), kill_after=moment)
+        killed = run(case.world, *_in(case.folder, command), kill_after=moment)
         if killed.code is not None:
             require(killed, 0)
-    require(run(case.world, *filled(case.folder), seconds=300), 0)
+    require(run(case.world, *_in(case.folder, command), seconds=300), 0)
     found = result(case.folder)
     if isinstance(wanted, dict) and isinstance(found, dict):
         require_same(found, wanted)
     elif found != wanted:
         raise Lost("the result is not that of an undisturbed run")
+
+
+def _in(folder: Path, command: list) -> list:
+    """Return a command with a folder in its place."""
+    return [str(word).replace("{}", str(folder)) for word in command]
 
 
 def finished(folder: Path) -> dict:
@@ -111,6 +114,26 @@ def kill_split(case: Case) -> None:
     coco = case.world.dataset.folder / "annotations.json"
     command = ["mmdet-flow data split", coco, "--output", "{}/out"]
     killed_and_repeated(case, "split", command, finished)
+
+
+def tiling(data: Dataset, output: Path | str) -> list:
+    """Return the command that cuts the splits of a data set into tiles."""
+    names = ("train", "val", "trainval")
+    return [
+        *("mmdet-flow data tile", *(data.splits / f"{name}.json" for name in names)),
+        *("--images", data.images, "--output", output, "--tile-size", 64),
+        *("--tile-empty", 1, "--quiet", "--threads", 1),
+    ]
+
+
+@scenario("kill-tile", cases=20)
+def kill_tile(case: Case) -> None:
+    """data tile, killed and repeated: the same bytes, and no tile of another run."""
+    command = tiling(case.world.dataset, "{}/out")
+    if case.number % 2:
+        other = [*command, "--tile-overlap", 0.5]
+        require(run(case.world, *_in(case.folder, other)), 0)
+    killed_and_repeated(case, "tile", command, finished)
 
 
 @scenario("kill-training", cases=8)

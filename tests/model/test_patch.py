@@ -1,15 +1,19 @@
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from mmdet_flow.dataset.tiling.cut import cut
+from mmdet_flow.dataset.tiling.plan import Cutting
 from mmdet_flow.errors import DataError, ModelError
 from mmdet_flow.model.changes import changes
 from mmdet_flow.model.config import load_config
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.tree import LOADERS, walk
 from mmdet_flow.model.patch import patch
+from mmdet_flow.tiles import Tiles
 from tests.conftest import run_command, the_error
 
 # One of each family: how class counts, wrappers, schedules and sizes are nested.
@@ -376,6 +380,56 @@ def test_a_model_may_find_as_many_objects_as_an_image_has(
         if key in node
     ]
     assert (not limits or min(limits) >= 400) == expected
+
+
+def test_of_a_test_on_whole_images_the_objects_are_not_counted(
+    dataset, tmp_path, caplog
+):
+    """The network sees tiles of them; nor does it find crowds."""
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    test = json.loads((dataset.splits / "test.json").read_text())
+    crowd_images(test)
+    (tmp_path / "test.json").write_text(json.dumps(test))
+    paths = {"test": tmp_path / "test.json"}
+    with caplog.at_level("WARNING", "mmdet_flow"):
+        patch(cfg, recipe_for(dataset, test_images=Path("whole"), **paths))
+    assert cfg.model.test_cfg.max_per_img == 300 and "raised" not in caplog.text
+    folders = [cfg[key].dataset.data_prefix.img for key in LOADERS]
+    assert folders == [f"{dataset.images}/", f"{dataset.images}/", "whole/"]
+    for one in test["annotations"]:
+        one["iscrowd"] = 1
+    paths["test"].write_text(json.dumps(test))
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(cfg, recipe_for(dataset, **paths))
+    assert cfg.model.test_cfg.max_per_img == 300
+
+
+def test_mmdet_learns_from_tiles_what_the_account_says(dataset, tmp_path):
+    """Parts that are too small to learn reach it as regions to be ignored."""
+    from mmdet.registry import DATASETS
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmdet")
+    splits = [dataset.splits / f"{name}.json" for name in ("train", "val")]
+    cutting = Cutting(Tiles(112), min_visible=0.5)
+    cut(splits, dataset.images, tmp_path, cutting, threads=2)
+    paths = {"train": tmp_path / "train.json", "val": tmp_path / "val.json"}
+    paths |= {"images": tmp_path / "images", "test_images": dataset.images}
+    cfg = load_config("rtmdet-ins_tiny_8xb32-300e_coco")
+    patch(cfg, recipe_for(dataset, augment="light", image_size=64, **paths))
+    node = next(node for node in walk(cfg.train_dataloader) if "ann_file" in node)
+    load = [step for step in node["pipeline"] if step["type"].startswith("Load")]
+    report = json.loads((tmp_path / "report.json").read_text())
+    counts = report["splits"]["train"]["annotations"]
+    flags = Counter(
+        bool(flag)
+        for one in DATASETS.build(node | {"pipeline": load})
+        for flag in one["gt_ignore_flags"]
+    )
+    assert flags[True] == counts["too_small"] > 0
+    assert flags[False] == counts["whole"] + counts["cut"] > 0
+    pads = [step for step in node["pipeline"] if step["type"] == "Pad"]
+    assert pads[0]["size"] == (64, 64)
 
 
 def test_few_objects_change_no_limit(dataset, caplog):

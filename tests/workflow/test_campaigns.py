@@ -55,6 +55,29 @@ def test_variants_are_picked_by_hand_and_a_base_may_be_written_there():
     assert content == before  # what one changes, no other sees
 
 
+def test_tiles_may_be_an_axis_and_taken_away():
+    model = {"preset": "small-boxes"}
+    base = {"data": DATA, "model": model, "tiles": {"size": 640, "empty": 0.5}}
+    content = {
+        "base": base,
+        "grid": {"tiles.size": [320, 512]},
+        "variants": {"whole": {"tiles": None}, "far": {"tiles": {"overlap": 0.5}}},
+    }
+    config = {"campaigns": {"slides": content}}
+    prepare(config)
+    made = {name: one["tiles"] for name, one in config["experiments"].items()}
+    assert made["slides-whole"] is None
+    assert made["slides-size320"]["size"] == 320
+    assert made["slides-size512"]["empty"] == 0.5
+    assert made["slides-far"]["size"] == 640 and made["slides-far"]["overlap"] == 0.5
+    # A base without them may get them.
+    del base["tiles"]
+    content["variants"] = {"cut": {"tiles": {"size": 64}}}
+    config = {"campaigns": {"slides": content}}
+    prepare(config)
+    assert config["experiments"]["slides-cut"]["tiles"]["overlap"] == 0.2
+
+
 @pytest.mark.parametrize(
     ("axis", "names"),
     [

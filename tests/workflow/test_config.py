@@ -29,7 +29,7 @@ def refused(config: dict) -> str:
 
 
 def test_an_experiment_gets_every_key_of_the_schema():
-    config = small()
+    config = small(tiles={"size": 64})
     assert configs.prepare(config) == {}
     experiment = config["experiments"]["example"]
     for section, node in schema.sections().items():
@@ -41,8 +41,16 @@ def test_an_experiment_gets_every_key_of_the_schema():
     assert config["serve"]["options"] and config["track"]["enabled"] is True
 
 
-def test_preparing_changes_nothing_that_is_prepared():
+def test_images_stay_whole_unless_tiles_are_asked_for():
     config = small()
+    configs.prepare(config)
+    assert config["experiments"]["example"]["tiles"] is None
+    assert not configs.has_tiles(config["experiments"]["example"])
+
+
+@pytest.mark.parametrize("sections", [{}, {"tiles": {"size": 64}}])
+def test_preparing_changes_nothing_that_is_prepared(sections):
+    config = small(**sections)
     configs.prepare(config)
     again = copy.deepcopy(config)
     configs.prepare(again)
@@ -68,6 +76,25 @@ def test_defaults_are_nobody_elses():
             small(model={"epoch": 3}),
             "config, at experiments.example.model: unknown key epoch; did you mean "
             "epochs?",
+        ),
+        (
+            small(tiles={"overlap": 0.3}),
+            "config, at experiments.example.tiles: 'size' is a required property",
+        ),
+        (
+            small(tiles={"size": 64, "overlap": 1}),
+            "config, at experiments.example.tiles.overlap: 1 is greater than or equal "
+            "to the maximum of 1",
+        ),
+        (
+            small(tiles={"size": 64, "scale": 8}),
+            "config, at experiments.example.tiles: tile size 64 at scale 8: is 8 "
+            "pixels of an image; 16 are the least",
+        ),
+        (
+            small(tiles={"size": 64, "empties": 1}),
+            "config, at experiments.example.tiles: unknown key empties; did you mean "
+            "empty?",
         ),
         (
             small(model={"x" * 5000: 3}),

@@ -3,6 +3,8 @@
 import copy
 import re
 
+import pytest
+
 from mmdet_flow.workflow import files
 from mmdet_flow.workflow.config import prepare
 from tests.workflow.test_workflow import SMALL, snakemake, write_config
@@ -22,14 +24,21 @@ def prepared(*names: str, **sections) -> dict:
     return config
 
 
-def test_what_the_workflow_asks_for_is_made_by_a_rule(tmp_path):
+@pytest.mark.parametrize("sections", [{}, {"tiles": {"size": 64}}])
+def test_what_the_workflow_asks_for_is_made_by_a_rule(tmp_path, sections):
     """Snakemake plans a job for each; a file that no rule makes would be an error."""
-    write_config(tmp_path, SMALL)
-    config = prepared("example")
+    written = copy.deepcopy(SMALL)
+    written["experiments"]["example"] |= sections
+    write_config(tmp_path, written)
+    config = prepared("example", **sections)
     wanted = {
         *files.of_stages(config),
         *files.recorded(config, "example", [0]),
-        *files.of_experiment("example", files.COMPARED),
+        *files.compared(config, "example"),
+        *files.training_splits(config, "example"),
+        files.training_images(config, "example"),
+        files.training_pixels(config, "example"),
+        files.counted(config, "example"),
         *files.trained_on(config, "example"),
         *files.list_to_predict(config, "example"),
     }
@@ -52,6 +61,36 @@ def test_an_experiment_without_validation_has_no_thresholds():
     ]
     assert files.validated_on(config, "a") == ["<results>/a/splits/val.json"]
     assert files.trained_on(config, "a") == ["<results>/a/splits/train.json"]
+
+
+def test_a_training_on_tiles_sees_nothing_else():
+    tiled = prepared("a", tiles={"size": 64})
+    plain = prepared("a")
+    folder = "<results>/a"
+    for config, place in ((plain, f"{folder}/splits"), (tiled, f"{folder}/tiles")):
+        assert files.trained_on(config, "a") == [f"{place}/train.json"]
+        assert files.validated_on(config, "a") == [f"{place}/val.json"]
+        assert files.compared_on(config, "a") == [f"{place}/val.json"]
+        assert files.training_splits(config, "a") == [
+            f"{place}/{split}.json" for split in ("train", "val", "trainval")
+        ]
+    assert files.training_images(tiled, "a") == f"{folder}/tiles/images"
+    assert files.training_pixels(tiled, "a") == f"{folder}/tiles/images.csv"
+    assert files.counted(tiled, "a") == f"{folder}/tiles/images"
+    assert files.training_images(plain, "a") == f"{folder}/dataset/images"
+    assert files.training_pixels(plain, "a") == f"{folder}/dataset/images.csv"
+    assert files.counted(plain, "a") == f"{folder}/splits/train.txt"
+    # The test is on whole images, whose folder is another one then.
+    assert files.test_images(tiled, "a") == [f"{folder}/dataset/images"]
+    assert files.test_images(plain, "a") == NOTHING
+    both = prepared("a", tiles={"size": 64}, model={"train_on": "trainval"})
+    assert files.trained_on(both, "a") == [f"{folder}/tiles/trainval.json"]
+    assert files.validated_on(both, "a") == NOTHING
+    report = f"{folder}/tiles/report.json"
+    assert report in files.compared(tiled, "a") and report in files.recorded(
+        tiled, "a", []
+    )
+    assert not [path for path in files.recorded(plain, "a", []) if "/tiles/" in path]
 
 
 def test_thresholds_are_an_input_where_the_score_is_theirs():

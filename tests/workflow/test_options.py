@@ -22,6 +22,9 @@ NOT_OPTIONS = {
 }
 """Keys that are no option of a command; all others are."""
 
+UNDERSCORES = ("predict_images", "serve", "answer_round_trip")
+"""Rules whose commands are those of the reference image, with options as it has."""
+
 UNASKED = ("classes", "group_column")
 """Keys whose default is nothing to tell a command."""
 
@@ -69,7 +72,9 @@ def test_each_key_is_an_option_or_known_to_be_none():
 
 def test_each_rule_that_the_schema_names_takes_the_options(tmp_path):
     """Its command lists them in its help, and a dry run has them on its line."""
-    write_config(tmp_path, SMALL)
+    config = copy.deepcopy(SMALL)
+    config["experiments"]["example"]["tiles"] = {"size": 64, "full_image": True}
+    write_config(tmp_path, config)
     lines = {}
     # Nobody asks for both at once: the one serves without an end.
     for targets in (("all", "results/example/serving/round_trip.txt"), ("serve",)):
@@ -89,12 +94,12 @@ def test_each_rule_that_the_schema_names_takes_the_options(tmp_path):
     }
     assert rules <= lines.keys()
     for rule in sorted(rules):
-        dash = "_" if rule == "predict_images" else "-"
+        dash = "_" if rule in UNDERSCORES else "-"
         line = re.search(r"\bmmdet.*?(?= 2?>| &&|$)", lines[rule])[0]
         command, *words = takewhile(lambda word: word[0] != "-", shlex.split(line))
         text = run_command(command, *words, "--help").stdout
         for section, key in schema.options_of(rule):
-            option = f"--{key.replace('_', dash)}"
+            option = f"--{schema.option_name(section, key).replace('_', dash)}"
             assert re.search(rf"{option}\b", text), f"{rule}: {option}"
             node = every[section]["properties"][key]
             if node.get("default") and key not in UNASKED:
@@ -118,6 +123,28 @@ def test_the_words_of_the_commands_are_those_of_the_config():
     assert options.prediction(experiment) == [
         *("--score=0.5", "--prediction_format=both", "--x", "a b")
     ]
+
+
+def test_the_section_of_tiles_becomes_options_with_its_prefix():
+    tiled = example(tiles={"size": 640, "overlap": 0.25})
+    tiles = ["--tile-size=640", "--tile-overlap=0.25", "--tile-scale=1.0"]
+    for rule in ("choose_thresholds", "evaluate_model", "pack_model"):
+        assert [w for w in options.of_rule(rule, tiled) if "tile" in w] == tiles
+    cut = ["--seed=0", *tiles, "--tile-min-visible=0.3", "--tile-empty=0.1"]
+    assert options.of_rule("cut_tiles", tiled) == cut
+    predicted = ["--tile_size=640", "--tile_overlap=0.25", "--tile_scale=1.0"]
+    for words in (options.prediction, options.serving, options.round_trip):
+        assert [w for w in words(tiled) if "tile" in w] == predicted
+    whole = example(tiles={"size": 640, "full_image": True})
+    assert "--tile_full_image" in options.prediction(whole)
+
+
+def test_no_tiles_are_no_option():
+    plain = example()
+    assert plain["tiles"] is None
+    for rule in ("cut_tiles", "evaluate_model", "pack_model", "describe_dataset"):
+        assert not [w for w in options.of_rule(rule, plain) if "tile" in w]
+    assert not [w for w in options.serving(plain) if "tile" in w]
 
 
 def test_what_is_left_out_is_no_word():
@@ -145,6 +172,8 @@ def functions() -> dict:
         "patch_config": options.patch,
         "train_model": options.training,
         "predict_images": options.prediction,
+        "serve": options.serving,
+        "answer_round_trip": options.round_trip,
     }
     rules = {
         rule
@@ -169,15 +198,22 @@ CHANGES = {
     "predict.score": 0.7,
     "predict.max_failures": 3,
     "predict.images_per_shard": 99,
+    "tiles.size": 65,
+    "tiles.scale": 2.0,
+    "tiles.full_image": True,
+    "tiles.min_visible": 0.5,
+    "tiles.empty": 1.0,
 }
 
 
 @pytest.mark.parametrize("changed", CHANGES)
 def test_a_changed_value_changes_the_words_of_its_rules_alone(changed):
     section, key = changed.split(".")
-    after = example(**{section: {key: CHANGES[changed]}})
+    kept = {"size": 64} if section == "tiles" else {}
+    before = example(**{section: kept})
+    after = example(**{section: kept | {key: CHANGES[changed]}})
     others = {
-        rule for rule, words in functions().items() if words(example()) != words(after)
+        rule for rule, words in functions().items() if words(before) != words(after)
     }
     assert others == set(schema.sections()[section]["properties"][key]["option_of"]) & (
         functions().keys()

@@ -42,11 +42,11 @@ def write_lists(folder, count: int) -> None:
         (lists / f"{number}.txt").write_text("image.jpg\n")
 
 
-def experiment(**model) -> dict:
+def experiment(tiles: dict | None = None, **model) -> dict:
     """Return what of an experiment says how much work it is."""
     defaults = {"image_size": 320, "batch_size": 4, "epochs": 60, "nodes": 1}
     model = defaults | {"max_hours": None} | model
-    return {"model": model, "predict": {"images_per_shard": 600}}
+    return {"model": model, "tiles": tiles, "predict": {"images_per_shard": 600}}
 
 
 LARGE = experiment(image_size=640, batch_size=8)
@@ -66,6 +66,17 @@ def test_time_is_half_an_hour_and_a_second_an_image():
     assert resources.training_minutes(experiment(nodes=2), 120, 1) == 90
     assert resources.evaluation_minutes(experiment(), 120, 1) == 32
     assert resources.conversion_minutes(7000, 1) == 32  # a hundred at a time
+
+
+def test_an_image_of_tiles_is_as_much_as_thirty():
+    tiled = experiment(tiles={"size": 640})
+    assert resources.prediction_minutes(tiled, 1) == 30 + 600 * 30 / 60
+    assert resources.evaluation_minutes(tiled, 12, 1) == 30 + 12 * 30 / 60
+    assert resources.prediction_memory(tiled, 2, 1) == 4800
+    # Trained on, and compared on, are the tiles themselves.
+    assert resources.training_minutes(tiled, 120, 1) == 150
+    assert resources.deployment_minutes(tiled, 1) == 40
+    assert resources.cutting_minutes(60, 1) == 40
 
 
 def test_a_training_with_a_limit_asks_for_that():

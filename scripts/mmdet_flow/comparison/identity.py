@@ -40,7 +40,8 @@ def recipe_sha256(run: ResultsFolder) -> str:
     config["randomness"] = {**config["randomness"], "seed": None}
     begun = {key: (run.recipe or {}).get(key) for key in ("precision", "load_from")}
     splits = {name: annotations_sha256(run.split_file(name)) for name in SPLITS}
-    words = json.dumps([config, begun, splits], sort_keys=True)
+    tiles = run.tiles and run.tiles["settings"]
+    words = json.dumps([config, begun, splits, tiles], sort_keys=True)
     return hashlib.sha256(words.encode()).hexdigest()
 
 

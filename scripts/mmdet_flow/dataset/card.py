@@ -1,6 +1,7 @@
 """The card of a data set: what is in it, and what the network will see of it."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.fonts import drawable
 from mmdet_flow.images import read_image
 from mmdet_flow.pages.render import render
+from mmdet_flow.tiles import Tiles
 
 GRID = 16
 """Rows and columns of the heat map of positions."""
@@ -24,10 +26,14 @@ PICTURES = (layout.DATA_CARD_PLOTS, layout.SAMPLES)
 
 
 def make_card(
-    splits: dict[str, CocoFile], images: Path, image_size: int | None, output: Path
+    splits: dict[str, CocoFile],
+    images: Path,
+    image_size: int | None,
+    output: Path,
+    tiles: Tiles | None = None,
 ) -> None:
     """Write the card of a data set; ``images`` is the folder of all splits' images."""
-    card = describe(splits, image_size)
+    card = describe(splits, image_size, tiles)
     write_json(output / layout.DATA_CARD.name, card)
     _plot(card, output / layout.DATA_CARD_PLOTS.name)
     _draw_samples(splits, images, output / layout.SAMPLES.name)
@@ -37,12 +43,15 @@ def make_card(
     cli.log.info("described %d images in %s", card["images"], output)
 
 
-def describe(splits: dict[str, CocoFile], image_size: int | None) -> dict:
+def describe(
+    splits: dict[str, CocoFile], image_size: int | None, tiles: Tiles | None = None
+) -> dict:
     """Return counts, sizes and positions as plain values.
 
     Box sizes are the square roots of their areas in pixels: as annotated, and as the
-    network sees them when the longer side is resized to ``image_size``. Objects with a
-    side below a pixel then are listed: training leaves them out.
+    network sees them when the longer side, of an image or of its tiles, is resized to
+    ``image_size``. Objects with a side below a pixel then are listed: training leaves
+    them out.
     """
     sizes: Counter[str] = Counter()
     per_image: Counter[int] = Counter()
@@ -58,7 +67,7 @@ def describe(splits: dict[str, CocoFile], image_size: int | None) -> dict:
                 x, y, w, h = item["bbox"]
                 side = max(0.0, w * h) ** 0.5
                 annotated.append(side)
-                seen.append(side * (image_size or 0) / max(width, height))
+                seen.append(side * (image_size or 0) / max(_seen_at_once(image, tiles)))
                 row = int(np.clip((y + h / 2) / height * GRID, 0, GRID - 1))
                 column = int(np.clip((x + w / 2) / width * GRID, 0, GRID - 1))
                 heat[row, column] += 1
@@ -70,19 +79,30 @@ def describe(splits: dict[str, CocoFile], image_size: int | None) -> dict:
         "box_sizes": _percentiles(annotated),
         "box_sizes_seen": _percentiles(seen) if image_size else None,
         "image_size": image_size,
-        "too_small_to_learn": _too_small(splits, image_size) if image_size else [],
+        "tiles": tiles and asdict(tiles),
+        "too_small_to_learn": _too_small(splits, image_size, tiles),
         "positions": heat.tolist(),
     }
 
 
-def _too_small(splits: dict[str, CocoFile], image_size: int) -> list[dict]:
+def _seen_at_once(image: dict, tiles: Tiles | None) -> tuple[int, int]:
+    """Return the (width, height) that the network sees: of an image, or a tile."""
+    size = image["width"], image["height"]
+    return (min(size[0], tiles.side), min(size[1], tiles.side)) if tiles else size
+
+
+def _too_small(
+    splits: dict[str, CocoFile], image_size: int | None, tiles: Tiles | None
+) -> list[dict]:
     """Return each object of which training sees less than a pixel."""
-    found = []
+    found: list[dict] = []
+    if image_size is None:
+        return found
     for name, coco in splits.items():
         classes = {item["id"]: item["name"] for item in coco.categories}
         objects = coco.objects_by_image()
         for image in coco.images:
-            size = image["width"], image["height"]
+            size = _seen_at_once(image, tiles)
             found += [
                 {
                     "split": name,
@@ -106,7 +126,7 @@ def _warning(card: dict) -> str:
         f"{len(found)} of {total} objects have a side below a pixel at image_size "
         f"{card['image_size']}, such as {first['class']}, {width:g}x{height:g} at "
         f"{x:g},{y:g} of {first['image']}: training leaves them out; choose a larger "
-        "image_size"
+        f"image_size, or {'smaller ' if card['tiles'] else ''}tiles (docs/tiles.md)"
     )
 
 

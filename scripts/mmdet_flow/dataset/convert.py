@@ -77,7 +77,8 @@ def convert(
             link_images(files, output)
         # First: by it the next run knows the others, should this one be killed.
         coco.write(output / layout.ANNOTATIONS.name)
-        write_hashes(sorted(files), output, threads)
+        hashes = hash_table(sorted(files), output / "images", threads)
+        write_if_changed(output / layout.PIXELS.name, hashes)
         classes = "\n".join(checked.classes) + "\n"
         write_if_changed(output / layout.CLASSES.name, classes)
         report = report_of(checked)
@@ -258,13 +259,12 @@ def _holds(path: Path, source: Path) -> bool:
     )
 
 
-def write_hashes(names: Sequence[str], folder: Path, threads: int) -> None:
-    """Write the SHA-256 of each image of a data set into its ``images.csv``."""
+def hash_table(names: Sequence[str], images: Path, threads: int) -> bytes:
+    """Return the content of ``images.csv``: the SHA-256 of each image in a folder."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("file", "sha256"))
     with ThreadPoolExecutor(threads) as pool:
-        hashes = pool.map(lambda name: sha256_of(folder / "images" / name), names)
+        hashes = pool.map(lambda name: sha256_of(images / name), names)
         writer.writerows(zip(names, hashes, strict=True))
-    content = table.getvalue().encode("utf-8", "surrogateescape")
-    write_if_changed(folder / layout.PIXELS.name, content)
+    return table.getvalue().encode("utf-8", "surrogateescape")

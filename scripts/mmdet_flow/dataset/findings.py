@@ -188,7 +188,7 @@ CHECKS: dict[str, Check] = {
     ),
     "too-small-to-learn": Check(
         "training leaves it out at this image size",
-        "choose a larger image_size",
+        "choose a larger image_size, or tiles (docs/tiles.md)",
         "ignore",
         KEEP,
     ),

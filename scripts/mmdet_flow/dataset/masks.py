@@ -12,8 +12,10 @@ import numpy as np
 from mmdet_flow.dataset.annotations import AnnotatedObject, Problem
 from mmdet_flow.dataset.fields import Malformed, shown
 from mmdet_flow.dataset.pixels import read_size
+from mmdet_flow.dataset.rle import spans_of
 from mmdet_flow.errors import DataError
 from mmdet_flow.images import MAX_PIXELS
+from mmdet_flow.tiles import Window
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -74,9 +76,7 @@ def masked(
 
 def _rle(pixels: np.ndarray, corner: tuple[int, int], frame: Size) -> dict:
     """Return the compressed RLE of a part of an image: runs down its columns."""
-    from pycocotools import mask as coco_mask
-
-    width, height = frame
+    height = frame[1]
     columns = np.zeros((pixels.shape[1], pixels.shape[0] + 2), np.int8)
     columns[:, 1:-1] = pixels.T
     edges = np.diff(columns, axis=1)
@@ -84,6 +84,14 @@ def _rle(pixels: np.ndarray, corner: tuple[int, int], frame: Size) -> dict:
         (corner[0] + column) * height + corner[1] + row
         for column, row in (np.nonzero(edges == 1), np.nonzero(edges == -1))
     )
+    return _rle_of_spans(first, past, frame)
+
+
+def _rle_of_spans(first: np.ndarray, past: np.ndarray, frame: Size) -> dict:
+    """Return the compressed RLE of spans (n,) of pixels, none longer than a column."""
+    from pycocotools import mask as coco_mask
+
+    width, height = frame
     # A run that ends at the foot of a column goes on at the head of the next one.
     apart = first[1:] != past[:-1]
     first, past = first[np.r_[True, apart]], past[np.r_[apart, True]]
@@ -102,6 +110,40 @@ def box_of_rle(rle: dict) -> tuple[float, ...]:
     if not all(bbox[2:]):
         raise Malformed("its mask has no pixel")
     return bbox
+
+
+def crop_rle(rle: dict, window: Window) -> dict | None:
+    """Return the part of a mask inside a window of its image, or None if it has none.
+
+    No more is unpacked than its runs, however large the image is.
+    """
+    height = rle["size"][0]
+    first, past = spans_of(rle)
+    filled = past > first
+    first, past = first[filled], past[filled]
+    count = (past - 1) // height - first // height + 1
+    # Runs may go over several columns: here is a piece for each of these.
+    run = np.repeat(np.arange(len(first)), count)
+    column = first[run] // height + np.arange(len(run))
+    column -= np.repeat(count.cumsum() - count, count)
+    head = np.maximum(first[run] - column * height, window.top)
+    foot = np.minimum(past[run] - column * height, window.bottom)
+    inside = (column >= window.left) & (column < window.right) & (head < foot)
+    if not inside.any():
+        return None
+    start = (column[inside] - window.left) * window.height - window.top
+    frame = window.width, window.height
+    return _rle_of_spans(start + head[inside], start + foot[inside], frame)
+
+
+def fill(outlines: Sequence[Sequence[float]], frame: Size) -> dict:
+    """Return the mask of what outlines enclose in an image, as training fills them."""
+    from pycocotools import mask as coco_mask
+
+    width, height = frame
+    parts = coco_mask.frPyObjects(list(map(list, outlines)), height, width)
+    merged = coco_mask.merge(parts)
+    return {"counts": merged["counts"].decode(), "size": [height, width]}
 
 
 def union(masks: Sequence[dict], outlines: Sequence[Sequence[float]]) -> dict:

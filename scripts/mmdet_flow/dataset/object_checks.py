@@ -3,9 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from mmdet_flow.dataset.annotations import (
     AnnotatedObject,
@@ -15,19 +12,21 @@ from mmdet_flow.dataset.annotations import (
 )
 from mmdet_flow.dataset.fields import Malformed, parsed
 from mmdet_flow.dataset.findings import Ledger
+from mmdet_flow.dataset.outlines import (
+    MAX_CROSSINGS,
+    crosses_often,
+    cut_outlines,
+    enclosed,
+    outlines_of,
+    points_of,
+)
 from mmdet_flow.dataset.rle import area_of_rle
 from mmdet_flow.dataset.shapes import rectangle
 from mmdet_flow.errors import did_you_mean
 from mmdet_flow.scrub import is_control
 
-if TYPE_CHECKING:
-    from shapely.geometry.base import BaseGeometry
-
 MAX_POINTS = 10_000
 """Of the outlines of one object: looking at them takes longer than their number."""
-
-MAX_CROSSINGS = 1000
-"""Of an outline with itself, to be repaired: the work grows with their square."""
 
 TINY = 2
 """Boxes narrower or lower than so many pixels are worth a look."""
@@ -167,7 +166,7 @@ def _crosses_edge(item: AnnotatedObject, context: Context) -> Fault | None:
     if max(left, top, right, bottom) <= EDGE_TOLERANCE:
         return None
     what = f"its box {_text(item)} crosses the edge of the {_size(context)} pixels"
-    polygons = _inside(item.polygons, context.size)
+    polygons = cut_outlines(item.polygons, (0, 0, *context.size))
     if polygons is None:
         what += f", and its polygon itself over {MAX_CROSSINGS} times"
         return Fault("crosses-edge", what)
@@ -175,53 +174,6 @@ def _crosses_edge(item: AnnotatedObject, context: Context) -> Fault | None:
     cut = (x + left, y + top, width - left - right, height - top - bottom)
     repaired = replace(item, bbox=cut, polygons=polygons)
     return Fault("crosses-edge", what, repaired)
-
-
-def _inside(
-    polygons: Sequence[Outline], size: tuple[int, int]
-) -> tuple[Outline, ...] | None:
-    """Return what of outlines is inside an image; None if that takes too long."""
-    from shapely import box
-
-    inside: list[Outline] = []
-    for part in polygons:
-        x, y, width, height = bbox_of_points(part)
-        if min(x, y) >= 0 and x + width <= size[0] and y + height <= size[1]:
-            inside.append(part)
-        elif _crosses_often(part):
-            return None
-        else:
-            inside += _outlines_of(_valid(part).intersection(box(0, 0, *size)))
-    return tuple(inside)
-
-
-def _valid(polygon: Outline) -> "BaseGeometry":
-    """Return what an outline encloses: as training fills it, if it crosses itself."""
-    from shapely import Polygon, make_valid
-
-    return make_valid(Polygon(_points(polygon)))
-
-
-def _points(polygon: Outline) -> np.ndarray:
-    return np.reshape(polygon, (-1, 2))
-
-
-def _outlines_of(shape: "BaseGeometry") -> list[Outline]:
-    """Return the outlines of all areas of a shape; those with holes are cut apart."""
-    from shapely import box
-
-    if shape.geom_type != "Polygon":
-        parts = getattr(shape, "geoms", ())
-        return [one for part in parts for one in _outlines_of(part)]
-    if not shape.area:
-        return []
-    if not shape.interiors:
-        return [tuple(np.ravel(shape.exterior.coords[:-1]).tolist())]
-    left, top, right, bottom = shape.bounds
-    centres = sorted(hole.centroid.x for hole in shape.interiors)
-    middle = centres[len(centres) // 2]
-    halves = box(left, top, middle, bottom), box(middle, top, right, bottom)
-    return [one for half in halves for one in _outlines_of(shape.intersection(half))]
 
 
 def _tiny(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -265,7 +217,7 @@ def _is_box(item: AnnotatedObject) -> bool:
     corners = {(x, y), (x + width, y), (x + width, y + height), (x, y + height)}
     return (
         len(item.polygons) == 1
-        and {tuple(point) for point in _points(item.polygons[0]).tolist()} == corners
+        and {tuple(point) for point in points_of(item.polygons[0]).tolist()} == corners
     )
 
 
@@ -326,41 +278,19 @@ def _crossed_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
         return None
     from shapely import Polygon
 
-    crossed = [part for part in item.polygons if not Polygon(_points(part)).is_valid]
+    crossed = [part for part in item.polygons if not Polygon(points_of(part)).is_valid]
     if not crossed:
         return None
-    if any(map(_crosses_often, crossed)):
+    if any(map(crosses_often, crossed)):
         what = f"its polygon crosses itself over {MAX_CROSSINGS} times"
         return Fault("crossed-polygon", what)
     mended: list[Outline] = []
     for part in item.polygons:
-        mended += _outlines_of(_valid(part)) if part in crossed else [part]
+        mended += outlines_of(enclosed(part)) if part in crossed else [part]
     if not mended:
         return Fault("crossed-polygon", "its polygon encloses nothing")
     repaired = replace(item, polygons=tuple(mended))
     return Fault("crossed-polygon", "its polygon crosses itself", repaired)
-
-
-def _crosses_often(polygon: Sequence[float]) -> bool:
-    """Whether an outline crosses itself more often than shapely repairs in a second."""
-    start = _points(polygon)
-    end = np.roll(start, -1, axis=0)
-    crossings = 0
-    for line in range(len(start)):
-        own, rest = (start[line], end[line]), (start[line + 1 :], end[line + 1 :])
-        # Two lines cross where each has the ends of the other on its two sides.
-        apart = _side(own, rest[0]) * _side(own, rest[1]) < 0
-        apart &= _side(rest, own[0]) * _side(rest, own[1]) < 0
-        crossings += int(apart.sum())
-        if crossings > MAX_CROSSINGS:
-            return True
-    return False
-
-
-def _side(line: tuple[np.ndarray, np.ndarray], point: np.ndarray) -> np.ndarray:
-    """Return 1 or -1 for the two sides of a line that points are on, 0 on it."""
-    along, away = line[1] - line[0], point - line[0]
-    return np.sign(along[..., 0] * away[..., 1] - along[..., 1] * away[..., 0])
 
 
 def _polygon_outside_box(item: AnnotatedObject, context: Context) -> Fault | None:

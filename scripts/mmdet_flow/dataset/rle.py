@@ -28,8 +28,7 @@ def require_rle(value: object, size: tuple[int, int] | None = None) -> None:
         raise Malformed(
             f"its mask has {width}x{height} pixels, its image {size[0]}x{size[1]}"
         )
-    counts = member(rle, "counts")
-    runs = _decompressed(counts) if isinstance(counts, str) else _plain(counts)
+    runs = _runs_of(rle)
     if runs.size and runs.min() < 0:
         raise Malformed("its RLE has a negative count")
     if (total := int(runs.sum())) != width * height:
@@ -41,9 +40,19 @@ def require_rle(value: object, size: tuple[int, int] | None = None) -> None:
 
 def area_of_rle(rle: dict) -> int:
     """Return the number of pixels inside a mask."""
-    counts = rle["counts"]
-    runs = _decompressed(counts) if isinstance(counts, str) else _plain(counts)
-    return int(runs[1::2].sum())
+    return int(_runs_of(rle)[1::2].sum())
+
+
+def spans_of(rle: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the runs inside a mask begin and end (n,), down its columns."""
+    ends = _runs_of(rle).cumsum()
+    return ends[:-1:2], ends[1::2]
+
+
+def _runs_of(rle: dict) -> np.ndarray:
+    """Return the counts of a mask (n,), of background and object in turn."""
+    counts = member(rle, "counts")
+    return _decompressed(counts) if isinstance(counts, str) else _plain(counts)
 
 
 def _size(value: object) -> list[int]:

@@ -52,6 +52,7 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
         f"  data         {data['images']['written']} images, "
         f"{data['objects']['written']} objects ({classes})"
     )
+    yield from _tiles(run)
     for iou_type, values in metrics["metrics"].items():
         name = {"bbox": "boxes", "segm": "masks"}[iou_type]
         yield (
@@ -60,3 +61,17 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
         )
     status = ", ".join(f"{n} {name}" for name, n in run.predicted.items())
     yield f"  predictions  {status}"
+
+
+def _tiles(run: ResultsFolder) -> Iterator[str]:
+    """Yield what was learned from, where images were divided."""
+    if run.tiles:
+        splits = [run.tiles["splits"][name] for name in ("train", "val")]
+        cut, kept = (
+            sum(own["tiles"][key] for own in splits) for key in ("cut", "kept")
+        )
+        lost = sum(own["objects"]["cut"] + own["objects"]["left_out"] for own in splits)
+        yield (
+            f"  tiles        {kept} of {cut} are learned from or validated on; "
+            f"{lost} objects are whole in none ({layout.TILE_FINDINGS})"
+        )

@@ -221,10 +221,29 @@ def training_data(run: ResultsFolder) -> str:
     used = Path(_annotations(run.config)).stem
     images, objects = run.check_report["images"], run.check_report["objects"]
     return (
-        f"Trained on the split {used}. The check of the annotations left out "
-        f"{len(images['left_out'])} of {images['read']} images and "
+        f"Trained on the split {used}{_tiled(run, used)}. The check of the annotations "
+        f"left out {len(images['left_out'])} of {images['read']} images and "
         f"{len(objects['left_out'])} of {objects['read']} objects.\n\n"
         + table((*header, "SHA-256 of the annotations"), rows)
+    )
+
+
+def _tiled(run: ResultsFolder, split: str) -> str:
+    """Return how the images of a split were divided, if they were."""
+    if run.tiles is None or split not in run.tiles["splits"]:
+        return ""
+    made, own = run.tiles["settings"], run.tiles["splits"][split]
+    tiles, objects = own["tiles"], own["objects"]
+    scale = f", enlarged by {made['scale']:g}" if made["scale"] != 1 else ""
+    whole = ", and on the whole images" if made["full_image"] else ""
+    return (
+        f", on {tiles['kept']} of {tiles['cut']} tiles of its images of "
+        f"{run.tiles['side']} x {run.tiles['side']} pixels{scale}{whole}; neighbours "
+        f"share {100 * made['overlap']:g} % at least. {tiles['empty']} of these tiles "
+        f"show no object. An object is learned where {100 * made['min_visible']:g} % "
+        f"of it or more is seen: of {objects['read']} objects {objects['whole']} as a "
+        f"whole, {objects['cut']} in parts alone, {objects['left_out']} nowhere, and "
+        f"{objects['crowds']} are crowds, which are not learned"
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mmdet_flow import cli, layout
-from mmdet_flow.contents import ALL, name_apart
+from mmdet_flow.contents import ALL, TileReport, name_apart
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
@@ -38,6 +38,8 @@ def data_set(run: ResultsFolder) -> str:
     )
     images = list(card["image_sizes"].items())
     parts.append(table(("image size", "images"), images[:10]))
+    if run.tiles:
+        parts.append(f"## Tiles\n\n{_tiles(run.tiles)}")
     findings: dict[tuple[str, str], int] = {}
     for row in run.check_report["findings"]:
         key = row["check"], row["action"]
@@ -45,6 +47,19 @@ def data_set(run: ResultsFolder) -> str:
     rows = [(*key, count) for key, count in sorted(findings.items())]
     found = table(("check", "action", "times"), rows) if rows else "None.\n"
     parts.append(f"## Findings of the check\n\n{found}")
+    return "\n".join(parts)
+
+
+def _tiles(report: TileReport) -> str:
+    """Return what became of the tiles and of the objects of each split."""
+    settings = ", ".join(f"{key} {one}" for key, one in report["settings"].items())
+    parts = [f"Cut with {settings}.\n"]
+    titles = {"tiles": "Tiles", "objects": "Objects, by what the best tile shows"}
+    for what, title in titles.items():
+        rows = [(name, *own[what].values()) for name, own in report["splits"].items()]
+        names = next(iter(report["splits"].values()))[what]
+        header = ("split", *(name.replace("_", " ") for name in names))
+        parts.append(f"{title}:\n\n{table(header, rows)}")
     return "\n".join(parts)
 
 

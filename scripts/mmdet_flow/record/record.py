@@ -19,11 +19,16 @@ from mmdet_flow.record.machine import machine, packages, workflow
 from mmdet_flow.results import ResultsFolder
 from mmdet_flow.scrub import Scrubber
 
-FOLDERS = ("dataset", "splits", "card", "model", "evaluation", "predictions")
+FOLDERS = (
+    *("dataset", "splits", "tiles", "card", "model", "evaluation", "predictions"),
+)
 OTHERS = (layout.SUMMARY, layout.TRAINING_LINES, layout.RECIPE)
 """What is recorded with its hash: the files of these folders, and these files."""
 
-PARTS = (layout.IMAGES, layout.LISTS, layout.SHARD_OPEX, layout.SHARD_IMAGES)
+PARTS = (
+    *(layout.IMAGES, layout.TILE_IMAGES),
+    *(layout.LISTS, layout.SHARD_OPEX, layout.SHARD_IMAGES),
+)
 """Folders of many files, which jobs make as a whole; and what tells of each shard."""
 
 

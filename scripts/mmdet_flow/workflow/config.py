@@ -1,10 +1,12 @@
 """The config: checked, with its campaigns as experiments, and with defaults."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 
 import jsonschema
 
 from mmdet_flow.errors import UsageError
+from mmdet_flow.tiles import Tiles
 from mmdet_flow.workflow import options, schema
 from mmdet_flow.workflow.campaigns import expand_campaigns, hint
 from mmdet_flow.workflow.names import require_names, require_paths
@@ -36,6 +38,7 @@ def prepare(config: dict) -> dict[str, str]:
     add_defaults(config)
     require_paths(config["experiments"])
     options.require_options(config)
+    require_tiles(config["experiments"])
     require_validation(config["experiments"])
     served_experiment(config)
     return campaign_of
@@ -80,6 +83,23 @@ def add_defaults(config: dict) -> None:
 def has_validation(experiment: dict) -> bool:
     """Whether there are images that neither training nor test see."""
     return experiment["model"]["train_on"] == "train"
+
+
+def has_tiles(experiment: dict) -> bool:
+    """Whether large images are divided into tiles."""
+    return experiment["tiles"] is not None
+
+
+def require_tiles(experiments: dict) -> None:
+    """Raise UsageError for tiles that divide no image."""
+    for name, experiment in experiments.items():
+        if has_tiles(experiment):
+            values = {one.name: experiment["tiles"][one.name] for one in fields(Tiles)}
+            try:
+                Tiles(**values)
+            except UsageError as error:
+                place = f"config, at experiments.{name}.tiles"
+                raise UsageError(f"{place}: {error}") from None
 
 
 def require_validation(experiments: dict) -> None:

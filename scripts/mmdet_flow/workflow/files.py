@@ -7,10 +7,12 @@ which Snakemake replaces. An empty list is an input that is none.
 from collections.abc import Iterable
 
 from mmdet_flow import layout
-from mmdet_flow.workflow.config import has_validation
+from mmdet_flow.workflow.config import has_tiles, has_validation
 
 SPLITS = ("train", "val", "test")
-VALIDATION = layout.fill(layout.SPLIT, split="val")
+TRAINING_SPLITS = ("train", "val", "trainval")
+"""Those that a model sees in training, as a whole or as tiles."""
+
 TEST_LIST = layout.fill(layout.SPLIT_LIST, split="test")
 
 MADE = (
@@ -25,7 +27,7 @@ MADE = (
 
 READ = (
     *(layout.CLASSES, layout.REPORT, layout.FINDINGS, layout.PIXELS),
-    *(layout.fill(layout.SPLIT, split=name) for name in ("train", "val", "trainval")),
+    *(layout.fill(layout.SPLIT, split=name) for name in TRAINING_SPLITS),
     *(layout.fill(layout.SPLIT_LIST, split=name) for name in SPLITS),
     *(layout.DATA_CARD, layout.DATA_CARD_PLOTS, layout.SAMPLES, layout.CURVES),
     *(layout.SCORE_CURVES, layout.SCORE_CURVES_PLOT),
@@ -52,7 +54,13 @@ COMPARED = (
     *(layout.METRICS, layout.DETECTIONS, layout.CHECKPOINT),
     *(layout.fill(layout.SPLIT, split=name) for name in SPLITS),
 )
-"""What a comparison reads of an experiment, beside its images."""
+"""What a comparison reads of an experiment, beside its images and its tiles."""
+
+TILED = (
+    *(layout.fill(layout.TILE_SPLIT, split=name) for name in TRAINING_SPLITS),
+    *(layout.TILE_PIXELS, layout.TILE_REPORT, layout.TILE_FINDINGS),
+)
+"""What an experiment with tiles has beside their images."""
 
 
 def of_experiment(name: str, places: Iterable[layout.Place]) -> list[str]:
@@ -83,7 +91,14 @@ def recorded(config: dict, name: str, shards: Iterable[int]) -> list[str]:
     Files of folders: on remote storage nothing is in a folder but what is an input.
     """
     read = of_experiment(name, READ)
+    if has_tiles(config["experiments"][name]):
+        read += of_experiment(name, TILED)
     return [*made(config, name), *read, *of_shards(name, READ_OF_SHARD, shards)]
+
+
+def compared(config: dict, name: str) -> list[str]:
+    """Return what a comparison reads of an experiment, beside its images."""
+    return [*of_experiment(name, COMPARED), *tile_report(config, name)]
 
 
 def last(config: dict) -> list[str]:
@@ -111,15 +126,65 @@ def of_stages(config: dict) -> list[str]:
 
 
 def trained_on(config: dict, name: str) -> list[str]:
-    """Return the annotations that an experiment trains on."""
-    split = config["experiments"][name]["model"]["train_on"]
-    return of_experiment(name, (layout.fill(layout.SPLIT, split=split),))
+    """Return the annotations that an experiment trains on: of tiles, if it has them."""
+    return training_files(
+        config, name, config["experiments"][name]["model"]["train_on"]
+    )
 
 
 def validated_on(config: dict, name: str) -> list[str]:
     """Return the annotations that an experiment is validated on, or nothing."""
     there = has_validation(config["experiments"][name])
-    return of_experiment(name, (VALIDATION,) if there else ())
+    return training_files(config, name, *(("val",) if there else ()))
+
+
+def training_files(config: dict, name: str, *splits: str) -> list[str]:
+    """Return the annotations of splits as a training sees them: of tiles, or not."""
+    tiles = has_tiles(config["experiments"][name])
+    place = layout.TILE_SPLIT if tiles else layout.SPLIT
+    return of_experiment(name, (layout.fill(place, split=split) for split in splits))
+
+
+def training_splits(config: dict, name: str) -> list[str]:
+    """Return all annotations that a training may see."""
+    return training_files(config, name, *TRAINING_SPLITS)
+
+
+def training_images(config: dict, name: str) -> str:
+    """Return the folder of the images that a training sees: tiles, or images."""
+    return _of_tiles_or_not(config, name, layout.TILE_IMAGES, layout.IMAGES)
+
+
+def training_pixels(config: dict, name: str) -> str:
+    """Return the table of the hashes of these images."""
+    return _of_tiles_or_not(config, name, layout.TILE_PIXELS, layout.PIXELS)
+
+
+def counted(config: dict, name: str) -> str:
+    """Return where the images of a training can be counted: a list, or the tiles."""
+    listed = layout.fill(layout.SPLIT_LIST, split="train")
+    return _of_tiles_or_not(config, name, layout.TILE_IMAGES, listed)
+
+
+def _of_tiles_or_not(
+    config: dict, name: str, tiles: layout.Place, whole: layout.Place
+) -> str:
+    """Return the path of one file or the other of an experiment."""
+    return of_experiment(
+        name, (tiles if has_tiles(config["experiments"][name]) else whole,)
+    )[0]
+
+
+def test_images(config: dict, name: str) -> list[str]:
+    """Return the folder of the test images where they are not with the others."""
+    tiles = has_tiles(config["experiments"][name])
+    return of_experiment(name, (layout.IMAGES,) if tiles else ())
+
+
+def tile_report(config: dict, name: str) -> list[str]:
+    """Return the account of the tiles of an experiment, or nothing without them."""
+    tiles = has_tiles(config["experiments"][name])
+    return of_experiment(name, (layout.TILE_REPORT,) if tiles else ())
 
 
 def compared_on(config: dict, name: str) -> list[str]:

@@ -44,13 +44,16 @@ def of_rule(rule: str, sections: dict, dash: str = "-") -> list[str]:
     """Return the options that the command of a rule has of these sections.
 
     The schema says of each key which rules those are, as ``option_of``. ``dash`` stands
-    for the underscores of a key; commands of the reference image keep them.
+    for the underscores of a key; commands of the reference image keep them. A section
+    that is null has no options.
     """
     return [
         word
         for section, key in schema.options_of(rule)
-        if section in sections
-        for word in option(key, sections[section][key], dash)
+        if sections.get(section) is not None
+        for word in option(
+            schema.option_name(section, key), sections[section][key], dash
+        )
     ]
 
 
@@ -89,6 +92,16 @@ def training(experiment: dict) -> list[str]:
     several = experiment["model"]["nodes"] > 1
     launcher = option("launcher", "slurm" if several else None)
     return of_rule("train_model", experiment) + launcher
+
+
+def serving(experiment: dict) -> list[str]:
+    """Return the options of serve, but for those that the user writes."""
+    return of_rule("serve", experiment, dash="_")
+
+
+def round_trip(experiment: dict) -> list[str]:
+    """Return the options of answer_round_trip, the same command."""
+    return of_rule("answer_round_trip", experiment, dash="_")
 
 
 def prediction(experiment: dict) -> list[str]:

@@ -22,6 +22,12 @@ GRACE_MINUTES = 30
 ASSUMED_IMAGES = 1000
 """In a list or a folder of which there is no copy here yet."""
 
+ASSUMED_TILES = 30
+"""Of a large image, which is one of 3840 x 1920 pixels in tiles of 640."""
+
+LARGE_MB = 1200
+"""Of the largest image that is decoded as a whole, and of its file."""
+
 LARGE_IMAGE = 1333
 """The longer side of a recipe that is left as it is."""
 
@@ -34,6 +40,11 @@ def grown(amount: float, attempt: int) -> int:
 def scale(experiment: dict) -> float:
     """Return the area of an image in the network, in images of 320 by 320 pixels."""
     return ((experiment["model"]["image_size"] or LARGE_IMAGE) / 320) ** 2
+
+
+def passes(experiment: dict) -> int:
+    """Return how often a network runs for one image that is predicted."""
+    return ASSUMED_TILES if experiment["tiles"] else 1
 
 
 def minutes_for(images: float, attempt: int) -> int:
@@ -52,6 +63,11 @@ def count_images(place: Path) -> int:
 def conversion_minutes(images: int, attempt: int) -> int:
     """Return the minutes to check all images; a network takes 100 times longer."""
     return minutes_for(images / 100, attempt)
+
+
+def cutting_minutes(images: int, attempt: int) -> int:
+    """Return the minutes to cut images into tiles; they are large."""
+    return minutes_for(10 * images, attempt)
 
 
 def training_retries(experiments: Iterable[dict]) -> int | None:
@@ -80,16 +96,23 @@ def training_minutes(experiment: dict, images: int, attempt: int) -> int:
 
 def evaluation_minutes(experiment: dict, images: int, attempt: int) -> int:
     """Return the minutes for the images of a split."""
-    return minutes_for(images * scale(experiment), attempt)
+    return minutes_for(images * passes(experiment) * scale(experiment), attempt)
 
 
 def prediction_memory(experiment: dict, threads: int, attempt: int) -> int:
-    """Return the MB of the framework, and of an image in each thread."""
-    return grown(3000 + 300 * threads * scale(experiment), attempt)
+    """Return the MB of the framework, of a large image, and of one in each thread."""
+    large = LARGE_MB if experiment["tiles"] else 0
+    return grown(3000 + large + 300 * threads * scale(experiment), attempt)
 
 
 def prediction_minutes(experiment: dict, attempt: int) -> int:
     """Return the minutes for a full shard."""
+    images = experiment["predict"]["images_per_shard"]
+    return minutes_for(images * passes(experiment) * scale(experiment), attempt)
+
+
+def deployment_minutes(experiment: dict, attempt: int) -> int:
+    """Return the minutes to compare two forms of a model, on images or on tiles."""
     images = experiment["predict"]["images_per_shard"]
     return minutes_for(images * scale(experiment), attempt)
 

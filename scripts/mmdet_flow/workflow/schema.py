@@ -48,10 +48,16 @@ def options_of(rule: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+@cache
+def option_name(section: str, key: str) -> str:
+    """Return what a key of a section is called as an option, without its dashes."""
+    return sections().get(section, {}).get("prefix", "") + key
+
+
 def fill_in(node: dict, content: dict) -> None:
     """Put the defaults of a schema where a content has no value, in place."""
     for key, part in node["properties"].items():
         if "default" in part:
             content.setdefault(key, copy.deepcopy(part["default"]))
-        if "properties" in part and key in content:
+        if "properties" in part and isinstance(content.get(key), dict):
             fill_in(part, content[key])

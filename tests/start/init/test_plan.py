@@ -57,7 +57,7 @@ def test_little_time_makes_images_small_before_epochs_few():
 def test_objects_that_stay_too_small_are_named():
     tiny = plan(Sizes((4000, 3000), 0.002, "dot"), minutes=6000)
     assert tiny.image_size == 1024
-    assert tiny.warning == "dot has about 2 pixels; cut images into tiles"
+    assert tiny.warning == "dot has about 2 pixels, which is hardly seen"
 
 
 def test_images_and_objects_are_measured(tmp_path):
@@ -65,7 +65,7 @@ def test_images_and_objects_are_measured(tmp_path):
     images = find(root, root).images
     sizes = measure(images, ["cat", "dog"])
     # The cats are of 26x36 and 1x1 pixels, the dog of 20x20; images are 64 pixels wide.
-    assert sizes == Sizes((64, 48), pytest.approx(13.5 / 64), "cat")
+    assert sizes == Sizes((64, 48), pytest.approx(13.5 / 64), "cat", 36 / 64)
     assert measure(images, ["dog"]).label == "dog"
     for path in (root / "images").iterdir():
         path.write_bytes(b"no image")

@@ -10,6 +10,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.card import make_card
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.tiles import add_tile_options, tiles_of
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -41,9 +42,11 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where all files go",
     )
+    add_tile_options(parser.add_argument_group("if the network sees tiles of images"))
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
     splits = {path.stem: CocoFile.read(path) for path in options.splits}
-    make_card(splits, options.images, options.image_size, options.output)
+    tiles = tiles_of(options)
+    make_card(splits, options.images, options.image_size, options.output, tiles)

@@ -47,6 +47,13 @@ def _add_data_options(parser) -> None:
         help="the images of all splits",
     )
     parser.add_argument(
+        "--test-images",
+        type=Path,
+        metavar="FOLDER",
+        help="those of the test where --images has tiles, of which the model sees one "
+        "at a time",
+    )
+    parser.add_argument(
         "--image-size",
         type=cli.positive_int,
         metavar="PIXELS",

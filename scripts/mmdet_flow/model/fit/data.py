@@ -53,7 +53,7 @@ def _fit_dataset(dataset: dict, annotation: Path, recipe: Recipe, classes) -> di
         type="CocoDataset",
         ann_file=str(annotation),
         data_root="",
-        data_prefix=dict(img=f"{recipe.images}/"),
+        data_prefix=dict(img=f"{recipe.images_of(annotation)}/"),
         metainfo=dict(classes=tuple(classes), classes_sha256=classes_sha256(classes)),
         # Images without objects teach the background: none is filtered out.
         filter_cfg=None,

@@ -62,7 +62,9 @@ def _queries(model: dict) -> list[int]:
 
 def _fullest(split: CocoFile) -> tuple[int, str]:
     """Return how many objects the fullest image has, and which one that is."""
-    counts = Counter(item["image_id"] for item in split.annotations)
+    counts = Counter(
+        item["image_id"] for item in split.annotations if not item.get("iscrowd")
+    )
     names = {image["id"]: image["file_name"] for image in split.images}
     image, count = max(counts.items(), key=lambda one: one[1], default=(None, 0))
     return count, names.get(image, "")

@@ -8,7 +8,9 @@ from pathlib import Path
 class Recipe:
     """What the user decides; everything else stays as the model zoo has it.
 
-    Without ``val`` there is no validation, and the last checkpoint counts.
+    Without ``val`` there is no validation, and the last checkpoint counts. With
+    ``test_images``, training and validation are on tiles, and the test is on the whole
+    images of that folder.
     """
 
     train: Path
@@ -27,6 +29,12 @@ class Recipe:
     seed: int = 0
     processes: int = 1
     work_dir: str = "work_dir"
+    test_images: Path | None = None
+
+    def images_of(self, annotations: Path) -> Path:
+        """Return the folder of the images of a split."""
+        is_test = annotations is self.test
+        return (self.test_images or self.images) if is_test else self.images
 
     @property
     def images_per_step(self) -> int:

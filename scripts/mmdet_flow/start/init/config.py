@@ -69,4 +69,21 @@ def config_of(proposal: Proposal, output: Path) -> str:
     }
     labels = shown(source.labels, output) if source.labels else None
     findings = in_short(proposal.findings)
-    return config_text(values, source.pattern, labels, proposal.policy, findings)
+    return config_text(
+        values,
+        source.pattern,
+        labels,
+        proposal.policy,
+        findings,
+        tiles=tiles_of(proposal),
+        cost=proposal.cost,
+    )
+
+
+def tiles_of(proposal: Proposal) -> dict[str, int | float | bool]:
+    """Return what the section of the tiles says, without what is the default."""
+    tiles = proposal.plan.tiles
+    if tiles is None:
+        return {}
+    whole = {"full_image": True} if tiles.full_image else {}
+    return {"size": tiles.size, "overlap": tiles.overlap} | whole

@@ -8,6 +8,7 @@ from statistics import median
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.errors import DataError
+from mmdet_flow.tiles import Tiles
 
 SPEED = {"small-boxes": 11.7, "small-masks": 7.5}
 """Images a second in a training on 2 cores in fp32, of 320 by 240 pixels.
@@ -51,16 +52,27 @@ class Sizes:
         smallest: the shorter side of an object in the middle of the class with the
             smallest ones, as a fraction of the longer side of its image.
         label: that class.
+        largest: the longer side that nineteen of twenty objects of all classes do not
+            exceed, as such a fraction.
     """
 
     image: tuple[int, int]
     smallest: float
     label: str
+    largest: float = 0.0
+
+    @property
+    def pixels(self) -> float:
+        """The shorter side of that small object, in pixels of the image."""
+        return self.smallest * max(self.image)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is proposed; ``warning`` says where it is less than what should be."""
+    """What is proposed; ``warning`` says where it is less than what should be.
+
+    With tiles, ``count`` is how many an image has.
+    """
 
     preset: str
     image_size: int
@@ -70,6 +82,8 @@ class Plan:
     speed: float
     cores: int
     warning: str = ""
+    tiles: Tiles | None = None
+    count: int = 1
 
     @property
     def duration(self) -> str:
@@ -91,7 +105,7 @@ class Plan:
 
 def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
     """Measure images, and objects of some classes; of many images a sample."""
-    measured = []
+    measured, longer = [], []
     fractions: dict[str, list[float]] = {}
     for one in images[:: max(1, len(images) // SAMPLE)]:
         size = image_size(one.image) or one.size
@@ -102,6 +116,7 @@ def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
             if item.label in classes:
                 fraction = min(item.bbox[2:]) / max(size)
                 fractions.setdefault(item.label, []).append(fraction)
+                longer.append(max(item.bbox[2:]) / max(size))
     if not fractions:
         raise DataError(
             f"{images[0].image.parent}: no image with an object can be opened; "
@@ -110,7 +125,8 @@ def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
     by_class = {label: median(values) for label, values in fractions.items()}
     label = min(by_class, key=by_class.get)
     measured.sort(key=math.prod)
-    return Sizes(measured[len(measured) // 2], by_class[label], label)
+    largest = sorted(longer)[len(longer) * 19 // 20]
+    return Sizes(measured[len(measured) // 2], by_class[label], label, largest)
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
@@ -125,18 +141,21 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 
 def plan_for(
-    preset: str, sizes: Sizes, train: int, val: int, minutes: float, cores: int
+    preset: str,
+    sizes: Sizes,
+    train: int,
+    val: int,
+    minutes: float,
+    cores: int,
+    allowed: Sequence[int] = (),
 ) -> Plan:
     """Choose the largest useful image size that has time for a fair number of epochs.
 
     Useful is a size at which objects of the smallest class are well seen, and none
-    above that of the images. Where the time is short, images shrink until those objects
-    are barely seen, and then epochs become fewer.
+    above that of the images, unless ``allowed`` says which. Where the time is short,
+    images shrink until those objects are barely seen, and then epochs become fewer.
     """
-    longest = max(sizes.image)
-    allowed = [size for size in SIZES if size < longest] or [SIZES[0]]
-    if longest > allowed[-1] and len(allowed) < len(SIZES):
-        allowed.append(SIZES[len(allowed)])
+    allowed = allowed or allowed_sizes(sizes)
     good = _first(allowed, lambda size: size * sizes.smallest >= GOOD_PIXELS)
     least = _first(allowed, lambda size: size * sizes.smallest >= LEAST_PIXELS)
     candidates = [size for size in allowed if least <= size <= good]
@@ -164,6 +183,15 @@ def plan_for(
     )
 
 
+def allowed_sizes(sizes: Sizes) -> list[int]:
+    """Return the image sizes below that of the images, and the next one."""
+    longest = max(sizes.image)
+    allowed = [size for size in SIZES if size < longest] or [SIZES[0]]
+    if longest > allowed[-1] and len(allowed) < len(SIZES):
+        allowed.append(SIZES[len(allowed)])
+    return allowed
+
+
 def _first(sizes: Sequence[int], fits) -> int:
     return next((size for size in sizes if fits(size)), sizes[-1])
 
@@ -175,7 +203,7 @@ def _warning(sizes: Sizes, size: int, good: int, epochs: int) -> str:
     if size < good:
         return f"with more --hours images of {good} pixels would show more"
     if pixels < LEAST_PIXELS:
-        return f"{sizes.label} has about {pixels:.0f} pixels; cut images into tiles"
+        return f"{sizes.label} has about {pixels:.0f} pixels, which is hardly seen"
     return ""
 
 

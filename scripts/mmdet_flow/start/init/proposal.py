@@ -35,6 +35,19 @@ class Proposal:
     plan: Plan
 
     @property
+    def cost(self) -> str:
+        """Return why there are tiles and what they cost, as text; empty without any."""
+        plan = self.plan
+        if plan.tiles is None:
+            return ""
+        return (
+            f"{self.sizes.label} has about {self.sizes.pixels:.0f} of "
+            f"{max(self.sizes.image)} pixels, too few in an image that is resized as a "
+            f"whole; an image has {plan.count} tiles, so its prediction takes "
+            f"{plan.count} times as long as that of one tile"
+        )
+
+    @property
     def counts(self) -> str:
         """Return the number of objects of each class, as text."""
         counts = self.found.classes

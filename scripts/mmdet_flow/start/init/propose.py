@@ -15,6 +15,7 @@ from mmdet_flow.start.init.foresee import foresee, left_open, repairs
 from mmdet_flow.start.init.plan import measure, plan_for
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.start.init.splits import Splits, find_splits
+from mmdet_flow.start.init.tiling import kept_tiles, plan_for_tiles, tiles_for
 from mmdet_flow.start.survey import Survey
 
 
@@ -37,8 +38,11 @@ def propose(
     splits, remarks = find_splits(folder, found.images, index)
     sizes = measure(found.images, names)
     preset = preset_for(found, masks)
-    images = train_and_val(found, splits)
-    plan = plan_for(preset, sizes, *images, minutes, threads)
+    work = preset, sizes, *train_and_val(found, splits), minutes, threads
+    if tiles := tiles_for(sizes):
+        plan = plan_for_tiles(tiles, kept_tiles(found.images, tiles), *work)
+    else:
+        plan = plan_for(*work)
     findings = foresee(found)
     policy = repairs(findings) | policy_for(found, names)
     if splits and splits.empty:

@@ -11,7 +11,6 @@ def summary(proposal: Proposal) -> Iterator[str]:
     """Yield a line for each thing that was found, is proposed, or needs a look."""
     found, sizes, plan = proposal.found, proposal.sizes, proposal.plan
     width, height = sizes.image
-    pixels = sizes.smallest * max(sizes.image)
     yield _line(
         "data",
         f"{len(found.images)} images in {found.source.images}, annotated as "
@@ -21,7 +20,7 @@ def summary(proposal: Proposal) -> Iterator[str]:
     yield _line(
         "sizes",
         f"images of {width}x{height} pixels; {sizes.label}, the smallest objects, of "
-        f"about {pixels:.0f}",
+        f"about {sizes.pixels:.0f}",
     )
     splits = proposal.splits
     yield _line(
@@ -32,6 +31,8 @@ def summary(proposal: Proposal) -> Iterator[str]:
         f"{plan.preset}, {plan.image_size} pixels, {plan.epochs} epochs: about "
         f"{plan.duration}",
     )
+    if plan.tiles:
+        yield _line("tiles", f"of {plan.tiles.side} pixels: {proposal.cost}")
     yield _line("estimated", f"by {plan.basis}; mmdet-flow model train measures it")
     if proposal.policy:
         said = ", ".join(": ".join(one) for one in proposal.policy.items())

@@ -29,11 +29,12 @@ experiments:
       val: {val}
       test: {test}
 
+{tiles}\
     model:
       # small-boxes, small-masks, which learns outlines and needs polygons, or zoo, the
       # recipe of the model zoo, for large data and days.
       preset: {preset}
-      # The longer side in pixels: smaller is faster, larger sees smaller objects.
+      # {side} in pixels: smaller is faster, larger sees smaller objects.
       image_size: {image_size}
 {estimate}
       epochs: {epochs}
@@ -60,6 +61,12 @@ POLICY = """\
       # What to do about findings; docs/data.md has all.
       policy: {}
 """
+TILES = """\
+{cost}
+    tiles:
+{keys}
+
+"""
 FINDINGS = "A run stops at these; fix them, or say in the policy what is done:"
 
 COMMENTS = {"found": 0, "counts": 6, "splits": 4, "estimate": 6}
@@ -72,6 +79,8 @@ def config_text(
     labels: str | None,
     policy: Mapping[str, str],
     findings: str,
+    tiles: Mapping[str, object],
+    cost: str,
 ) -> str:
     """Fill in the config; what is left out has no line."""
     filled = {
@@ -83,8 +92,17 @@ def config_text(
         glob=GLOB.format(in_yaml(glob)) if glob else "",
         labels=LABELS.format(in_yaml(labels)) if labels else "",
         policy=POLICY.format(in_yaml(dict(policy))) if policy else "",
+        tiles=_tiles(tiles, cost) if tiles else "",
+        side="The side of a tile" if tiles else "The longer side",
         findings=f"{comment(f'{FINDINGS} {findings}.', 6)}\n" if findings else "",
     )
+
+
+def _tiles(tiles: Mapping[str, object], cost: str) -> str:
+    """Return the section of the tiles, with what they cost."""
+    said = f"Images are divided into tiles, docs/tiles.md: {cost}."
+    keys = (f"      {key}: {in_yaml(value)}" for key, value in tiles.items())
+    return TILES.format(cost=comment(said, 4), keys="\n".join(keys))
 
 
 def in_yaml(value: object) -> str:
