@@ -7,7 +7,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.detect import Found, detect, read_detections
-from mmdet_flow.tiles import add_tile_options, tiles_of
+from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 
 def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:

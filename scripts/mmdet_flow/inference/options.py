@@ -17,7 +17,8 @@ from mmdet_flow.inference.package_file import (
 from mmdet_flow.inference.predictor import ModelOptions
 from mmdet_flow.inference.scores import BY_CLASS, read_scores
 from mmdet_flow.precisions import AUTO, PRECISIONS
-from mmdet_flow.tiles import Tiles, add_tile_options, tiles_from_json, tiles_of
+from mmdet_flow.tile_options import add_tile_options, tiles_of
+from mmdet_flow.tiles import Tiles, tiles_from_json
 
 
 def score_option(text: str) -> float | str:

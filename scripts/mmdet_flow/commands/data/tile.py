@@ -14,7 +14,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.tiling.cut import cut
 from mmdet_flow.dataset.tiling.plan import Cutting
 from mmdet_flow.errors import UsageError
-from mmdet_flow.tiles import add_tile_options, tiles_of
+from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

@@ -13,7 +13,8 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.options import add_comparison_options
 from mmdet_flow.evaluation.tiling import compare_tiles
 from mmdet_flow.files import keep_inputs
-from mmdet_flow.tiles import Tiles, add_tile_details, details_of
+from mmdet_flow.tile_options import add_tile_details, details_of
+from mmdet_flow.tiles import Tiles
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.handover.package import package
 from mmdet_flow.results import ResultsFolder, as_written
-from mmdet_flow.tiles import add_tile_options, tiles_of
+from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
