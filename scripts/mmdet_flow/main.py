@@ -55,6 +55,9 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "load": "send images to the service and measure the answers",
         "replay": "list requests that were given up, or send them again",
     },
+    "label": {
+        "export": "turn predictions into annotations of a tool",
+    },
     "handover": {
         "card": "write the model card",
         "package": "pack a model into one file, with hashes",
@@ -99,13 +102,11 @@ HEAD = f"""\
 usage: {PROG} COMMAND [OPTIONS]
 
 Train and run MMDetection models on CPU. Start with:
-
   {PROG} start doctor         check that everything is ready
   {PROG} start init FOLDER    write config.yaml for your annotated images
   snakemake --cores all           make all that config.yaml asks for
 
-Each step is a command, too; {PROG} COMMAND --help tells its options:
-"""
+Each step is a command, too; {PROG} COMMAND --help tells its options:"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,6 @@
 """The conversion of a checked data set to one COCO file, compared object by object."""
 
-import csv
 import filecmp
-import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +23,7 @@ from mmdet_flow.dataset.check import (
 )
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile, outlines
+from mmdet_flow.dataset.hashes import write_hashes
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
@@ -77,7 +76,7 @@ def convert(
             link_images(files, output)
         # First: by it the next run knows the others, should this one be killed.
         coco.write(output / layout.ANNOTATIONS.name)
-        write_hashes(sorted(files), output, threads)
+        hash_images(sorted(files), output, threads)
         classes = "\n".join(checked.classes) + "\n"
         write_if_changed(output / layout.CLASSES.name, classes)
         report = report_of(checked)
@@ -258,13 +257,9 @@ def _holds(path: Path, source: Path) -> bool:
     )
 
 
-def write_hashes(names: Sequence[str], folder: Path, threads: int) -> None:
+def hash_images(names: Sequence[str], folder: Path, threads: int) -> None:
     """Write the SHA-256 of each image of a data set into its ``images.csv``."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("file", "sha256"))
     with ThreadPoolExecutor(threads) as pool:
         hashes = pool.map(lambda name: sha256_of(folder / "images" / name), names)
-        writer.writerows(zip(names, hashes, strict=True))
-    content = table.getvalue().encode("utf-8", "surrogateescape")
-    write_if_changed(folder / layout.PIXELS.name, content)
+        rows = zip(names, hashes, strict=True)
+        write_hashes(rows, folder / layout.PIXELS.name)
