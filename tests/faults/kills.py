@@ -113,6 +113,19 @@ def kill_split(case: Case) -> None:
     killed_and_repeated(case, "split", command, finished)
 
 
+@scenario("kill-export", cases=18)
+def kill_export(case: Case) -> None:
+    """label export, killed and repeated: the same bytes."""
+    from mmdet_flow.labelling.writers import WRITERS
+
+    name = sorted(WRITERS)[case.number % len(WRITERS)]
+    command = [
+        *("mmdet-flow label export", case.world.dataset.source, "--format", name),
+        *("--output", "{}/out", "--quiet"),
+    ]
+    killed_and_repeated(case, f"export-{name}", command, finished)
+
+
 @scenario("kill-training", cases=8)
 def kill_training(case: Case) -> None:
     """model train --resume, killed and repeated: the same weights, bit for bit."""
