@@ -33,6 +33,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "convert": "check annotations and convert them to COCO",
         "split": "divide a data set, stratified by class, or by lists",
         "card": "describe a data set: counts, sizes, positions, samples",
+        "difference": "say what was corrected between two data sets",
     },
     "model": {
         "config": "export a model-zoo config, expanded",
@@ -57,6 +58,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     },
     "label": {
         "export": "turn predictions into annotations of a tool",
+        "join": "join corrected annotations with the data of before",
     },
     "handover": {
         "card": "write the model card",

@@ -11,6 +11,7 @@ from mmdet_flow import cli, layout
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
+    AnnotationFormat,
     Source,
     area_of_points,
     in_steps,
@@ -66,8 +67,7 @@ def convert(
     keep_apart(output, source.annotations, source.images)
     keep_apart(output / "images", source.images)
     annotation_format = FORMATS[format_name]
-    checked = check(annotation_format, source, rules or Rules(), threads)
-    _stop_on_errors(checked)
+    checked = checked_or_error(annotation_format, source, rules or Rules(), threads)
     with only_writer(output):
         require_own(output)
         with scratch_folder(output / ".mmdet_convert.part") as staging:
@@ -87,7 +87,17 @@ def convert(
     )
 
 
-def _stop_on_errors(checked: Checked) -> None:
+def checked_or_error(
+    annotation_format: AnnotationFormat, source: Source, rules: Rules, threads: int
+) -> Checked:
+    """Return a data set that passed its check; DataError if that finds errors."""
+    checked = check(annotation_format, source, rules, threads)
+    stop_on_errors(checked)
+    return checked
+
+
+def stop_on_errors(checked: Checked) -> None:
+    """Log the findings of a check; DataError if there are errors, or no image."""
     log_findings(checked.ledger)
     if errors := checked.ledger.errors:
         more = (
