@@ -126,6 +126,18 @@ def kill_export(case: Case) -> None:
     killed_and_repeated(case, f"export-{name}", command, finished)
 
 
+@scenario("kill-join", cases=18)
+def kill_join(case: Case) -> None:
+    """label join, killed and repeated: the same bytes."""
+    data = case.world.dataset
+    command = [
+        *("mmdet-flow label join", data.folder.parent, "--format", "opex"),
+        *("--annotations", data.source, "--images", data.source),
+        *("--output", "{}/out", "--quiet", "--threads", 1),
+    ]
+    killed_and_repeated(case, "join", command, finished)
+
+
 @scenario("kill-training", cases=8)
 def kill_training(case: Case) -> None:
     """model train --resume, killed and repeated: the same weights, bit for bit."""

@@ -63,15 +63,17 @@ def write_predictions(
     folder: Path,
     objects: dict[str, Iterable[PixelObject]],
     meta: dict[str, str] | None = None,
+    seed: int = 0,
 ) -> Path:
     """Write images with their OPEX beside them, as prediction leaves them."""
     folder.mkdir(parents=True, exist_ok=True)
     about = META | {"classes_sha256": classes_sha256(CLASSES)} | (meta or {})
     size = {"width": str(SIZE[0]), "height": str(SIZE[1])}
-    for seed, (name, items) in enumerate(objects.items()):
+    for number, (name, items) in enumerate(objects.items(), seed):
         path = folder / name
-        make_picture(path.with_name("new.png"), seed, SIZE)
-        os.replace(path.with_name("new.png"), path)
+        new = path.with_name(f"new{path.suffix}")  # names of odd signs are no OpenCV's
+        make_picture(new, number, SIZE)
+        os.replace(new, path)
         text = to_opex(name, list(items), about | size, "20260101_000000.000000")
         path.with_suffix(".json").write_text(text + "\n")
     return folder

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
-from itertools import compress
+from itertools import chain, compress
 from pathlib import Path
 
 from mmdet_flow import cli, layout
-from mmdet_flow.dataset.annotations import EDGES
+from mmdet_flow.dataset.annotations import EDGES, bbox_of_points
 from mmdet_flow.dataset.classes import classes_sha256, listed
 from mmdet_flow.dataset.fields import named
 from mmdet_flow.dataset.hashes import hash_table
@@ -33,7 +33,7 @@ from mmdet_flow.files import (
     write_if_changed,
 )
 from mmdet_flow.labelling.round import HASHES, PREDICTIONS
-from mmdet_flow.labelling.shapes import in_one, shaped
+from mmdet_flow.labelling.shapes import corners, in_one, shaped
 from mmdet_flow.labelling.writers import WRITERS
 from mmdet_flow.labelling.writers.coco import coco_of
 from mmdet_flow.labelling.writers.writer import AnnotationWriter, Task, Written
@@ -150,7 +150,13 @@ def _drawn(
 
     def draw(item):
         item = shaped(item, shapes, writer.whole)
-        return item if writer.parts else in_one(item)
+        if writer.needs_outlines and not item.polygons:
+            item = replace(item, polygons=(corners(item.bbox, writer.whole),))
+        item = item if writer.parts else in_one(item)
+        if writer.both or not item.polygons:
+            return item
+        points = tuple(chain.from_iterable(item.polygons))
+        return replace(item, bbox=bbox_of_points(points))
 
     return [replace(one, objects=tuple(map(draw, one.objects))) for one in images]
 
@@ -170,8 +176,7 @@ def _texts(
         for key in ("model", "model_sha256")
         if key in found[0].meta
     }
-    edged = _drawn(found, "auto", WRITERS["coco"])
-    coco = coco_of(edged, task.classes, about | {"score": how.score})
+    coco = coco_of(drawn, task.classes, about | {"score": how.score})
     yield PREDICTIONS, json_text(coco.content)
 
 

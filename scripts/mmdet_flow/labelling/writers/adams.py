@@ -42,4 +42,4 @@ def _fields(item: PredictedObject) -> dict[str, object]:
     return fields
 
 
-WRITER = AnnotationWriter(write, whole=True)
+WRITER = AnnotationWriter(write, both=True, whole=True)

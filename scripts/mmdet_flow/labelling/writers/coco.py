@@ -42,4 +42,4 @@ def coco_of(
     return coco
 
 
-WRITER = AnnotationWriter(write, "images", parts=True)
+WRITER = AnnotationWriter(write, "images", parts=True, both=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmdet_flow.dataset.annotations import corners_of_bbox
 from mmdet_flow.dataset.predictions import PredictedImage, PredictedObject
-from mmdet_flow.formats.objects import PixelObject, rectangle
+from mmdet_flow.formats.objects import PixelObject
 from mmdet_flow.formats.opex import to_opex
 from mmdet_flow.labelling.writers.writer import (
     AnnotationWriter,
@@ -32,10 +32,10 @@ def _pixel_object(item: PredictedObject, label: int) -> PixelObject:
         name=item.label,
         score=item.score,
         bbox=bbox,
-        polygon=contours[0] if contours else rectangle(bbox),
+        polygon=contours[0],
         parts=contours[1:],
         area=round(item.bbox[2] * item.bbox[3]),
     )
 
 
-WRITER = AnnotationWriter(write, parts=True, whole=True)
+WRITER = AnnotationWriter(write, parts=True, needs_outlines=True, both=True, whole=True)

@@ -40,6 +40,8 @@ class AnnotationWriter:
         images: the folder of the images below that of the format, "" for itself.
         outlines: whether it holds outlines, beside boxes.
         parts: whether an object may have several outlines.
+        needs_outlines: whether each object has to have an outline.
+        both: whether an object has a box beside its outlines, and not just around them.
         whole: whether coordinates have to be whole pixels; then outlines run through
             the middles of the outermost ones, as in OPEX.
         corners: whether its programs disagree about what corners of boxes name.
@@ -49,6 +51,8 @@ class AnnotationWriter:
     images: str = ""
     outlines: bool = True
     parts: bool = False
+    needs_outlines: bool = False
+    both: bool = False
     whole: bool = False
     corners: bool = False
 
