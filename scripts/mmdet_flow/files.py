@@ -186,8 +186,12 @@ def write_if_changed(path: Path | str, content: str | bytes) -> None:
 
 def write_json(path: Path | str, value: object) -> None:
     """Write JSON with sorted keys, an item a line."""
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
-    write_if_changed(path, text + "\n")
+    write_if_changed(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return JSON with sorted keys, an item a line."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def beside(path: StoredFile, suffix: str) -> StoredFile:

@@ -34,6 +34,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "split": "divide a data set, stratified by class, or by lists",
         "tile": "cut large images into tiles to train on",
         "card": "describe a data set: counts, sizes, positions, samples",
+        "difference": "say what was corrected between two data sets",
     },
     "model": {
         "config": "export a model-zoo config, expanded",
@@ -56,6 +57,10 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "redis": {
         "load": "send images to the service and measure the answers",
         "replay": "list requests that were given up, or send them again",
+    },
+    "label": {
+        "export": "turn predictions into annotations of a tool",
+        "join": "join corrected annotations with the data of before",
     },
     "handover": {
         "card": "write the model card",
@@ -101,13 +106,11 @@ HEAD = f"""\
 usage: {PROG} COMMAND [OPTIONS]
 
 Train and run MMDetection models on CPU. Start with:
-
   {PROG} start doctor         check that everything is ready
   {PROG} start init FOLDER    write config.yaml for your annotated images
   snakemake --cores all           make all that config.yaml asks for
 
-Each step is a command, too; {PROG} COMMAND --help tells its options:
-"""
+Each step is a command, too; {PROG} COMMAND --help tells its options:"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -106,6 +106,18 @@ def full_tile(case: Case) -> None:
     _fill_and_repeat(case, "tile", asked, lambda folder: None, content_of)
 
 
+@scenario("full-export", cases=6)
+def full_export(case: Case) -> None:
+    """label export on a full disk: one line, and complete after room is made"""
+
+    def asked(folder: Path) -> list:
+        # Copies, since a link takes no room.
+        words = ["--format", "labelme", "--output", folder / "out", "--copy"]
+        return ["mmdet-flow label export", case.world.dataset.source, *words]
+
+    _fill_and_repeat(case, "export", asked, lambda folder: None, content_of)
+
+
 @scenario("full-predict", cases=12)
 def full_predict(case: Case) -> None:
     """predict on a full disk: one line, and complete after room is made"""

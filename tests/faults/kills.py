@@ -136,6 +136,31 @@ def kill_tile(case: Case) -> None:
     killed_and_repeated(case, "tile", command, finished)
 
 
+@scenario("kill-export", cases=18)
+def kill_export(case: Case) -> None:
+    """label export, killed and repeated: the same bytes."""
+    from mmdet_flow.labelling.writers import WRITERS
+
+    name = sorted(WRITERS)[case.number % len(WRITERS)]
+    command = [
+        *("mmdet-flow label export", case.world.dataset.source, "--format", name),
+        *("--output", "{}/out", "--quiet"),
+    ]
+    killed_and_repeated(case, f"export-{name}", command, finished)
+
+
+@scenario("kill-join", cases=18)
+def kill_join(case: Case) -> None:
+    """label join, killed and repeated: the same bytes."""
+    data = case.world.dataset
+    command = [
+        *("mmdet-flow label join", data.folder.parent, "--format", "opex"),
+        *("--annotations", data.source, "--images", data.source),
+        *("--output", "{}/out", "--quiet", "--threads", 1),
+    ]
+    killed_and_repeated(case, "join", command, finished)
+
+
 @scenario("kill-training", cases=8)
 def kill_training(case: Case) -> None:
     """model train --resume, killed and repeated: the same weights, bit for bit."""

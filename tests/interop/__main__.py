@@ -140,7 +140,8 @@ class Exchange:
                 outcome = Outcome(REFUSED, f"by the tool: {error}")
             else:
                 found = json.loads((target / f"{form}.json").read_text())["images"]
-                truth = self._truths[form.rpartition("_")[0]]
+                own = form if form in self._truths else form.rpartition("_")[0]
+                truth = self._truths[own]
                 outcome = compare(truth, found, form.endswith("_outlines"))
             cell = Cell.of("read", tool.name, tool.version, form, self._shown(outcome))
             cells.append(cell)

@@ -42,6 +42,12 @@ def convert(form: str, annotations: Path, images: Path, output: Path) -> None:
     )
 
 
+def export(predictions: Path, output: Path, classes: list[str], *options: str) -> None:
+    """Export predictions as annotations."""
+    wanted = ("--output", output, "--classes", *classes)
+    _run("label export", predictions, *options, *wanted)
+
+
 def _check(words: list[str], report: Path) -> None:
     """Check a data set; refusals name their findings."""
     try:

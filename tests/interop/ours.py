@@ -8,22 +8,28 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mmdet_flow.dataset.annotations import EDGES
 from mmdet_flow.detections import Detections, Mask
 from mmdet_flow.formats.coco_results import to_coco_results, write_coco_results
 from mmdet_flow.formats.objects import Outlines, to_pixels
 from mmdet_flow.formats.opex import to_opex
 from mmdet_flow.formats.roi_csv import to_roi_csv
+from mmdet_flow.labelling.writers import WRITERS
 from tests.interop.compare import rectangle
-from tests.interop.flow import convert
+from tests.interop.flow import convert, export
 
 TIME = "20260101_000000.000000"
+
+SCORED = ("adams", "coco", "cvat", "label-studio", "labelme", "opex")
+"""Formats whose scores the tools that read them here give to their users."""
 
 
 def write_ours(truth: dict, images: Path, work: Path) -> tuple[Path, dict]:
     """Write our files; return the list of their places, and the truth of each.
 
     "coco" is a converted data set. The others are predictions: what a model would
-    say that finds each object with the box of the truth and its pixels.
+    say that finds each object with the box of the truth and its pixels. Those whose
+    names begin with "exported" are annotations that were made of them.
     """
     given = work / "given.json"
     given.write_text(json.dumps(_as_coco(truth)))
@@ -56,10 +62,49 @@ def write_ours(truth: dict, images: Path, work: Path) -> tuple[Path, dict]:
         exact.append({"name": name, "objects": boxes})
     places["coco_results"] = dataset / "coco-bbox.json"
     write_coco_results(places["coco_results"], results)
+    truths = {"coco": truth["images"], "opex": whole, "roi_csv": whole}
+    truths["coco_results"] = exact
+    for key, (folder, found) in _exports(places["opex"], truth["classes"], work):
+        places[key], truths[key] = folder, found
     file = work / "sources.json"
     file.write_text(json.dumps({name: str(path) for name, path in places.items()}))
-    truths = {"coco": truth["images"], "opex": whole, "roi_csv": whole}
-    return file, truths | {"coco_results": exact}
+    return file, truths
+
+
+def _exports(
+    opex: Path, classes: list[str], work: Path
+) -> Iterator[tuple[str, tuple[Path, list[dict]]]]:
+    """Export predictions in each format, as boxes and as outlines.
+
+    Yields the folder of each with the objects that its round names.
+    """
+    for form, writer in WRITERS.items():
+        for holds in ("boxes", "outlines") if writer.outlines else ("boxes",):
+            key = f"{form.replace('-', '_')}_{holds}"
+            # As the tools here read corners, which leave that to their programs.
+            edges = "exclusive" if writer.corners else EDGES[0]
+            key = key.replace("voc", "voc_exclusive")
+            round_ = work / "exported" / key
+            shapes = holds.replace("outlines", "auto")
+            options = ("--format", form, "--shapes", shapes, "--edges", edges)
+            export(opex, round_, classes, *options)
+            found = _exported(round_ / "predictions.json", holds, form in SCORED)
+            yield f"exported_{key}", (round_ / form, found)
+
+
+def _exported(path: Path, holds: str, scored: bool) -> list[dict]:
+    """Return what was exported, with scores where tools have them."""
+    coco = json.loads(path.read_text())
+    labels = {one["id"]: one["name"] for one in coco["categories"]}
+    images = {
+        one["id"]: {"name": one["file_name"], "objects": []} for one in coco["images"]
+    }
+    for one in coco["annotations"]:
+        item = {"label": labels[one["category_id"]], "bbox": one["bbox"]}
+        item["polygons"] = one["segmentation"] if holds == "outlines" else []
+        item |= {"score": one["score"]} if scored else {}
+        images[one["image_id"]]["objects"].append(item)
+    return list(images.values())
 
 
 def _as_coco(truth: dict) -> dict:

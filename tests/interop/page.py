@@ -20,7 +20,7 @@ TITLES = {
     for word in (
         *("ADAMS", "COCO", "CSV", "CVAT", "CreateML", "Datumaro", "JSON", "JSON-MIN"),
         *("Lightly", "OBB", "OPEX", "OpenImages", "ROI", "VIA", "VOC", "XML", "YOLO"),
-        *("YOLOv4", "YOLOv5", "YOLOv6", "YOLOv8"),
+        *("VGG", "YOLOv4", "YOLOv5", "YOLOv6", "YOLOv8"),
     )
 }
 

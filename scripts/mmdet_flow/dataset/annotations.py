@@ -162,6 +162,14 @@ def bbox_of_corners(
     return left - first, top - first, right - left, bottom - top
 
 
+def corners_of_bbox(bbox: Box, edges: str = EDGES[0]) -> Box:
+    """Return left, top, right and bottom of a box, by one of the rules of EDGES."""
+    first, last = first_and_last(edges)
+    x, y, width, height = bbox
+    beyond = first - last
+    return x + first, y + first, x + width + beyond, y + height + beyond
+
+
 def bbox_of_points(points: Sequence[float]) -> Box:
     """Return (x, y, width, height) around (x0, y0, x1, y1, ...), least to greatest."""
     columns, rows = points[0::2], points[1::2]

@@ -92,19 +92,21 @@ class CocoFile:
             raise DataError(f"{self.path}: two categories are {name}; make them one")
 
     def write(self, path: Path | str) -> None:
-        """Write the file, with all keys that readers of it ask for, unless it is so."""
-        write_json(
-            path,
-            {
-                "info": INFO | self.info,
-                "licenses": [LICENSE],
-                "images": [
-                    IMAGE | image | {"license": LICENSE["id"]} for image in self.images
-                ],
-                "annotations": [ANNOTATION | item for item in self.annotations],
-                "categories": [CATEGORY | item for item in self.categories],
-            },
-        )
+        """Write the file, unless it is so."""
+        write_json(path, self.content)
+
+    @property
+    def content(self) -> dict:
+        """Return what is written, with all keys that readers of it ask for."""
+        return {
+            "info": INFO | self.info,
+            "licenses": [LICENSE],
+            "images": [
+                IMAGE | image | {"license": LICENSE["id"]} for image in self.images
+            ],
+            "annotations": [ANNOTATION | item for item in self.annotations],
+            "categories": [CATEGORY | item for item in self.categories],
+        }
 
     @property
     def classes(self) -> list[str]:

@@ -7,7 +7,7 @@ outline or box where what stands there cannot be.
 
 import re
 
-from mmdet_flow.dataset.annotations import area_of_points
+from mmdet_flow.dataset.annotations import AnnotatedObject, area_of_points
 from mmdet_flow.dataset.fields import (
     Malformed,
     flag,
@@ -37,6 +37,23 @@ def normal_object(item: dict, size: Size | None) -> dict:
         normal["segmentation"] = shape
     normal["area"] = _area(item.get("area"), box, shape)
     return normal
+
+
+def as_coco(item: AnnotatedObject) -> dict:
+    """Return an object of any format as an annotation, without ids and category.
+
+    What is whole is written so. One that came from COCO keeps its other keys.
+    """
+    box = list(map(whole_if_so, item.bbox))
+    shape = item.mask or [list(map(whole_if_so, part)) for part in item.polygons]
+    area = whole_if_so(_area(None, box, shape))
+    values = {"bbox": box, "segmentation": shape, "area": area}
+    return (item.coco or {}) | values | {"iscrowd": int(item.crowd)}
+
+
+def whole_if_so(value: float) -> float | int:
+    """Return a number without a point behind it where it is whole."""
+    return int(value) if value == int(value) else value
 
 
 def is_readable(item: dict, normal: dict) -> bool:

@@ -1,18 +1,16 @@
 """The conversion of a checked data set to one COCO file, compared object by object."""
 
-import csv
 import filecmp
-import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmdet_flow import cli, layout
 from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
+    AnnotationFormat,
     Source,
     area_of_points,
     in_steps,
@@ -25,6 +23,7 @@ from mmdet_flow.dataset.check import (
 )
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile, outlines
+from mmdet_flow.dataset.hashes import hash_images, write_hashes
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, report_of, write_report
@@ -35,7 +34,6 @@ from mmdet_flow.files import (
     link_or_copy,
     only_writer,
     scratch_folder,
-    sha256_of,
     write_if_changed,
 )
 
@@ -67,8 +65,7 @@ def convert(
     keep_apart(output, source.annotations, source.images)
     keep_apart(output / "images", source.images)
     annotation_format = FORMATS[format_name]
-    checked = check(annotation_format, source, rules or Rules(), threads)
-    _stop_on_errors(checked)
+    checked = checked_or_error(annotation_format, source, rules or Rules(), threads)
     with only_writer(output):
         require_own(output)
         with scratch_folder(output / ".mmdet_convert.part") as staging:
@@ -77,8 +74,8 @@ def convert(
             link_images(files, output)
         # First: by it the next run knows the others, should this one be killed.
         coco.write(output / layout.ANNOTATIONS.name)
-        hashes = hash_table(sorted(files), output / "images", threads)
-        write_if_changed(output / layout.PIXELS.name, hashes)
+        hashes = hash_images(sorted(files), output / "images", threads)
+        write_hashes(hashes, output / layout.PIXELS.name)
         classes = "\n".join(checked.classes) + "\n"
         write_if_changed(output / layout.CLASSES.name, classes)
         report = report_of(checked)
@@ -89,7 +86,17 @@ def convert(
     )
 
 
-def _stop_on_errors(checked: Checked) -> None:
+def checked_or_error(
+    annotation_format: AnnotationFormat, source: Source, rules: Rules, threads: int
+) -> Checked:
+    """Return a data set that passed its check; DataError if that finds errors."""
+    checked = check(annotation_format, source, rules, threads)
+    stop_on_errors(checked)
+    return checked
+
+
+def stop_on_errors(checked: Checked) -> None:
+    """Log the findings of a check; DataError if there are errors, or no image."""
     log_findings(checked.ledger)
     if errors := checked.ledger.errors:
         more = (
@@ -257,14 +264,3 @@ def _holds(path: Path, source: Path) -> bool:
     return path.is_file() and (
         path.samefile(source) or filecmp.cmp(path, source, shallow=False)
     )
-
-
-def hash_table(names: Sequence[str], images: Path, threads: int) -> bytes:
-    """Return the content of ``images.csv``: the SHA-256 of each image in a folder."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("file", "sha256"))
-    with ThreadPoolExecutor(threads) as pool:
-        hashes = pool.map(lambda name: sha256_of(images / name), names)
-        writer.writerows(zip(names, hashes, strict=True))
-    return table.getvalue().encode("utf-8", "surrogateescape")

@@ -12,12 +12,13 @@ from mmdet_flow.dataset.readers import FORMATS
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to check, and against what."""
-    _add_source_options(parser.add_argument_group("data set"))
+    add_source_options(parser.add_argument_group("data set"))
     _add_rules_options(parser.add_argument_group("rules"))
     cli.add_threads_option(parser)
 
 
-def _add_source_options(parser) -> None:
+def add_source_options(parser) -> None:
+    """Add the options that say where annotations and images are."""
     parser.add_argument(
         "--format", choices=sorted(FORMATS), required=True, help="of the annotations"
     )
@@ -55,8 +56,6 @@ def _add_source_options(parser) -> None:
 
 
 def _add_rules_options(parser) -> None:
-    actions = "; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
-    checks = ", ".join(CHECKS)
     parser.add_argument(
         "--classes",
         nargs="+",
@@ -64,14 +63,7 @@ def _add_rules_options(parser) -> None:
         metavar="NAME",
         help="class list in its order (default: all classes, by name)",
     )
-    parser.add_argument(
-        "--policy",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="CHECK=ACTION",
-        help=f"what to do about findings ({actions}); checks: {checks}",
-    )
+    add_policy_option(parser)
     parser.add_argument(
         "--image-size",
         type=cli.positive_int,
@@ -93,6 +85,20 @@ def _add_rules_options(parser) -> None:
         default=[],
         metavar="FILE",
         help="lists of the splits: report duplicates across them",
+    )
+
+
+def add_policy_option(parser) -> None:
+    """Add the option that says what to do about findings."""
+    actions = "; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
+    checks = ", ".join(CHECKS)
+    parser.add_argument(
+        "--policy",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CHECK=ACTION",
+        help=f"what to do about findings ({actions}); checks: {checks}",
     )
 
 

@@ -84,7 +84,8 @@ def _parts(
         return split_by_fraction(coco, fractions, seed, groups)
     if any(fraction is not None for fraction in fractions.values()):
         raise UsageError("splits: give fractions for all splits, or list files for all")
-    parts = {name: _read_list(coco, Path(text)) for name, text in wanted.items()}
+    known = [image["file_name"] for image in coco.images]
+    parts = {name: read_split(known, Path(text)) for name, text in wanted.items()}
     if wanted["val"] == wanted["test"]:
         cli.log.warning(
             "val and test are the same images: the test flatters a model that was "
@@ -277,19 +278,21 @@ def _fraction(text: str) -> float | None:
     return fraction
 
 
-def _read_list(coco: CocoFile, path: Path) -> list[str]:
-    """Return the image names of a list file, as ``NameIndex`` finds them."""
-    known, names = _names(coco), set()
+def read_split(known: Sequence[str], path: Path) -> list[str]:
+    """Return the names of a list of images, of those that are known.
+
+    As ``NameIndex`` finds them. Raises DataError for a line that is none, or several.
+    """
+    index, names = NameIndex(zip(known, known, strict=True)), set()
     for number, line in enumerate(read_list(path), 1):
-        found = known.find_listed(line)
+        found = index.find_listed(line)
         if line and len(found) != 1:
             what = (
                 f"{named(line)} is several images"
                 if found
                 else f"no image {named(line)}"
             )
-            options = [image["file_name"] for image in coco.images]
-            hint = did_you_mean(line, options) or "; correct the list"
+            hint = did_you_mean(line, known) or "; correct the list"
             raise DataError(f"{path}, line {number}: {what}{hint}")
         names.update(found)
     return sorted(names)

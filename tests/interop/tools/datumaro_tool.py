@@ -100,6 +100,30 @@ def read_coco_outlines(source: Path, images: Path) -> list[dict]:
     return _read(source)
 
 
+def read_exported_coco_boxes(source: Path, images: Path) -> list[dict]:
+    return _read(source / "annotations.json")
+
+
+def read_exported_coco_outlines(source: Path, images: Path) -> list[dict]:
+    return _read(source / "annotations.json")
+
+
+def read_exported_voc_exclusive_boxes(source: Path, images: Path) -> list[dict]:
+    return _found(source, "voc_detection")
+
+
+def read_exported_yolo_boxes(source: Path, images: Path) -> list[dict]:
+    return _found(source, "yolo")
+
+
+def read_exported_cvat_boxes(source: Path, images: Path) -> list[dict]:
+    return _found(source, "cvat")
+
+
+def read_exported_cvat_outlines(source: Path, images: Path) -> list[dict]:
+    return _found(source, "cvat")
+
+
 def _read(source: Path) -> list[dict]:
     """Read a COCO file, in the only layout of folders that Datumaro reads."""
     with tempfile.TemporaryDirectory() as folder:
@@ -107,11 +131,11 @@ def _read(source: Path) -> list[dict]:
         annotations.mkdir()
         shutil.copy(source, annotations / "instances_train.json")
         shutil.copytree(source.parent / "images", Path(folder) / "images" / "train")
-        return _found(Path(folder))
+        return _found(Path(folder), "coco_instances")
 
 
-def _found(folder: Path) -> list[dict]:
-    dataset = Dataset.import_from(str(folder), "coco_instances")
+def _found(folder: Path, form: str) -> list[dict]:
+    dataset = Dataset.import_from(str(folder), form)
     names = [one.name for one in dataset.categories()[AnnotationType.label]]
     return [
         {"name": Path(item.media.path).name, "objects": _objects(item, names)}
@@ -121,11 +145,14 @@ def _found(folder: Path) -> list[dict]:
 
 def _objects(item: DatasetItem, names: list[str]) -> list[dict]:
     """Return the objects of an image, with the parts of a group as one."""
-    objects: dict[int, dict] = {}
-    for one in item.annotations:
+    objects: dict[object, dict] = {}
+    for number, one in enumerate(item.annotations):
         bbox = list(map(float, one.get_bbox()))
         fresh = {"label": names[one.label], "bbox": bbox, "polygons": []}
-        known = objects.setdefault(one.group or one.id, fresh)
+        if "score" in one.attributes:
+            fresh["score"] = float(one.attributes["score"])
+        own = one.group or one.id or f"number {number}"
+        known = objects.setdefault(own, fresh)
         if isinstance(one, Polygon):
             known["polygons"].append(list(map(float, one.points)))
             known["bbox"] = _around(known["polygons"])

@@ -10,11 +10,15 @@ from fiftyone.utils.coco import (
     COCODetectionDatasetExporter,
     COCODetectionDatasetImporter,
 )
-from fiftyone.utils.cvat import CVATImageDatasetExporter
-from fiftyone.utils.voc import VOCDetectionDatasetExporter
+from fiftyone.utils.cvat import CVATImageDatasetExporter, CVATImageDatasetImporter
+from fiftyone.utils.voc import (
+    VOCDetectionDatasetExporter,
+    VOCDetectionDatasetImporter,
+)
 from fiftyone.utils.yolo import (
     YOLOv4DatasetExporter,
     YOLOv5DatasetExporter,
+    YOLOv5DatasetImporter,
 )
 from runner import main, outlines_of, points_of
 
@@ -88,29 +92,69 @@ def write_cvat_outlines(truth: dict, images: Path, target: Path) -> None:
 
 
 def read_coco_outlines(source: Path, images: Path) -> list[dict]:
-    importer = COCODetectionDatasetImporter(
-        data_path=str(images),
-        labels_path=str(source),
-        label_types="segmentations",
-        use_polylines=True,
-        tolerance=0,
-    )
-    with importer:
-        return [
-            {"name": Path(path).name, "objects": _objects(label, metadata)}
-            for path, metadata, label in importer
-        ]
+    return _read_coco(source, images, "segmentations", use_polylines=True, tolerance=0)
 
 
 def read_coco_boxes(source: Path, images: Path) -> list[dict]:
-    importer = COCODetectionDatasetImporter(
-        data_path=str(images), labels_path=str(source), label_types="detections"
+    return _read_coco(source, images, "detections")
+
+
+def read_exported_coco_boxes(source: Path, images: Path) -> list[dict]:
+    return read_coco_boxes(source / "annotations.json", source / "images")
+
+
+def read_exported_voc_exclusive_boxes(source: Path, images: Path) -> list[dict]:
+    importer = VOCDetectionDatasetImporter(
+        data_path=str(source / "JPEGImages"), labels_path=str(source / "Annotations")
     )
+    return _imported(importer, images)
+
+
+def read_exported_yolo_boxes(source: Path, images: Path) -> list[dict]:
+    importer = YOLOv5DatasetImporter(yaml_path=str(source / "data.yaml"))
+    return _imported(importer, images)
+
+
+def read_exported_yolo_outlines(source: Path, images: Path) -> list[dict]:
+    importer = YOLOv5DatasetImporter(
+        yaml_path=str(source / "data.yaml"), label_type="polylines"
+    )
+    return _imported(importer, images)
+
+
+def read_exported_cvat_boxes(source: Path, images: Path) -> list[dict]:
+    return _read_cvat(source, images)
+
+
+def read_exported_cvat_outlines(source: Path, images: Path) -> list[dict]:
+    return _read_cvat(source, images)
+
+
+def _read_cvat(source: Path, images: Path) -> list[dict]:
+    importer = CVATImageDatasetImporter(
+        data_path=str(source / "images"), labels_path=str(source / "annotations.xml")
+    )
+    return _imported(importer, images)
+
+
+def _read_coco(source: Path, images: Path, types: str, **options) -> list[dict]:
+    importer = COCODetectionDatasetImporter(
+        data_path=str(images), labels_path=str(source), label_types=types, **options
+    )
+    return _imported(importer, images)
+
+
+def _imported(importer, images: Path) -> list[dict]:
+    """Return what an importer finds; where it has no size, the image has it."""
+    found = []
     with importer:
-        return [
-            {"name": Path(path).name, "objects": _objects(label, metadata)}
-            for path, metadata, label in importer
-        ]
+        for path, metadata, label in importer:
+            name = Path(path).name
+            metadata = metadata or fo.ImageMetadata.build_for(str(images / name))
+            labels = label.values() if isinstance(label, dict) else [label]
+            objects = [item for one in labels for item in _objects(one, metadata)]
+            found.append({"name": name, "objects": objects})
+    return found
 
 
 def _objects(label: fo.Label | None, metadata: fo.ImageMetadata) -> list[dict]:
@@ -124,6 +168,7 @@ def _objects(label: fo.Label | None, metadata: fo.ImageMetadata) -> list[dict]:
             "bbox": [v * side for v, side in zip(one.bounding_box, sides, strict=True)],
             "polygons": [],
         }
+        | _score(one)
         for one in (label.detections if label else ())
     ]
 
@@ -137,7 +182,15 @@ def _outlined(one: fo.Polyline, width: int, height: int) -> dict:
     rows = [value for values in polygons for value in values[1::2]]
     left, top = min(columns), min(rows)
     bbox = [left, top, max(columns) - left, max(rows) - top]
-    return {"label": one.label, "bbox": bbox, "polygons": polygons}
+    item = {"label": one.label, "bbox": bbox, "polygons": polygons}
+    return item | _score(one)
+
+
+def _score(one: fo.Label) -> dict:
+    """Return the score of a label, if it has one, wherever its importer puts it."""
+    own = {"confidence": one.confidence, "score": getattr(one, "score", None)}
+    scores = [value for value in own.values() if value is not None]
+    return {"score": float(scores[0])} if scores else {}
 
 
 main(globals())

@@ -81,6 +81,15 @@ def read_coco_results_boxes(source: Path, images: Path) -> list[dict]:
     )
 
 
+def read_exported_vgg_boxes(source: Path, images: Path) -> list[dict]:
+    project = source / "project.json"
+    return _found(
+        AnnotationSet.from_via_json(
+            project, label_key="type", image_folder=source / "images"
+        )
+    )
+
+
 def _found(annotations: AnnotationSet) -> list[dict]:
     return [
         {

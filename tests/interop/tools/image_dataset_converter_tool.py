@@ -6,6 +6,7 @@ from pathlib import Path
 from idc.api import ObjectDetectionData, get_object_label
 from idc.labelme.writer.objdet import LabelMeObjectDetectionWriter
 from idc.reader.objdet import (
+    AdamsObjectDetectionReader,
     COCOObjectDetectionReader,
     OPEXObjectDetectionReader,
     ROIObjectDetectionReader,
@@ -148,6 +149,14 @@ def read_opex_outlines(source: Path, images: Path) -> list[dict]:
 
 def read_roi_csv_outlines(source: Path, images: Path) -> list[dict]:
     return _read(ROIObjectDetectionReader(), source / "*.csv")
+
+
+def read_exported_opex_boxes(source: Path, images: Path) -> list[dict]:
+    return _read(OPEXObjectDetectionReader(), source / "*.json")
+
+
+def read_exported_adams_boxes(source: Path, images: Path) -> list[dict]:
+    return _read(AdamsObjectDetectionReader(), source / "*.report")
 
 
 main(globals())

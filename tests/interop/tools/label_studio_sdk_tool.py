@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.converter.imports.coco import convert_coco_to_ls
+from label_studio_sdk.label_interface import LabelInterface
 from runner import main, outlines_of, points_of
 
 UPLOADS = "/data/upload/1/"
@@ -143,6 +144,31 @@ def read_coco_outlines(source: Path, images: Path) -> list[dict]:
         }
         for task in json.loads(tasks.read_text())
     ]
+
+
+def read_exported_label_studio_boxes(source: Path, images: Path) -> list[dict]:
+    return _predicted(source)
+
+
+def read_exported_label_studio_outlines(source: Path, images: Path) -> list[dict]:
+    return _predicted(source)
+
+
+def _predicted(source: Path) -> list[dict]:
+    """Check the interface, and each prediction against it, as an import does."""
+    interface = LabelInterface((source / "interface.xml").read_text())
+    interface.validate()
+    found = []
+    for task in json.loads((source / "tasks.json").read_text()):
+        (prediction,) = task["predictions"]
+        errors = interface.validate_prediction(prediction, return_errors=True)
+        if errors or not interface.validate_task({"data": task["data"]}):
+            raise ValueError("; ".join(errors) or "a task without an image")
+        name = unquote(task["data"]["image"]).rpartition("/")[2]
+        regions = prediction["result"]
+        objects = [_object(one) | {"score": one["score"]} for one in regions]
+        found.append({"name": name, "objects": objects})
+    return found
 
 
 def _object(region: dict) -> dict:

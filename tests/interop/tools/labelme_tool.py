@@ -62,4 +62,43 @@ def write_labelme_outlines(truth: dict, images: Path, target: Path) -> None:
     _write(truth, images, target, outlined=True)
 
 
+def read_exported_labelme_boxes(source: Path, images: Path) -> list[dict]:
+    return _read(source)
+
+
+def read_exported_labelme_outlines(source: Path, images: Path) -> list[dict]:
+    return _read(source)
+
+
+def _read(source: Path) -> list[dict]:
+    """Open each file with its image; shapes of a group are an object."""
+    found = []
+    for path in sorted(source.glob("*.json")):
+        data = LabelFile(str(path))
+        objects: dict[object, dict] = {}
+        for number, shape in enumerate(data.shapes):
+            group = shape["group_id"]
+            key = f"shape {number}" if group is None else group
+            item = objects.setdefault(key, _object(shape))
+            if shape["shape_type"] == "polygon":
+                item["polygons"].append([v for xy in shape["points"] for v in xy])
+                item["bbox"] = _around(item["polygons"])
+        found.append({"name": data.image_path, "objects": list(objects.values())})
+    return found
+
+
+def _object(shape: dict) -> dict:
+    points = [value for point in shape["points"] for value in point]
+    score = shape["other_data"]["score"]
+    item = {"label": shape["label"], "bbox": _around([points]), "polygons": []}
+    return item | {"score": score}
+
+
+def _around(polygons: list[list[float]]) -> list[float]:
+    columns = [value for values in polygons for value in values[0::2]]
+    rows = [value for values in polygons for value in values[1::2]]
+    left, top = min(columns), min(rows)
+    return [left, top, max(columns) - left, max(rows) - top]
+
+
 main(globals())

@@ -46,8 +46,9 @@ def main(functions: dict) -> None:
 
 
 def _source_of(form: str, sources: Path) -> Path:
-    """Return the file or folder to read: that of "coco" for "coco_boxes"."""
-    return Path(json.loads(sources.read_text())[form.rpartition("_")[0]])
+    """Return the file or folder to read: its own, or of "coco" for "coco_boxes"."""
+    places = json.loads(sources.read_text())
+    return Path(places.get(form) or places[form.rpartition("_")[0]])
 
 
 def copy_images(images: Path, target: Path) -> None:

@@ -118,7 +118,7 @@ def _read_image(
     except Malformed as error:
         name = f"image {shown(entry['id'])}"
         image = broken(path, error, name)
-    objects = read_objects(path, items, _object_reader(names, size), f"{name}, object")
+    objects = read_objects(path, items, object_reader(names, size), f"{name}, object")
     for item in image_or_problems(path, image, size, objects):
         if isinstance(item, AnnotatedImage):
             item = AnnotatedImage(path, item.image, item.size, item.objects, entry)
@@ -141,7 +141,12 @@ def _read_size(entry: dict) -> tuple[int, int] | None:
     return None
 
 
-def _object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
+def object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
+    """Return what reads an annotation of an image of a size, by its place.
+
+    ``names`` has the class of each category id. It raises Malformed.
+    """
+
     def read_object(item: dict, place: str) -> AnnotatedObject:
         item = normal_object(item, size)
         bbox = tuple(map(float, item["bbox"]))

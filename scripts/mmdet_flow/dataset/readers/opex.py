@@ -1,5 +1,6 @@
 """OPEX: one JSON beside each image, with the corners of boxes, and polygons."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 
@@ -8,13 +9,22 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedImage,
     AnnotatedObject,
     AnnotationFormat,
+    Outline,
     Problem,
     Source,
     bbox_of_corners,
     image_or_problems,
     read_objects,
 )
-from mmdet_flow.dataset.fields import mapping, member, pairs, parsed, sequence, text
+from mmdet_flow.dataset.fields import (
+    Malformed,
+    mapping,
+    member,
+    pairs,
+    parsed,
+    sequence,
+    text,
+)
 from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json
@@ -51,7 +61,20 @@ def read_object(item: object, place: str, edges: str = EDGES[0]) -> AnnotatedObj
     points = sequence(outline.get("points") or [], "points")
     polygon = pairs(points, "a point of its polygon")
     label = text(member(item, "label"), "label")
-    return AnnotatedObject(label, bbox, place, (polygon,) if polygon else ())
+    polygons = (polygon, *_parts(item.get("meta"))) if polygon else ()
+    return AnnotatedObject(label, bbox, place, polygons)
+
+
+def _parts(meta: object) -> list[Outline]:
+    """Return the further outlines of an object, which prediction puts into its meta.
+
+    Other programs may mean other things by the word, which is nothing to be told.
+    """
+    try:
+        parts = sequence(json.loads(meta["parts"]), "parts")
+        return [pairs(sequence(part, "a part"), "a point") for part in parts]
+    except (KeyError, TypeError, ValueError, RecursionError, Malformed):
+        return []
 
 
 FORMAT = AnnotationFormat(read, corners=True)

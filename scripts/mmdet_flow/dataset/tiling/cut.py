@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.dataset.convert import hash_table
+from mmdet_flow.dataset.hashes import hash_images, write_hashes
 from mmdet_flow.dataset.tiling.account import (
     findings_of,
     report_of,
@@ -87,8 +87,8 @@ def cut(
             for name, coco in _tiled(cocos, divided, cutting).items():
                 coco.write(made / f"{name}.json")
             names = [tile.name for one in divided.values() for tile in one.kept]
-            hashes = hash_table(sorted(names), output / IMAGES, threads)
-            write_if_changed(made / layout.TILE_PIXELS.name, hashes)
+            hashes = hash_images(sorted(names), output / IMAGES, threads)
+            write_hashes(hashes, made / layout.TILE_PIXELS.name)
             write_if_changed(made / layout.TILE_FINDINGS.name, table_of(findings))
             write_json(made / layout.TILE_REPORT.name, report)
             _publish(made, output, earlier)

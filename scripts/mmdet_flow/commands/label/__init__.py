@@ -1,0 +1,1 @@
+"""mmdet-flow label: the loop of labelling, predicting and correcting."""

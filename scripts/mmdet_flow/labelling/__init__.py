@@ -1,0 +1,1 @@
+"""The loop of labelling: predictions into tools, corrections back, what comes next."""
