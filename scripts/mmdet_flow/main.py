@@ -59,6 +59,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "replay": "list requests that were given up, or send them again",
     },
     "label": {
+        "choose": "rank images by what a model would learn from them",
         "export": "turn predictions into annotations of a tool",
         "join": "join corrected annotations with the data of before",
     },

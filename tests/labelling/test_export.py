@@ -246,6 +246,16 @@ def test_the_classes_are_those_of_the_model_in_their_order(tmp_path, caplog):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("name", ["", "a\nb", "a\x01"])
+def test_a_class_that_no_format_can_hold_is_one_line(name, tmp_path):
+    predictions = write_predictions(tmp_path / "predicted", BOXES)
+    path = predictions / "a.json"
+    path.write_text(path.read_text().replace('"no"', json.dumps(name)))
+    with pytest.raises(DataError, match="is no name that can be printed"):
+        export(predictions, None, tmp_path / "round", Export("voc"))
+    assert not (tmp_path / "round").exists()
+
+
 def test_a_format_says_what_it_does_not_hold(tmp_path):
     with pytest.raises(UsageError, match="voc holds boxes alone"):
         exported("voc", BOXES, tmp_path, shapes="outlines")

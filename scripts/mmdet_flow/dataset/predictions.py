@@ -17,6 +17,7 @@ from mmdet_flow.dataset.fields import (
 from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.pixels import read_size
 from mmdet_flow.dataset.readers import opex
+from mmdet_flow.dataset.split import read_split
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_json, read_table, sha256_of
 
@@ -116,14 +117,17 @@ def _read_object(place: int, item: object) -> PredictedObject:
         raise Malformed(f"object {place}: {error}") from None
 
 
-def read_predictions(folder: Path, images: Path | None = None) -> list[PredictedImage]:
+def read_predictions(
+    folder: Path, images: Path | None = None, only: Path | None = None
+) -> list[PredictedImage]:
     """Return the images of the OPEX files below a folder, in the order of their names.
 
     ``folder`` may be that of an experiment. Images are looked for in ``images``, or
-    beside the predictions. Those that could not be predicted, and files that are no
-    OPEX, are left aside, in a line. Raises DataError where nothing is there, where an
-    image is not, or is another one than the one that was predicted: its size or, where
-    a manifest lies with the predictions, its content tells.
+    beside the predictions, and ``only`` is a list of those that are wanted. Those that
+    could not be predicted, and files that are no OPEX, are left aside, in a line.
+    Raises DataError where nothing is there, where an image is not, or is another one
+    than the one that was predicted: its size or, where a manifest lies with the
+    predictions, its content tells.
     """
     folder = predictions_below(folder)
     index = ImageIndex(images or folder)
@@ -139,6 +143,9 @@ def read_predictions(folder: Path, images: Path | None = None) -> list[Predicted
     _log_aside(failed, "of images that could not be predicted")
     if not found:
         raise DataError(f"{folder}: holds no predictions (OPEX); predict first")
+    if only is not None:
+        wanted = set(read_split([one.name for _, one in found], only))
+        found = [pair for pair in found if pair[1].name in wanted]
     listed = dict(_hashes(folder))
     total = len(found)
     read = (_with_image(*one, index, listed) for one in found)

@@ -51,6 +51,7 @@ class Export:
             predicted.
         edges, address: as ``Task`` has them.
         copy: whether images are copied even where a link can be made.
+        image_list: names the images that are exported, or None for all.
     """
 
     format: str
@@ -60,6 +61,7 @@ class Export:
     edges: str = EDGES[0]
     address: str = ""
     copy: bool = False
+    image_list: Path | None = None
 
 
 def export(predictions: Path, images: Path | None, output: Path, how: Export) -> None:
@@ -75,7 +77,7 @@ def export(predictions: Path, images: Path | None, output: Path, how: Export) ->
     keep_apart(output, predictions_below(predictions), *filter(None, [images]))
     found = [
         replace(one, objects=_kept(one, how.score))
-        for one in read_predictions(predictions, images)
+        for one in read_predictions(predictions, images, how.image_list)
     ]
     classes = _class_list(predictions, found, how.classes)
     task = Task(classes, how.edges, how.address)
@@ -137,8 +139,10 @@ def _class_list(
                 f"{named(name)} was predicted, and is none of the classes "
                 f"{listed(known)}; name all with --classes"
             )
-        if not name.isprintable():
-            raise DataError(f"class {named(name)}: cannot be printed; rename it")
+        if not name or not name.isprintable():
+            raise DataError(
+                f"class {name!r}: is no name that can be printed; rename it"
+            )
     return known
 
 

@@ -31,6 +31,12 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         help="the images that were predicted (default: beside the predictions)",
     )
     parser.add_argument(
+        "--image-list",
+        type=Path,
+        metavar="FILE",
+        help="export these images alone: a name a line, as label choose writes them",
+    )
+    parser.add_argument(
         "--format", choices=sorted(WRITERS), required=True, help="of the annotations"
     )
     parser.add_argument(
@@ -92,5 +98,6 @@ def run(options: argparse.Namespace) -> None:
         options.edges,
         options.address,
         options.copy,
+        options.image_list,
     )
     export(options.predictions, options.images, options.output, how)
