@@ -105,9 +105,7 @@ PATHS = [
 
 HEAD = f"""\
 usage: {PROG} COMMAND [OPTIONS]
-
 Train and run MMDetection models on CPU. Start with:
-  {PROG} start doctor         check that everything is ready
   {PROG} start init FOLDER    write config.yaml for your annotated images
   snakemake --cores all           make all that config.yaml asks for
 

@@ -80,7 +80,9 @@ def by_training(path: Path) -> np.ndarray:
 def by_prediction(path: Path) -> np.ndarray:
     from mmdet_flow.inference.runner import Runner
 
-    return Runner._load(SimpleNamespace(max_pixels=10**6), path).pixels
+    predictor = SimpleNamespace(takes_windows=False)
+    runner = SimpleNamespace(max_pixels=10**6, predictor=predictor)
+    return Runner._load(runner, path).pixels
 
 
 def by_the_service(path: Path) -> np.ndarray:

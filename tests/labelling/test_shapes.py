@@ -6,6 +6,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from shapely import Polygon, contains_xy
 
+from mmdet_flow.detections import Mask
 from mmdet_flow.formats.objects import Outlines, trace
 from mmdet_flow.labelling.shapes import around_pixels
 
@@ -33,7 +34,7 @@ def filled(points) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(8))
 def test_the_pixels_of_an_outline_are_those_whose_middles_are_inside(seed):
     rows, columns = np.indices((HEIGHT, WIDTH)) + 0.5
-    for points in trace(blobs(seed), Outlines(simplify=0)):
+    for points in trace(Mask.of_image(blobs(seed)), Outlines(simplify=0)):
         shape = Polygon(np.reshape(around_pixels(flat(points)), (-1, 2)))
         assert shape.is_valid
         assert (contains_xy(shape, columns, rows) == filled(points)).all()
@@ -63,7 +64,7 @@ def test_an_outline_that_is_accepted_keeps_its_mask_in_training():
     """As pycocotools fills it; through the middles, pixels would be lost."""
     overlaps = {"edges": [], "middles": []}
     for seed in range(8):
-        for points in trace(blobs(seed), Outlines()):
+        for points in trace(Mask.of_image(blobs(seed)), Outlines()):
             mask = filled(points)
             if mask.sum() < 25:
                 continue

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmdet_flow.detections import Mask
 from mmdet_flow.evaluation.assignment import (
     IGNORED,
     MISSED,
@@ -180,8 +181,8 @@ def outline(item: dict, image: dict, iou_type: str) -> str:
     else:
         from pycocotools import mask as coco_mask
 
-        mask = coco_mask.decode(to_rle(segmentation, image)).astype(bool)
-        parts = trace(mask, Outlines())
+        pixels = coco_mask.decode(to_rle(segmentation, image)).astype(bool)
+        parts = trace(Mask.of_image(pixels), Outlines())
     return "".join(
         "M" + "L".join(f"{x:.0f} {y:.0f}" for x, y in part) + "z" for part in parts
     )
