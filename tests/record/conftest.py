@@ -19,6 +19,7 @@ CONFIG = {
     "data": {"format": "voc", "images": "/home/alice/photos/sea", "labels": None},
     "model": {"seed": 7, "epochs": 2, "options": ["a.b=1"]},
     "splits": {"train": 0.5, "seed": 0},
+    "tiles": None,
     "predict": {"score": 0.3, "options": f"--redis_password {PASSWORD} --quiet"},
 }
 WORKFLOW = """

@@ -36,6 +36,18 @@ def test_what_was_made_is_there_with_its_hash(run):
     assert "wai.annotations.core" in content["packages"]["wai-annotations"]
 
 
+def test_tiles_are_recorded_with_how_they_were_cut(run):
+    (run / "tiles").mkdir()
+    (run / "tiles/report.json").write_text("{}")
+    config = CONFIG | {"tiles": {"size": 640, "overlap": 0.2}}
+    assert record([str(run), "--config", json.dumps(config)]) == 0
+    content = json.loads((run / layout.RECORD).read_text())
+    assert content["outputs"]["tiles/report.json"]["bytes"] == 2
+    assert content["config"]["tiles"] == {"size": 640, "overlap": 0.2}
+    crate = json.loads((run / layout.CRATE).read_text())["@graph"]
+    assert {"#value-tiles.size", "tiles/report.json"} <= {one["@id"] for one in crate}
+
+
 def test_the_images_can_be_checked_with_sha256sum(run):
     before = write(run)["data"]
     line = "cd dataset/images && ls | LC_ALL=C sort | xargs sha256sum | sha256sum"

@@ -71,8 +71,7 @@ def test_a_training_gets_tiles_and_the_test_whole_images(made):
 
 CHANGES = {
     "nothing": ({}, []),
-    "tiles.empty": ({"tiles": {"empty": 0.5}}, MADE),
-    "tiles.min_visible": ({"tiles": {"min_visible": 0.9}}, MADE),
+    "tiles": ({"tiles": {"empty": 0.5, "min_visible": 0.9}}, MADE),
     "splits.seed": ({"splits": {"seed": 7}}, [*MADE, "split_dataset"]),
 }
 

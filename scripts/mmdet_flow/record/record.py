@@ -141,9 +141,9 @@ def _first_weights(path: str | None) -> dict | None:
 
 
 def seeds(config: dict | None) -> dict[str, int | None]:
-    """Return the seed of each section that has one."""
+    """Return the seed of each section that has one; a section may be null."""
     sections = (config or {}).items()
-    return {name: own["seed"] for name, own in sections if "seed" in own}
+    return {name: own["seed"] for name, own in sections if own and "seed" in own}
 
 
 def _step(job: Job, run: Path, snakemake: Path) -> dict:
