@@ -1,7 +1,9 @@
 """What tests share: a small example, a model trained on it, and a Redis server."""
 
 import argparse
+import atexit
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -10,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from mmdet_flow.dataset.convert import convert
 from mmdet_flow.dataset.example import make_example
 from mmdet_flow.dataset.split import split
 from mmdet_flow.main import PROG, command_at, main
+from tests.forks import ForkServer
 
 # Threads that wait for each other spin, for which the tests have too few processors:
 # two run at a time, and what each of them starts takes two threads. Read by torch when
@@ -45,21 +49,54 @@ LOW_SCORE = 0.001
 FINISHED = "sea-side"
 
 
+PRELOADED = {
+    "snakemake": ("snakemake.cli",),
+    "mmdet-flow": ("mmdet_flow.imports:import_mmdet", "mmdet_flow.inference.runner"),
+}
+"""What commands need seconds to import, by the process that they are forks of."""
+
+PROGRAMS = {one.name: one.value for one in entry_points(group="console_scripts")}
+
+
+@functools.cache
+def fork_server(name: str) -> ForkServer:
+    """Return a process of this worker that has imported what commands need."""
+    server = ForkServer(PRELOADED[name], os.environ)
+    atexit.register(server.close)
+    return server
+
+
 def run_command(
-    command: str, *args, cwd: Path | None = None, timeout: int = 600, **variables
+    command: str,
+    *args,
+    cwd: Path | None = None,
+    timeout: int = 600,
+    fresh: bool = False,
+    **variables,
 ) -> subprocess.CompletedProcess:
-    """Run a command of the project, in one word or several, the way a user does."""
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    environment.pop("MMDET_CLASSES", None)
+    """Run a command, in one word or several, as a user does.
+
+    Those of the project and Snakemake are forks of a process that has imported what
+    they need, unless they are to be ``fresh``, as for variables that Python reads.
+    """
     program, *words = command.split()
-    return subprocess.run(
-        [BIN / program, *words, *map(str, args)],
-        cwd=cwd,
-        env=environment | variables,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
+    argv = [str(BIN / program), *words, *map(str, args)]
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path} | variables
+    if "MMDET_CLASSES" not in variables:
+        environment.pop("MMDET_CLASSES", None)
+    preloaded = "snakemake" if program == "snakemake" else "mmdet-flow"
+    function = PROGRAMS.get(program, "")
+    fresh = fresh or any(name.startswith("PYTHON") for name in variables)
+    if fresh or not function.startswith(("mmdet_flow.", "snakemake.")):
+        options = {"capture_output": True, "text": True, "timeout": timeout}
+        return subprocess.run(argv, cwd=cwd, env=environment, **options)
+    run = fork_server(preloaded).run(
+        function, argv, cwd or Path.cwd(), environment, seconds=timeout
     )
+    if run.was_late:
+        raise subprocess.TimeoutExpired(argv, timeout, run.stdout, run.stderr)
+    return subprocess.CompletedProcess(argv, run.code, run.stdout, run.stderr)
 
 
 def command_of(words: str) -> Callable[[Iterable], int]:

@@ -49,7 +49,7 @@ def test_options_have_dashes_but_for_those_of_the_reference_image(words):
 def test_what_is_on_the_path():
     assert PROJECT["scripts"].keys() == {"mmdet-flow", *REFERENCE}
     for name in PROJECT["scripts"]:
-        run = run_command(name, "--version")
+        run = run_command(name, "--version", fresh=True)
         assert (run.returncode, run.stdout) == (0, f"{name} {__version__}\n")
 
 
