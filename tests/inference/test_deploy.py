@@ -29,8 +29,20 @@ from mmdet_flow.inference.opening import open_detector
 from mmdet_flow.inference.options import model_options
 from mmdet_flow.inference.package_file import write_archive
 from mmdet_flow.inference.predictor import Predictor
-from tests.conftest import LOW_SCORE, ROOT, command_of, parser_of, unused_port
-from tests.inference.test_engines import SMALL, assert_same, random_checkpoint
+from tests.conftest import (
+    LOW_SCORE,
+    ROOT,
+    command_of,
+    made_once,
+    parser_of,
+    unused_port,
+)
+from tests.inference.test_engines import (
+    SMALL,
+    SMALL_HEAD,
+    assert_same,
+    random_checkpoint,
+)
 from tests.inference.test_engines import pictures as pictures
 from tests.small_environment import pack, run_small
 
@@ -62,26 +74,26 @@ def textures():
 
 
 @pytest.fixture(scope="module")
-def deployed(trained, dataset, tmp_path_factory):
+def deployed(trained, dataset, shared):
     """A trained segmenter of instances with its form."""
-    checkpoint = tmp_path_factory.mktemp("deployed") / "model.pth"
-    shutil.copy(trained.checkpoint, checkpoint)
-    assert deploy(checkpoint, dataset) == 0
-    return checkpoint
+
+    def make(folder) -> None:
+        shutil.copy(trained.checkpoint, folder / "model.pth")
+        assert deploy(folder / "model.pth", dataset) == 0
+
+    return made_once(shared / "deployed", make) / "model.pth"
 
 
 @pytest.fixture(scope="module")
-def deployed_in_two_stages(tmp_path_factory):
+def deployed_in_two_stages(shared):
     """A small Mask R-CNN with fixed random weights, and its form."""
-    checkpoint = tmp_path_factory.mktemp("two-stages") / "model.pth"
-    random_checkpoint(
-        "mask-rcnn_r50_fpn_1x_coco",
-        checkpoint,
-        gain=8,
-        **SMALL,
-    )
-    exported(checkpoint)
-    return checkpoint
+
+    def make(folder) -> None:
+        checkpoint = folder / "model.pth"
+        random_checkpoint("mask-rcnn_r50_fpn_1x_coco", checkpoint, gain=8, **SMALL)
+        exported(checkpoint)
+
+    return made_once(shared / "two-stages", make) / "model.pth"
 
 
 @pytest.fixture
@@ -127,12 +139,12 @@ def exported(checkpoint, threads=2, **options) -> DeployedDetector:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "options"),
     [
-        "yolox_tiny_8xb8-300e_coco",
-        "retinanet_r18_fpn_1x_coco",
+        ("yolox_tiny_8xb8-300e_coco", {}),
+        ("retinanet_r18_fpn_1x_coco", SMALL_HEAD),
         *(
-            pytest.param(name, marks=pytest.mark.slow)
+            pytest.param(name, {}, marks=pytest.mark.slow)
             for name in (
                 "rtmdet_tiny_8xb32-300e_coco",
                 "rtmdet-ins_tiny_8xb32-300e_coco",
@@ -145,10 +157,11 @@ def exported(checkpoint, threads=2, **options) -> DeployedDetector:
         ),
     ],
 )
-def test_a_family_gives_what_torch_gives(name, textures, tmp_path):
+def test_a_family_gives_what_torch_gives(name, options, textures, tmp_path):
     """Of several sizes of images, all objects, in the same order."""
     checkpoint = tmp_path / "model.pth"
-    random_checkpoint(name, checkpoint, gain=0.05 if name.startswith("yolox") else 8)
+    gain = 0.05 if name.startswith("yolox") else 8
+    random_checkpoint(name, checkpoint, gain, **options)
     assert_as_torch(checkpoint, textures)
 
 

@@ -40,6 +40,13 @@ def pictures(dataset):
     return found
 
 
+SMALL_HEAD = {
+    "model.neck.out_channels": 64,
+    "model.bbox_head.in_channels": 64,
+    "model.bbox_head.feat_channels": 64,
+}
+
+
 def random_checkpoint(name: str, path, gain: float = 30, **options) -> None:
     """Write a model of the zoo with fixed random weights, whose scores are spread.
 

@@ -18,6 +18,7 @@ from mmdet_flow.inference.deploy.kernel_masks import KernelMasks
 from mmdet_flow.inference.deploy.preparation import Preparation
 from mmdet_flow.inference.deploy.roi_heads import second_stage
 from mmdet_flow.inference.deploy.tracing import CandidatesGraph
+from mmdet_flow.inference.engines.conversion import converted
 from mmdet_flow.inference.engines.engine import CannotTrace
 from mmdet_flow.inference.engines.graphs import dense_head
 from mmdet_flow.inference.engines.runtime import Runtime
@@ -81,7 +82,7 @@ def trace(name: str, part: Part) -> StoredGraph:
     """
     with torch.no_grad(), warnings.catch_warnings(), _blamed_on_the_model():
         warnings.simplefilter("ignore")  # what is fixed in the graph is compared
-        graph = openvino.convert_model(part.module, example_input=part.probes[0])
+        graph = converted(part.module, part.probes[0])
         graph.reshape(dict(enumerate(part.module.shapes)))
         require_equal(graph, part)
     return _stored(name, graph)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_json
+from mmdet_flow.inference.engines.conversion import converted
 from mmdet_flow.inference.engines.engine import CannotTrace, EngineOptions
 from mmdet_flow.inference.engines.graphs import (
     DenseGraph,
@@ -192,8 +193,8 @@ def _trace(module: nn.Module, probes: list, runtime: Runtime) -> tuple:
     structure: list = []
     with torch.no_grad():
         try:
-            converted = openvino.convert_model(_Flat(module), example_input=probes[0])
-            compiled = runtime.compile(converted, exact=True)
+            graph = converted(_Flat(module), probes[0])
+            compiled = runtime.compile(graph, exact=True)
             for probe in probes:
                 wanted: list[Tensor] = []
                 structure = _flatten(module(*probe), wanted)
@@ -202,7 +203,7 @@ def _trace(module: nn.Module, probes: list, runtime: Runtime) -> tuple:
             raise
         except Exception as error:  # a foreign converter may raise anything
             raise CannotTrace(_reason(error)) from error
-    return converted, structure
+    return graph, structure
 
 
 def _reason(error: Exception) -> str:
