@@ -104,7 +104,7 @@ rule split_dataset:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        options=jobs.of_experiment(options.division),
+        options=jobs.of_experiment(options.splitting),
         groups=jobs.changes(changes.of_groups),
         folder=subpath(output[0], parent=True),
     shell:

@@ -56,7 +56,9 @@ rule round_trip:
     input:
         service="<results>/{experiment}/serving/started",
         images=images_to_predict,
-        opex=shard_files("predictions/shard-{shard}/opex"),
+        # Not the shards, nor their lists: Snakemake runs what waits for a service twice
+        # if it takes what a checkpoint makes or names, at first without that.
+        manifest="<results>/{experiment}/predictions/manifest.csv",
     output:
         "<results>/{experiment}/serving/round_trip.txt",
     log:
@@ -68,6 +70,9 @@ rule round_trip:
         runtime=growing(60),
     params:
         port=jobs.of_config(round_trip_port),
+        folder=subpath(input.manifest, parent=True),
     shell:
-        "mmdet-flow redis load --images={input.images:q} --compare {input.opex:q}"
+        "shards=(); for list in {params.folder:q}/lists/*.txt; do"
+        ' shards+=({params.folder:q}/shard-"$(basename "$list" .txt)"/opex); done;'
+        ' mmdet-flow redis load --images={input.images:q} --compare "${{shards[@]}}"'
         " --redis-front=streams --redis-port={params.port} > {output:q} 2> {log:q}"

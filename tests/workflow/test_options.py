@@ -76,19 +76,17 @@ def test_each_rule_that_the_schema_names_takes_the_options(tmp_path):
     config["experiments"]["example"]["tiles"] = {"size": 64, "full_image": True}
     write_config(tmp_path, config)
     lines = {}
-    for target in ("all", "serve"):
+    for target in ("all", "results/example/serving/round_trip.txt", "serve"):
         shown = snakemake(tmp_path, "-n", "-p", "--", target)
         assert shown.returncode == 0, shown.stdout
-        lines |= re.findall(
+        jobs = re.findall(
             r"^ *(?:local)?(?:rule|checkpoint) (\w+):$.*?^Shell command: (.*?)$",
             shown.stdout,
             re.M | re.S,
         )
-    # With a service job, the dry run of Snakemake 9.27 may end in a KeyError, depending
-    # on the order in which it looks at the jobs.
-    prepare(config)
-    words = options.round_trip(config["experiments"]["example"])
-    lines["answer_round_trip"] = shlex.join(["mmdet-flow", "serve", *words])
+        # Snakemake has run what waits for a service twice.
+        assert [rule for rule, _ in jobs].count("round_trip") <= 1
+        lines |= jobs
     every = schema.sections() | schema.schema()["properties"]
     rules = {
         rule
@@ -160,11 +158,11 @@ def test_what_is_left_out_is_no_word():
 
 def test_keys_that_nothing_asks_for_are_no_change():
     """A fold without folds, and a column without a file, divide nothing anew."""
-    plain = options.division(example())
-    assert options.division(example(splits={"fold": 1, "group_column": "x"})) == plain
-    folds = options.division(example(splits={"folds": 3, "fold": 1}))
+    plain = options.splitting(example())
+    assert options.splitting(example(splits={"fold": 1, "group_column": "x"})) == plain
+    folds = options.splitting(example(splits={"folds": 3, "fold": 1}))
     assert {"--folds=3", "--fold=1"} <= set(folds)
-    grouped = options.division(example(splits={"group_file": "g.csv"}))
+    grouped = options.splitting(example(splits={"group_file": "g.csv"}))
     assert {"--group-file=g.csv", "--group-column=group"} <= set(grouped)
 
 
@@ -172,7 +170,7 @@ def functions() -> dict:
     """Return, for each rule of an experiment, the function of its words."""
     special = {
         "convert_annotations": options.conversion,
-        "split_dataset": options.division,
+        "split_dataset": options.splitting,
         "patch_config": options.patch,
         "train_model": options.training,
         "predict_images": options.prediction,
@@ -233,7 +231,7 @@ def test_a_changed_value_changes_the_words_of_its_rules_alone(changed):
             *({"recall": 0.8, "precision": 0.9}, {"recall": 0.9, "precision": 0.8}),
         ),
         (
-            *(options.division, "splits"),
+            *(options.splitting, "splits"),
             *({"val": "a.txt", "test": "b.txt"}, {"val": "b.txt", "test": "a.txt"}),
         ),
     ],

@@ -71,7 +71,7 @@ def split_lists(experiment: dict) -> list[str]:
     return list(dict.fromkeys(part for part in parts if isinstance(part, str)))
 
 
-def division(experiment: dict) -> list[str]:
+def splitting(experiment: dict) -> list[str]:
     """Return the options of split_dataset, without those that nothing asks for."""
     splits = dict(experiment["splits"])
     if splits["group_file"] is None:
