@@ -70,6 +70,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "compare": {
         "experiments": "say how two experiments differ, and which is better",
         "leaderboard": "rank experiments, with mean and spread over seeds",
+        "rounds": "say how good each round of labelling made the model",
     },
     "track": "export runs to an MLflow tracker",
     "step": {
