@@ -61,6 +61,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "label": {
         "choose": "rank images by what a model would learn from them",
         "export": "turn predictions into annotations of a tool",
+        "serve": "predict for Label Studio while somebody labels",
         "join": "join corrected annotations with the data of before",
     },
     "handover": {
