@@ -24,25 +24,30 @@ def desk(trained, dataset, tmp_path) -> Path:
     return tmp_path
 
 
-def test_by_a_folder_the_commands_of_the_page_make_a_round_for_each_tool(desk):
-    predict, export, *_ = [
-        one for one in commands(PAGE) if one[0].split()[1] in ("predict", "label")
-        and one[0] != "mmdet-flow label serve"
-    ]  # fmt: skip
+def words_of(command: str) -> list[str]:
+    """Return the words of a command as the page shows it first."""
+    found = next(words for name, words in commands(PAGE) if name == command)
     # A model that has hardly learned finds something only at low scores.
-    words = [LOW_SCORE if one == "0.3" else one for one in predict[1]]
-    assert run_command(predict[0], *words, cwd=desk).returncode == 0
-    tools = re.findall(r"^\| \w+ \| `([\w-]+)` \| (.*) \|$", PAGE, re.MULTILINE)
+    return [str(LOW_SCORE) if one == "0.3" else one for one in found]
+
+
+def test_by_a_folder_the_commands_of_the_page_make_a_round_for_each_tool(desk):
+    predicted = run_command(
+        "mmdet-flow predict", *words_of("mmdet-flow predict"), cwd=desk
+    )
+    assert predicted.returncode == 0, predicted.stderr
+    export = "mmdet-flow label export"
+    tools = re.findall(r"^\| \w+ \| `([a-z]+)` \| (.*) \|$", PAGE, re.MULTILINE)
     assert [name for name, _ in tools] == ["labelme", "cvat", "adams", "vgg"]
     for name, where in tools:
-        folder = f"rounds/{name}"
-        again = {"labelme": name, "rounds/1": folder}
-        words = [again.get(one, one) for one in export[1]]
-        run = run_command(export[0], *words, cwd=desk)
+        own = {"labelme": name, "rounds/1": f"rounds/{name}"}
+        words = [own.get(one, one) for one in words_of(export)]
+        run = run_command(export, *words, cwd=desk)
         assert run.returncode == 0, run.stderr
-        opened = re.findall(r"rounds/1/[\w./]*\w", where)
-        missing = [one.replace("rounds/1", folder) for one in opened]
-        assert missing and all((desk / one).exists() for one in missing)
+        opened = re.findall(r"rounds/1/([\w./]*\w)", where)
+        assert opened and all(
+            (desk / f"rounds/{name}" / one).exists() for one in opened
+        )
 
 
 def test_over_redis_the_example_of_the_page_writes_what_is_exported(
