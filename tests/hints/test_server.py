@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from base64 import b64encode
@@ -21,7 +22,7 @@ from mmdet_flow.hints.server import Door, hint_server
 from mmdet_flow.images import MAX_PIXELS
 from mmdet_flow.labelling.writers.label_studio import write
 from mmdet_flow.labelling.writers.writer import Task
-from tests.conftest import BIN, LOW_SCORE, command_of, run_command, the_error
+from tests.conftest import BIN, LOW_SCORE, command_of
 
 JSON = {"Content-Type": "application/json"}
 LOCAL = "/data/local-files/?d="
@@ -210,6 +211,19 @@ def test_a_wrong_request_is_a_status_and_one_line(
     assert send(place, "GET", "/health")[0] == 200
 
 
+def test_who_goes_away_leaves_no_trace(place, capfd):
+    host, _, port = place.partition(":")
+    for sent in (
+        b"",
+        b"POST /predict",
+        b"POST /setup HTTP/1.1\r\nContent-Length: 9\r\n",
+    ):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(sent + b"\r\n{" * bool(sent))
+    assert send(place, "GET", "/health")[0] == 200
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     ("tasks", "expected"),
     [("x", "its tasks is 'x', not a list"), ([1], "a task is 1"), ([{}], "no data")],
@@ -266,12 +280,13 @@ def wait_for(log: Path, word: str, process: subprocess.Popen) -> None:
         time.sleep(0.1)
 
 
-def test_a_port_that_is_taken_is_one_line(place, trained, pool):
-    port = place.rpartition(":")[2]
-    options = ["--checkpoint", trained.checkpoint, "--local-files", pool]
-    run = run_command("mmdet-flow label serve", *options, "--port", port)
-    assert run.returncode == 5
-    assert the_error(run).endswith("in use; choose another --port or --host")
+@pytest.mark.parametrize("port", ["", "99999"])
+def test_a_port_that_cannot_be_taken_is_one_line_at_once(place, pool, port, capsys):
+    port = port or place.rpartition(":")[2]
+    options = ["--checkpoint", "none.pth", "--local-files", pool, "--port", port]
+    assert command_of("label serve")(options) == 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("; choose another --port or --host") and port in line
 
 
 @pytest.mark.parametrize(

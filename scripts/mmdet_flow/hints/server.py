@@ -36,20 +36,22 @@ class Door:
     max_request: int
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    """Answers that are under way are waited for at the end."""
+
+    def handle_error(self, *_) -> None:
+        """Say little of a connection that broke: whoever asked has gone."""
+        cli.log.debug("a connection broke", exc_info=True)
+
+
 @contextmanager
 def hint_server(backend: Backend, door: Door) -> Iterator[str]:
     """Answer until the block ends, and then what was asked for; yield the address.
 
     ServiceError where the address cannot be taken.
     """
-    try:
-        server = ThreadingHTTPServer((door.host, door.port), _handler(backend, door))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ServiceError(
-            f"{door.host}:{door.port}: {reason}; choose another --port or --host"
-        ) from None
-    server.daemon_threads = False  # they are waited for
+    server = _bound(door, _handler(backend, door))
     thread = threading.Thread(target=server.serve_forever, name="hints", daemon=True)
     thread.start()
     try:
@@ -58,6 +60,21 @@ def hint_server(backend: Backend, door: Door) -> Iterator[str]:
         backend.stop()
         server.shutdown()
         server.server_close()
+
+
+def require_free(door: Door) -> None:
+    """ServiceError where the address cannot be taken: said before a model is loaded."""
+    _bound(door, BaseHTTPRequestHandler).server_close()
+
+
+def _bound(door: Door, handler: type[BaseHTTPRequestHandler]) -> _Server:
+    try:
+        return _Server((door.host, door.port), handler)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ServiceError(
+            f"{door.host}:{door.port}: {reason}; choose another --port or --host"
+        ) from None
 
 
 def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
@@ -84,7 +101,16 @@ def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
             self._answer(told, lambda answer: answer(self._body()))
 
         def _answer(self, known: dict, call: Callable[[Callable], dict]) -> None:
-            """Send what a function gives, or what is wrong with the request."""
+            """Send what a function gives, or what is wrong with the request.
+
+            Label Studio shows the first line of an answer, so that says it, too.
+            """
+            status, content = self._outcome(known, call)
+            self._send(status, content, _in_a_line(content.get("error", "")))
+
+        def _outcome(
+            self, known: dict, call: Callable[[Callable], dict]
+        ) -> tuple[HTTPStatus, dict]:
             try:
                 if not self._may_come_in():
                     raise RequestError(
@@ -94,16 +120,16 @@ def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
                 if path not in known:
                     names = ", ".join(known)
                     raise RequestError(f"there is {names}", HTTPStatus.NOT_FOUND)
-                self._send(HTTPStatus.OK, call(known[path]))
+                return HTTPStatus.OK, call(known[path])
             except DataError as error:
                 status = getattr(error, "status", HTTPStatus.BAD_REQUEST)
-                self._refuse(status, str(error))
-            except OSError:
-                self.close_connection = True  # nobody listens any more
+                return status, {"error": str(error)}
+            except OSError:  # whoever asked has gone, or sends no more
+                raise
             except Exception as error:
                 cli.log.exception("%s: a bug in mmdet-flow", self.path[:100])
                 what = f"{type(error).__name__}, which the log explains"
-                self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, what)
+                return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": what}
 
         def _may_come_in(self) -> bool:
             if door.login is None:
@@ -136,12 +162,7 @@ def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
                 raise RequestError("the content is no JSON") from None
             return mapping(content, "the content")
 
-        def _refuse(self, status: HTTPStatus, reason: str) -> None:
-            """Send what is wrong, also in the first line: Label Studio shows that."""
-            line = " ".join(reason.encode("ascii", "replace").decode().split())
-            self._send(status, {"error": reason}, line[:LONGEST_REASON])
-
-        def _send(self, status: HTTPStatus, answer: dict, line: str = "") -> None:
+        def _send(self, status: HTTPStatus, answer: dict, line: str) -> None:
             body = json.dumps(answer).encode()
             self.send_response(status, line or None)
             if status == HTTPStatus.UNAUTHORIZED:
@@ -155,3 +176,9 @@ def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
             cli.log.debug("%s", form % values)
 
     return Handler
+
+
+def _in_a_line(reason: str) -> str:
+    """Return a reason as the first line of an answer can have it: short, and ASCII."""
+    line = " ".join(reason.encode("ascii", "replace").decode().split())
+    return line[:LONGEST_REASON]

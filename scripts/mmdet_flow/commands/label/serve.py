@@ -103,11 +103,12 @@ def _add_server_options(parser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Load the model, and answer until a signal comes."""
     from mmdet_flow.hints.backend import Backend
-    from mmdet_flow.hints.server import hint_server
+    from mmdet_flow.hints.server import hint_server, require_free
     from mmdet_flow.inference.predictor import Predictor
     from mmdet_flow.serving.service import warm_up
 
     images, door = images_of(options), door_of(options)
+    require_free(door)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
