@@ -169,9 +169,12 @@ def plot_rounds(sets: Sequence[Sequence[Round]], path: Path) -> None:
     for number, rounds in enumerate(sets):
         for iou_type, title in TITLES.items():
             _plot_line(axis, rounds, iou_type, number, title, several=len(sets) > 1)
-    axis.set(xlabel="labelled images", ylabel="mAP, with 95 % interval", ylim=(0, 1.02))
+    axis.margins(0.12)
+    axis.set(xlabel="labelled images", ylabel="mAP, with 95 % interval")
+    axis.set_ylim(bottom=0)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.grid(alpha=0.3)
-    axis.legend(loc="lower right")
+    axis.legend()
     save_figure(figure, path)
 
 
@@ -191,9 +194,11 @@ def _plot_line(
     above = [max(high - v, 0) for v, (_, high) in zip(values, ends, strict=True)]
     images = [run.labelled_images for run in runs]
     label = f"{title}, test split {rounds[0].test_sha256[:12]}" if several else title
-    style = {"color": f"C{number}", "fmt": "o-" if iou_type == "bbox" else "s--"}
+    color = f"C{2 * number + (iou_type != 'bbox')}"
+    style = {"color": color, "fmt": "o-" if iou_type == "bbox" else "s--"}
     axis.errorbar(images, values, (below, above), capsize=3, label=label, **style)
     if iou_type == "bbox":
-        for run, x, y in zip(runs, images, values, strict=True):
-            place = {"xytext": (4, 5), "textcoords": "offset points", "fontsize": 8}
-            axis.annotate(drawable(run.name), (x, y), parse_math=False, **place)
+        for run, x, (_, top) in zip(runs, images, ends, strict=True):
+            place = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
+            name = drawable(run.name)
+            axis.annotate(name, (x, top), parse_math=False, fontsize=8, **place)
