@@ -46,7 +46,7 @@ if workflow.is_main_process:
 configfile: "config.yaml"
 
 
-CAMPAIGN_OF = stopping(prepare, config)
+CAMPAIGNS = stopping(prepare, config)
 CONVERTED = find_converted(config["experiments"])
 PLACES = Places(
     *(workflow.pathvars.items[name] for name in ("results", "logs")),

@@ -38,6 +38,47 @@ rule rank_experiments:
         " 2> {log:q}"
 
 
+rule compare_rounds:
+    """Say how good the model is after each round of labelling."""
+    input:
+        lambda wildcards: [
+            file
+            for name in CAMPAIGNS.rounds[wildcards.campaign]
+            for file in files.of_round(config, name)
+        ],
+    output:
+        csv=report(
+            "<results>/rounds/{campaign}.csv",
+            caption="../report/rounds.rst",
+            category="all experiments",
+            labels={"what": "rounds of {campaign} as a table"},
+        ),
+        png=report(
+            "<results>/rounds/{campaign}.png",
+            caption="../report/rounds.rst",
+            category="all experiments",
+            labels={"what": "rounds of {campaign}"},
+        ),
+    log:
+        "<logs>/compare_rounds-{campaign}.log",
+    wildcard_constraints:
+        campaign=names_pattern(CAMPAIGNS.rounds),
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        folders=lambda wildcards, output: [
+            Path(output.csv).parents[1] / name
+            for name in CAMPAIGNS.rounds[wildcards.campaign]
+        ],
+    # The log is shown too: it says if the test splits of the rounds differ.
+    shell:
+        "mmdet-flow compare rounds {params.folders:q} --csv={output.csv:q}"
+        " --png={output.png:q} 2> >(tee {log:q} >&2)"
+
+
 rule compare_experiments:
     """Compare an experiment with another one, image by image."""
     input:

@@ -54,6 +54,7 @@ rule train_model:
         counted=jobs.of_config(files.counted),
         images=jobs.of_config(files.training_images),
         pixels=jobs.of_config(files.training_pixels),
+        load_from=jobs.of_config(files.first_weights),
     output:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         curves=report(
@@ -79,6 +80,7 @@ rule train_model:
         mpi=training_mpi,
     params:
         experiment=subpath(output.checkpoint, ancestor=2),
+        load_from=option_of_input("load_from"),
         options=jobs.of_experiment(options.training),
         weights=jobs.changes(changes.of_weights),
         launch=launch_on_nodes,
@@ -88,7 +90,7 @@ rule train_model:
         "{params.launch}mmdet-flow model train {input.config:q}"
         " --work-dir={params.experiment:q}/training --resume=auto"
         " --publish={output.checkpoint:q} --threads={threads}"
-        " --curves={output.curves:q} {params.options:q} 2>> {log:q}"
+        " --curves={output.curves:q} {params.load_from:q} {params.options:q} 2>> {log:q}"
 
 
 rule deploy_model:

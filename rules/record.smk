@@ -20,9 +20,10 @@ rule write_record:
         config=lambda wildcards: json.dumps(
             config["experiments"][wildcards.experiment], sort_keys=True
         ),
-        campaign=lambda wildcards: options.option(
-            "campaign", CAMPAIGN_OF.get(wildcards.experiment)
-        ),
+        campaign=lambda wildcards: [
+            *options.option("campaign", CAMPAIGNS.of.get(wildcards.experiment)),
+            *options.option("round", CAMPAIGNS.round_of(wildcards.experiment)),
+        ],
     shell:
         "mmdet-flow step record {params.folder:q} --config={params.config:q} {params.campaign:q}"
         " 2> {log:q}"

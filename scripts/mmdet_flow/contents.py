@@ -278,6 +278,7 @@ class Packages(TypedDict):
 class Record(TypedDict):
     name: str
     campaign: str | None
+    round: NotRequired[int | None]
     workflow: Workflow
     config: dict | None
     seeds: dict[str, int | None]

@@ -61,6 +61,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "label": {
         "choose": "rank images by what a model would learn from them",
         "export": "turn predictions into annotations of a tool",
+        "serve": "predict for Label Studio while somebody labels",
         "join": "join corrected annotations with the data of before",
     },
     "handover": {
@@ -70,6 +71,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "compare": {
         "experiments": "say how two experiments differ, and which is better",
         "leaderboard": "rank experiments, with mean and spread over seeds",
+        "rounds": "say how good each round of labelling made the model",
     },
     "track": "export runs to an MLflow tracker",
     "step": {

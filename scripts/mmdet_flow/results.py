@@ -161,6 +161,15 @@ class ResultsFolder:
         return CocoFile.read(self.split_file(name))
 
     @cached_property
+    def labelled_images(self) -> int:
+        """How many images were labelled to train and validate, those tested aside."""
+        names = {
+            name: {image["file_name"] for image in self.split(name).images}
+            for name in ("train", "val", "test")
+        }
+        return len((names["train"] | names["val"]) - names["test"])
+
+    @cached_property
     def tiles(self) -> contents.TileReport | None:
         """The account of the tiles that the model was trained on, if it was."""
         return self._read_if_there(self.file(layout.TILE_REPORT), contents.TileReport)

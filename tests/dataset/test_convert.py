@@ -235,6 +235,21 @@ def test_parts_and_masks_of_an_object_come_back_together(tmp_path):
     assert [item["area"] for _, item in a] == [34 + 21.25, 40, 25]
 
 
+def test_the_class_list_of_a_converted_data_set_is_kept(voc):
+    """Its order, and what no object is left of; of other COCO files all, by name."""
+    source = Source(voc / "xml", voc / "images")
+    convert("voc", source, voc / "first", Rules(["no", "bird", "dog", "cat"]))
+    first = voc / "first"
+    convert("coco", Source(first / "annotations.json", first / "images"), voc / "again")
+    for name in ("classes.txt", "annotations.json"):
+        assert (voc / "again" / name).read_bytes() == (first / name).read_bytes()
+    content = json.loads((first / "annotations.json").read_text())
+    del content["info"]["classes_sha256"]
+    (voc / "coco.json").write_text(json.dumps(content))
+    convert("coco", Source(voc / "coco.json", first / "images"), voc / "other")
+    assert (voc / "other" / "classes.txt").read_text() == "cat\ndog\n"
+
+
 def test_coco_passes_through_untouched(voc):
     rle = {"counts": [0, 40, 3032], "size": [48, 64]}
     segmentations = [rle, [[1, 1, 5, 1, 5, 5], [9, 9, 12, 9, 12, 12]], []]

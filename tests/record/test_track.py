@@ -202,6 +202,23 @@ def test_experiments_of_a_campaign_are_nested(recorded):
     assert "mlflow.parentRunId" not in runs[NAME].data.tags
 
 
+def test_a_round_says_which_it_is_and_how_many_images_were_labelled(recorded):
+    split = recorded / "splits" / "train.json"
+    more = json.loads(split.read_text())
+    more["images"].append(more["images"][0] | {"id": 99, "file_name": "new.png"})
+    split.write_text(json.dumps(more))
+    images = recorded / "dataset" / "images"
+    shutil.copy(images / "1.png", images / "new.png")
+    write_record(recorded, "--campaign", "loop", "--round", "1")
+    assert track([str(recorded)]) == 0
+    runs = {one.info.run_name: one for one in runs_of(client())}
+    params = runs[NAME].data.params
+    # All others are tested as well, in this data set.
+    assert (params["round"], params["labelled_images"]) == ("1", "1")
+    parent = runs["loop"].info.run_id
+    assert runs[NAME].data.tags["mlflow.parentRunId"] == parent
+
+
 def test_a_long_training_is_thinned_and_keeps_its_end(recorded):
     (recorded / "training" / "metrics.jsonl").write_text(metrics_lines(2 * POINTS + 1))
     points = TrackedRun(recorded).points()

@@ -20,12 +20,12 @@ YOLOX = {"model": {"base": "yolox_tiny_8xb8-300e_coco"}}
 
 
 def expand(campaigns, **experiments):
-    """Return the experiments of a config, and which campaign made them."""
+    """Return the experiments of a config, and which campaign they are of."""
     experiments = experiments or {"bccd": {"data": DATA, "model": {"epochs": 5}}}
     config = {"experiments": experiments, "campaigns": campaigns}
-    campaign_of = expand_campaigns(config, KEYS)
+    made = expand_campaigns(config, KEYS)
     assert "campaigns" not in config
-    return config["experiments"], campaign_of
+    return config["experiments"], made.of
 
 
 def test_each_combination_is_an_experiment_in_the_order_of_the_config():
@@ -189,7 +189,10 @@ def test_all_are_in_one_dry_run_and_convert_once(tmp_path):
             {"base": {"data": {"format": "voc"}}, "variants": {"a": TINY}},
             "config, at campaigns.cells, as experiments.cells-a.data: 'annotations' is",
         ),
-        ({"base": "bccd"}, "config, at campaigns.cells: 'grid' or 'variants' is a req"),
+        (
+            {"base": "bccd"},
+            "config, at campaigns.cells: 'grid' or 'variants' or 'rounds' is a req",
+        ),
         (
             {"base": "bccd", "grid": {"model.seed": [[1]]}},
             "config, at campaigns.cells.grid.model.seed.0: [1] is not of type",

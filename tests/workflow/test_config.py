@@ -8,6 +8,7 @@ import pytest
 from mmdet_flow.errors import UsageError
 from mmdet_flow.workflow import config as configs
 from mmdet_flow.workflow import schema
+from mmdet_flow.workflow.campaigns import Campaigns
 from mmdet_flow.workflow.places import Places
 from tests.workflow.test_workflow import SMALL, snakemake, write_config
 
@@ -30,7 +31,7 @@ def refused(config: dict) -> str:
 
 def test_an_experiment_gets_every_key_of_the_schema():
     config = small(tiles={"size": 64})
-    assert configs.prepare(config) == {}
+    assert configs.prepare(config) == Campaigns()
     experiment = config["experiments"]["example"]
     for section, node in schema.sections().items():
         missing = node["properties"].keys() - experiment[section].keys()

@@ -28,6 +28,7 @@ def test_names_that_fit(name):
         (["leaderboard.csv"], "results/ has files of that name"),
         (["Tracking"], "results/ has files of that name"),
         (["report"], "results/ has files of that name"),
+        (["rounds"], "results/ has files of that name"),
         (["report.html"], "results/ has files of that name"),
         (["logs"], "results/ has files of that name"),
         (["matrix"], "results/ has files of that name"),

@@ -16,7 +16,8 @@ from tests.workflow.test_workflow import SMALL, snakemake, write_config
 NOT_OPTIONS = {
     # Inputs of rules, or what Snakemake itself looks at.
     *("data.annotations", "data.images", "data.license", "predict.images"),
-    *("model.train_on", "model.base", "model.preset", "track.enabled"),
+    *("model.train_on", "model.base", "model.preset", "model.start_from"),
+    "track.enabled",
     # Several words, and what is computed of a key.
     *("predict.options", "serve.options", "serve.experiment", "model.nodes"),
 }

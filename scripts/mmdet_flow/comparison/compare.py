@@ -49,7 +49,7 @@ def compare(a: ResultsFolder, b: ResultsFolder, samples: int, output: Path, limi
 def pair_up(a: ResultsFolder, b: ResultsFolder, samples: int) -> Pair:
     """Match what both found with the annotations that they share."""
     truth = a.split("test")
-    found = [_found(a, truth), _found(b, truth)]
+    found = [found_for(a, truth), found_for(b, truth)]
     common = [
         iou_type
         for iou_type in IOU_TYPES
@@ -66,7 +66,7 @@ def pair_up(a: ResultsFolder, b: ResultsFolder, samples: int) -> Pair:
     return Pair(truth, common[-1], kept, find_disagreements(*kept), differences)
 
 
-def _found(one: ResultsFolder, truth: CocoFile) -> Found:
+def found_for(one: ResultsFolder, truth: CocoFile) -> Found:
     """Return the detections of an experiment with the ids of these annotations."""
     own = one.split("test")
     found = read_detections(one.file(layout.DETECTIONS), own)

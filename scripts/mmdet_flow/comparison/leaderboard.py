@@ -62,8 +62,8 @@ def _costs(one: ResultsFolder) -> tuple[float | None, ...]:
     """Return the figures of COST; the model is built to count its parameters."""
     from mmdet_flow.model.zoo import count_weights
 
-    speeds = one.train_minutes, one.images_per_second
-    return *speeds, one.checkpoint_mb, count_weights(one.config)
+    known = one.labelled_images, one.train_minutes, one.images_per_second
+    return *known, one.checkpoint_mb, count_weights(one.config)
 
 
 def _group(rows: list[Row]) -> Row:

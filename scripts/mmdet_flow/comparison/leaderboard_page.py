@@ -9,6 +9,7 @@ TITLES = {
     "bbox_mAP": ("box mAP", "{:.3f}"),
     "bbox_mAP_50": ("box mAP50", "{:.3f}"),
     "segm_mAP": ("mask mAP", "{:.3f}"),
+    "labelled_images": ("labelled images", "{:,.0f}"),
     "train_minutes": ("training, minutes", "{:.1f}"),
     "images_per_second": ("images/s", "{:.1f}"),
     "checkpoint_mb": ("checkpoint, MB", "{:.1f}"),

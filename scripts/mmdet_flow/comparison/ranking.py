@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 
 RANKED_BY = "bbox_mAP"
 QUALITY = (RANKED_BY, "bbox_mAP_50", "segm_mAP")
-COST = ("train_minutes", "images_per_second", "checkpoint_mb", "parameters")
+COST = (
+    *("labelled_images", "train_minutes", "images_per_second"),
+    *("checkpoint_mb", "parameters"),
+)
 CLASS = "AP_"
 """Begins the name of the figure of a class: the box mAP of its objects."""
 

@@ -130,8 +130,10 @@ class AnnotationFormat:
     """How a format is read.
 
     ``read`` yields what a source holds. ``is_coco`` formats need no conversion, and
-    those with ``corners`` are read by the rule of ``Source.edges``. ``label_files``
-    tells which of some files may be ``Source.labels``, the one to take first.
+    those with ``corners`` are read by the rule of ``Source.edges``. ``class_list``
+    tells the classes of a source in its own order, None where it has none.
+    ``label_files`` tells which of some files may be ``Source.labels``, the one to take
+    first.
     ``beside`` is a regular expression of how files are called that may lie beside those
     of a format, hold no object, and are nothing to be told.
     """
@@ -139,6 +141,7 @@ class AnnotationFormat:
     read: Callable[[Source, "ImageIndex"], Iterator[AnnotatedImage | Problem]]
     is_coco: bool = False
     corners: bool = False
+    class_list: Callable[[Source], list[str] | None] | None = None
     label_files: Callable[[Iterable[Path]], list[Path]] | None = None
     beside: str = r"(?!)"
 

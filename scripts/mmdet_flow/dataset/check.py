@@ -33,7 +33,8 @@ class Rules:
     """What a data set is checked against.
 
     Attributes:
-        classes: the class list in its order, or None to take all, by name.
+        classes: the class list in its order, or None to take all: in the order of a
+            data set that was converted before, else by name.
         policy: what to do about the findings of each check.
         image_size: the longer side that training resizes to, or None.
         min_objects: classes with fewer objects are reported.
@@ -71,6 +72,8 @@ def check(
         raise UsageError(
             f"edges {source.edges}: this format has no corners of boxes; leave it out"
         )
+    if rules.classes is None and annotation_format.class_list:
+        rules = replace(rules, classes=annotation_format.class_list(source))
     ledger = Ledger(rules.policy, source.annotations)
     index = ImageIndex(source.images)
     for path in index.unread:

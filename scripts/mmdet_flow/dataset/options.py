@@ -61,7 +61,8 @@ def _add_rules_options(parser) -> None:
         nargs="+",
         action="extend",
         metavar="NAME",
-        help="class list in its order (default: all classes, by name)",
+        help="class list in its order (default: all classes, by name, or in the order "
+        "of a COCO file that this command wrote)",
     )
     add_policy_option(parser)
     parser.add_argument(

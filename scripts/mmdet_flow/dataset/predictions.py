@@ -85,12 +85,13 @@ def read_opex(path: Path) -> Opex:
 
 def _checked(path: Path, content: object) -> Opex:
     try:
-        return _opex_of(mapping(content, "it"))
+        return opex_of(mapping(content, "it"))
     except Malformed as error:
         raise DataError(f"{path}: {error}; predict again") from None
 
 
-def _opex_of(content: dict) -> Opex:
+def opex_of(content: dict) -> Opex:
+    """Return what the content of an OPEX file says; Malformed where it is none."""
     time = content.get("timestamp")
     meta = content.get("meta") or {}
     items = sequence(member(content, "objects"), "objects")

@@ -48,14 +48,17 @@ def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:
     )
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that decide what is predicted, on every front."""
+def add_model_options(parser: argparse.ArgumentParser, dash: str = "_") -> None:
+    """Add the options that decide what is predicted, on every front.
+
+    ``dash`` stands between the words of an option: "_" as in the reference image.
+    """
     _add_weights_options(parser.add_argument_group("model"))
     objects = parser.add_argument_group("objects")
     add_score_options(objects, default=0.0)
-    _add_outline_options(objects)
-    _add_mask_options(objects)
-    add_tile_options(parser.add_argument_group("large images"), dash="_")
+    _add_outline_options(objects, dash)
+    _add_mask_options(objects, dash)
+    add_tile_options(parser.add_argument_group("large images"), dash)
     _add_engine_options(parser.add_argument_group("engine"))
 
 
@@ -82,14 +85,14 @@ def _add_weights_options(parser) -> None:
     )
 
 
-def _add_outline_options(parser) -> None:
+def _add_outline_options(parser, dash: str) -> None:
     parser.add_argument(
-        "--fit_bbox_to_polygon",
+        f"--fit{dash}bbox{dash}to{dash}polygon",
         action="store_true",
         help="take the box from the polygon's extent",
     )
     parser.add_argument(
-        "--bbox_as_fallback",
+        f"--bbox{dash}as{dash}fallback",
         type=cli.finite,
         default=-1.0,
         metavar="FRACTION",
@@ -97,7 +100,7 @@ def _add_outline_options(parser) -> None:
         "fraction of it (default: -1, never)",
     )
     parser.add_argument(
-        "--simplify_polygons",
+        f"--simplify{dash}polygons",
         type=cli.finite,
         default=1.0,
         metavar="PIXELS",
@@ -106,23 +109,23 @@ def _add_outline_options(parser) -> None:
     )
 
 
-def _add_mask_options(parser) -> None:
+def _add_mask_options(parser, dash: str) -> None:
     parser.add_argument(
-        "--mask_threshold",
+        f"--mask{dash}threshold",
         type=cli.finite,
         default=0.1,
         metavar="VALUE",
         help="threshold of a mask's pixels; those of mmdet are 0 or 1 (default: 0.1)",
     )
     parser.add_argument(
-        "--mask_nth",
+        f"--mask{dash}nth",
         type=cli.positive_int,
         default=1,
         metavar="N",
         help="trace every Nth row and column of a mask alone (default: 1)",
     )
     parser.add_argument(
-        "--view_margin",
+        f"--view{dash}margin",
         type=int,
         default=2,
         metavar="PIXELS",
@@ -130,7 +133,7 @@ def _add_mask_options(parser) -> None:
         "(default: 2)",
     )
     parser.add_argument(
-        "--fully_connected",
+        f"--fully{dash}connected",
         choices=("high", "low"),
         default="high",
         help="high: pixels of a mask that touch at a corner belong together (default)",

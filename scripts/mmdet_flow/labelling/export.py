@@ -17,6 +17,7 @@ from mmdet_flow.dataset.fields import named
 from mmdet_flow.dataset.hashes import hash_table
 from mmdet_flow.dataset.predictions import (
     PredictedImage,
+    PredictedObject,
     predictions_below,
     read_predictions,
 )
@@ -81,8 +82,7 @@ def export(predictions: Path, images: Path | None, output: Path, how: Export) ->
     ]
     classes = _class_list(predictions, found, how.classes)
     task = Task(classes, how.edges, how.address)
-    drawn = _drawn(found, how.shapes, writer)
-    texts = partial(_texts, drawn, found, task, how)
+    texts = partial(_texts, _drawn(found, how.shapes, writer), found, task, how)
     targets = {output / how.format / writer.images / one.name: one for one in found}
     with only_writer(output):
         _require_free(targets, texts(), output)
@@ -150,29 +150,37 @@ def _drawn(
     images: Sequence[PredictedImage], shapes: str, writer: AnnotationWriter
 ) -> list[PredictedImage]:
     """Return images whose objects have the outlines that the format is to show."""
-    shapes = shapes if writer.outlines else "boxes"
+    return [
+        replace(one, objects=tuple(drawn(item, shapes, writer) for item in one.objects))
+        for one in images
+    ]
 
-    def draw(item):
-        item = shaped(item, shapes, writer.whole)
-        if writer.needs_outlines and not item.polygons:
-            item = replace(item, polygons=(corners(item.bbox, writer.whole),))
-        item = item if writer.parts else in_one(item)
-        if writer.both or not item.polygons:
-            return item
-        points = tuple(chain.from_iterable(item.polygons))
-        return replace(item, bbox=bbox_of_points(points))
 
-    return [replace(one, objects=tuple(map(draw, one.objects))) for one in images]
+def drawn(
+    item: PredictedObject, shapes: str, writer: AnnotationWriter
+) -> PredictedObject:
+    """Return an object with the outlines that a format is to show, or none.
+
+    ``shapes`` is one of ``SHAPES``.
+    """
+    item = shaped(item, shapes if writer.outlines else "boxes", writer.whole)
+    if writer.needs_outlines and not item.polygons:
+        item = replace(item, polygons=(corners(item.bbox, writer.whole),))
+    item = item if writer.parts else in_one(item)
+    if writer.both or not item.polygons:
+        return item
+    points = tuple(chain.from_iterable(item.polygons))
+    return replace(item, bbox=bbox_of_points(points))
 
 
 def _texts(
-    drawn: Sequence[PredictedImage],
+    shown: Sequence[PredictedImage],
     found: Sequence[PredictedImage],
     task: Task,
     how: Export,
 ) -> Iterator[Written]:
     """Yield the files of the format, and those of the round, the last ones."""
-    for name, text in WRITERS[how.format].write(drawn, task):
+    for name, text in WRITERS[how.format].write(shown, task):
         yield f"{how.format}/{name}", text
     yield HASHES, hash_table((one.name, one.sha256) for one in found)
     about = {
@@ -180,7 +188,7 @@ def _texts(
         for key in ("model", "model_sha256")
         if key in found[0].meta
     }
-    coco = coco_of(drawn, task.classes, about | {"score": how.score})
+    coco = coco_of(shown, task.classes, about | {"score": how.score})
     yield PREDICTIONS, json_text(coco.content)
 
 

@@ -36,11 +36,13 @@ def write_record(
     run: ResultsFolder,
     config: dict | None = None,
     campaign: str | None = None,
+    number: int | None = None,
     snakemake: Path = Path(".snakemake"),
 ) -> None:
     """Write the three files.
 
-    ``config`` is the experiment's section of the config, None if it is not known.
+    ``config`` is the experiment's section of the config, None if it is not known, and
+    ``number`` which round of labelling it is, in a campaign that has some.
     Raises DataError when the run is not finished.
     """
     outputs = output_files(run)
@@ -50,6 +52,7 @@ def write_record(
     content = {
         "name": run.name,
         "campaign": campaign,
+        "round": number,
         "workflow": workflow(),
         "config": config,
         "seeds": seeds(config),

@@ -90,9 +90,13 @@ class TrackedRun:
 
     @property
     def params(self) -> dict[str, str]:
-        """The config of the experiment, such as model.seed."""
+        """The config of the experiment, such as model.seed, and what was labelled."""
         config = self._record["config"] or {}
-        return {tracked_name(key): value[:LONGEST] for key, value in flat(config)}
+        params = {tracked_name(key): value[:LONGEST] for key, value in flat(config)}
+        params["labelled_images"] = str(self._run.labelled_images)
+        if (number := self._record.get("round")) is not None:
+            params["round"] = str(number)
+        return params
 
     @property
     def tags(self) -> dict[str, str]:

@@ -7,9 +7,11 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mmdet_flow.errors import LONGEST_NAME, UsageError
+from mmdet_flow.workflow.rounds import rounds_of
 
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -17,25 +19,50 @@ MOST = 10_000
 """Experiments of a campaign; a dry run of so many takes minutes."""
 
 
-def expand_campaigns(config: dict, keys: Collection[str]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Campaigns:
+    """Which experiments belong together.
+
+    Attributes:
+        of: the campaign of each experiment that has one.
+        rounds: of each campaign with rounds of labelling, the number of the round of
+            each experiment; 0 is the base.
+    """
+
+    of: dict[str, str] = field(default_factory=dict)
+    rounds: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def round_of(self, experiment: str) -> int | None:
+        """Return which round an experiment is, None if it is none."""
+        return self.rounds.get(self.of.get(experiment, ""), {}).get(experiment)
+
+
+def expand_campaigns(config: dict, keys: Collection[str]) -> Campaigns:
     """Put the experiments of all campaigns among the experiments, in place.
 
-    ``keys`` are those that a list of values may change, such as model.seed. Returns the
-    campaign of each experiment that has one. What is left of the section is nothing.
+    ``keys`` are those that a list of values may change, such as model.seed. What is
+    left of the section is nothing.
     """
     experiments = config.setdefault("experiments", {})
     written = dict(experiments)
-    campaign_of = {}
+    made = Campaigns()
     for campaign, content in config.pop("campaigns", {}).items():
         base = _find_base(campaign, content["base"], written)
-        for name, changes in _members(campaign, content, keys):
+        for name, experiment in _members(campaign, content, base, keys):
             if name in experiments:
-                other = campaign_of.get(name)
+                other = made.of.get(name)
                 whose = f"campaigns.{other}" if other else "experiments"
                 _refuse(campaign, f"the name {name} is in {whose} too; rename one")
-            experiments[name] = _merge(base, changes)
-            campaign_of[name] = campaign
-    return campaign_of
+            experiments[name] = experiment
+            made.of[name] = campaign
+        if "rounds" in content:
+            names = [name for name, _ in rounds_of(campaign, content, base)]
+            first = {content["base"]: 0} if isinstance(content["base"], str) else {}
+            made.rounds[campaign] = first | {n: at for at, n in enumerate(names, 1)}
+    for campaign, numbers in made.rounds.items():
+        for name in numbers:  # a base, too: it is round 0
+            made.of.setdefault(name, campaign)
+    return made
 
 
 def _find_base(campaign: str, base: str | dict, experiments: dict) -> dict:
@@ -51,9 +78,18 @@ def _find_base(campaign: str, base: str | dict, experiments: dict) -> dict:
 
 
 def _members(
+    campaign: str, content: dict, base: dict, keys: Collection[str]
+) -> Iterator[tuple[str, dict]]:
+    """Yield each experiment with its name, in the order of the config."""
+    for name, changes in _changes(campaign, content, keys):
+        yield name, _merge(base, changes)
+    yield from copy.deepcopy(list(rounds_of(campaign, content, base)))
+
+
+def _changes(
     campaign: str, content: dict, keys: Collection[str]
 ) -> Iterator[tuple[str, dict]]:
-    """Yield name and changes of each experiment, in the order of the config."""
+    """Yield name and changes of what a grid makes, and of variants."""
     axes = [
         _choices(f"{campaign}.grid", axis, values, keys)
         for axis, values in content.get("grid", {}).items()

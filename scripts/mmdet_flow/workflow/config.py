@@ -8,7 +8,7 @@ import jsonschema
 from mmdet_flow.errors import UsageError
 from mmdet_flow.tiles import Tiles
 from mmdet_flow.workflow import options, schema
-from mmdet_flow.workflow.campaigns import expand_campaigns, hint
+from mmdet_flow.workflow.campaigns import Campaigns, expand_campaigns, hint
 from mmdet_flow.workflow.names import require_names, require_paths
 from mmdet_flow.workflow.places import Places
 from mmdet_flow.workflow.presets import apply_presets
@@ -22,17 +22,17 @@ FIRST_PORT = 16380
 DATA_FOLDERS = ("annotations", "images")
 
 
-def prepare(config: dict) -> dict[str, str]:
+def prepare(config: dict) -> Campaigns:
     """Make a config what the rules ask, in place: experiments with all their keys.
 
-    Returns the campaign of each experiment that was made by one. Raises UsageError for
-    the first thing that is wrong.
+    Returns which experiments belong together. Raises UsageError for the first thing
+    that is wrong.
     """
     require_schema(config)
-    campaign_of = expand_campaigns(config, schema.experiment_keys())
+    campaigns = expand_campaigns(config, schema.experiment_keys())
     require_names(config["experiments"])
-    if campaign_of:
-        require_schema(config, campaign_of)
+    if campaigns.of:
+        require_schema(config, campaigns.of)
     for experiment in config["experiments"].values():
         apply_presets(experiment)
     add_defaults(config)
@@ -40,8 +40,9 @@ def prepare(config: dict) -> dict[str, str]:
     options.require_options(config)
     require_tiles(config["experiments"])
     require_validation(config["experiments"])
+    require_first_weights(config["experiments"])
     served_experiment(config)
-    return campaign_of
+    return campaigns
 
 
 def require_schema(config: dict, campaign_of: Mapping[str, str] | None = None) -> None:
@@ -110,6 +111,26 @@ def require_validation(experiments: dict) -> None:
                 f"config, at experiments.{name}.predict.score: auto needs a validation "
                 "split, and model.train_on: trainval has none; give a number"
             )
+
+
+def require_first_weights(experiments: dict) -> None:
+    """Raise UsageError for what an experiment cannot start from, such as itself."""
+    before = {name: one["model"]["start_from"] for name, one in experiments.items()}
+    for name, first in before.items():
+        place = f"config, at experiments.{name}.model.start_from"
+        if first is None:
+            continue
+        if first not in experiments:
+            known = hint(first, list(experiments))
+            raise UsageError(f"{place}: there is no experiment {first}; {known}")
+        if experiments[name]["model"]["load_from"]:
+            raise UsageError(f"{place}: there is load_from, too; take one of them out")
+        way = [name]
+        while (last := before.get(way[-1])) not in (None, *way):
+            way.append(last)
+        if last == name:
+            way = " from ".join((*way, name))
+            raise UsageError(f"{place}: {way} is a circle; start one from nothing")
 
 
 def require_folders(config: dict, places: Places, storage: Callable) -> None:

@@ -4,7 +4,7 @@ Functions take the config and the name of an experiment. Paths begin with ``<res
 which Snakemake replaces. An empty list is an input that is none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mmdet_flow import layout
 from mmdet_flow.workflow.config import has_tiles, has_validation
@@ -101,19 +101,37 @@ def compared(config: dict, name: str) -> list[str]:
     return [*of_experiment(name, COMPARED), *tile_report(config, name)]
 
 
-def last(config: dict) -> list[str]:
+def first_weights(config: dict, name: str) -> list[str]:
+    """Return the model of another experiment that a training starts from, if any."""
+    before = config["experiments"][name]["model"]["start_from"]
+    return of_experiment(before, (layout.CHECKPOINT,)) if before else []
+
+
+def of_round(config: dict, name: str) -> list[str]:
+    """Return what a comparison of rounds reads of an experiment."""
+    return [*compared(config, name), *of_experiment(name, (layout.PIXELS,))]
+
+
+def of_rounds(campaign: str) -> list[str]:
+    """Return what says how good each round of a campaign is."""
+    return [f"<results>/rounds/{campaign}.{end}" for end in ("csv", "png")]
+
+
+def last(config: dict, rounds: Collection[str] = ()) -> list[str]:
     """Return what is made last, before failures are judged.
 
     Of all experiments: a job that fails would keep those of the others waiting.
+    ``rounds`` are the campaigns that have rounds of labelling.
     """
     names = list(config["experiments"])
     files = [file for name in names for file in of_experiment(name, LAST)]
     if config["track"]["enabled"]:
         files += [f"<results>/tracking/{name}.json" for name in names]
+    files += [file for campaign in rounds for file in of_rounds(campaign)]
     return [*files, "<results>/leaderboard.csv"] if len(names) > 1 else files
 
 
-def of_stages(config: dict) -> list[str]:
+def of_stages(config: dict, rounds: Collection[str] = ()) -> list[str]:
     """Return what each stage of each experiment makes, shards aside.
 
     The last files alone would not do: when an earlier stage fails, the results of the
@@ -122,7 +140,7 @@ def of_stages(config: dict) -> list[str]:
     names = config["experiments"]
     stages = [file for name in names for file in made(config, name)]
     judged = [f"<results>/{name}/{layout.FAILURES}" for name in names]
-    return [*stages, *last(config), *judged]
+    return [*stages, *last(config, rounds), *judged]
 
 
 def trained_on(config: dict, name: str) -> list[str]:

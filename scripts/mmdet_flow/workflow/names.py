@@ -7,7 +7,10 @@ from pathlib import Path
 from mmdet_flow.errors import UsageError
 
 RESERVED = frozenset(
-    ("tracking", "leaderboard", "report", "logs", "matrix", "coverage", "checkpoint")
+    (
+        *("tracking", "leaderboard", "rounds", "report", "logs"),
+        *("matrix", "coverage", "checkpoint"),
+    )
 )
 """What is beside the experiments in results/, or beside a model in its folder."""
 

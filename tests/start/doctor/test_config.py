@@ -24,10 +24,11 @@ def test_data_of_experiments_and_campaigns_is_found():
             "many": {
                 "base": {"data": data},
                 "grid": {"model.seed": [0, 1, 2], "size": {"s": {}, "l": {}}},
-            }
+            },
+            "loop": {"base": "one", "rounds": ["data/round-1", "data/round-2"]},
         },
     }
     places = [place for place, _ in configs.data_sections(config)]
     assert places == ["experiments.one.data", "campaigns.many.base.data"]
-    assert configs.experiments(config) == 1 + 3 * 2
+    assert configs.experiments(config) == 1 + 3 * 2 + 2
     assert configs.experiments({"experiments": ["wrong"], "campaigns": {"x": 3}}) == 0

@@ -43,6 +43,12 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "--campaign", metavar="NAME", help="the campaign that the experiment is of"
     )
     parser.add_argument(
+        "--round",
+        type=cli.count,
+        metavar="N",
+        help="which round of labelling of the campaign it is, 0 for its base",
+    )
+    parser.add_argument(
         "--snakemake",
         type=Path,
         default=Path(".snakemake"),
@@ -56,4 +62,4 @@ def run(options: argparse.Namespace) -> None:
     config = parse_config(options.config) if options.config else None
     with as_written(options.run):
         folder = ResultsFolder(options.run)
-        write_record(folder, config, options.campaign, options.snakemake)
+        write_record(folder, config, options.campaign, options.round, options.snakemake)

@@ -17,6 +17,7 @@ from mmdet_flow.dataset.annotations import (
     image_or_problems,
     read_objects,
 )
+from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import (
     category_name,
     has_id,
@@ -160,4 +161,18 @@ def object_reader(names: Mapping, size: tuple[int, int] | None) -> Callable:
     return read_object
 
 
-FORMAT = AnnotationFormat(read, is_coco=True)
+def class_list(source: Source) -> list[str] | None:
+    """Return the class list of a file that data convert wrote; None of others."""
+    if not source.annotations.is_file():
+        return None
+    try:
+        content = read_lists(source.annotations)
+        names = list(read_names(content["categories"]).values())
+    except DataError:  # which is told when it is read
+        return None
+    info = content.get("info")
+    said = info.get("classes_sha256") if isinstance(info, dict) else None
+    return names if said == classes_sha256(names) else None
+
+
+FORMAT = AnnotationFormat(read, is_coco=True, class_list=class_list)

@@ -1,6 +1,6 @@
 """Label Studio: tasks with predictions, and the labelling interface for them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
@@ -21,6 +21,12 @@ ADDRESS = "/data/local-files/?d=images/"
 IMAGE, BOX, OUTLINE = "image", "box", "outline"
 """The names of the tags of the labelling interface."""
 
+BOXES, OUTLINES = "rectanglelabels", "polygonlabels"
+"""The types of the tags of boxes and outlines."""
+
+Place = tuple[str, str]
+"""The name of the tag that takes an object, and its label there."""
+
 
 def write(images: Sequence[PredictedImage], task: Task) -> Iterator[Written]:
     """Yield the interface with the classes, and the tasks."""
@@ -40,44 +46,58 @@ def _interface(classes: Sequence[str]) -> str:
 
 
 def _task(one: PredictedImage, address: str) -> dict:
-    """Return a task; its score, by which Label Studio sorts, is that of the surest."""
+    data = {IMAGE: address + quote(one.name)}
+    return {"data": data, "predictions": [prediction_of(one, IMAGE, _own_place)]}
+
+
+def _own_place(item: PredictedObject) -> Place:
+    return OUTLINE if item.polygons else BOX, item.label
+
+
+def prediction_of(
+    one: PredictedImage, image: str, place_of: Callable[[PredictedObject], Place]
+) -> dict:
+    """Return what was predicted for a task; ``image`` is the tag of the image.
+
+    Its score, by which Label Studio sorts, is that of the surest object. Objects have
+    one outline, or none.
+    """
     scores = [item.score for item in one.objects if item.score is not None]
     prediction = {
-        "model_version": _version(one),
+        "model_version": version_of(one.meta),
         "result": [
-            _region(item, one.size, f"{one.sha256[:8]}-{number}")
+            _region(item, one.size, image, place_of(item))
+            | {"id": f"{one.sha256[:8]}-{number}"}
             for number, item in enumerate(one.objects, 1)
         ],
     }
     if scores:
         prediction["score"] = max(scores)
-    data = {IMAGE: address + quote(one.name)}
-    return {"data": data, "predictions": [prediction]}
+    return prediction
 
 
-def _version(one: PredictedImage) -> str:
+def version_of(meta: Mapping[str, str]) -> str:
     """Return the name of the model with the beginning of its SHA-256."""
-    parts = one.meta.get("model", "model"), one.meta.get("model_sha256", "")[:8]
+    parts = meta.get("model", "model"), meta.get("model_sha256", "")[:8]
     return " ".join(filter(None, parts))
 
 
-def _region(item: PredictedObject, size: Size, key: str) -> dict:
+def _region(item: PredictedObject, size: Size, image: str, place: Place) -> dict:
     """Return an object as a region, in percent of the image."""
     if item.polygons:
         points = points_of(_percents(item.polygons[0], size))
-        name, value = OUTLINE, {"points": points, "closed": True}
+        kind, value = OUTLINES, {"points": points, "closed": True}
     else:
         sides = zip(("x", "y", "width", "height"), item.bbox, strict=True)
         keys, values = zip(*sides, strict=True)
-        place = dict(zip(keys, _percents(values, size), strict=True))
-        name, value = BOX, place | {"rotation": 0}
-    kind = {BOX: "rectanglelabels", OUTLINE: "polygonlabels"}[name]
+        sides = dict(zip(keys, _percents(values, size), strict=True))
+        kind, value = BOXES, sides | {"rotation": 0}
+    name, label = place
     region = {
-        "id": key,
         "from_name": name,
-        "to_name": IMAGE,
+        "to_name": image,
         "type": kind,
-        "value": value | {kind: [item.label]},
+        "value": value | {kind: [label]},
         "original_width": size[0],
         "original_height": size[1],
         "image_rotation": 0,

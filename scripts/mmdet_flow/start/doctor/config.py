@@ -44,6 +44,8 @@ def experiments(config: dict) -> int:
         campaign = section(section(config, "campaigns"), name)
         axes = [len(axis) for axis in section(campaign, "grid").values()]
         total += (prod(axes) if axes else 0) + len(section(campaign, "variants"))
+        found = campaign.get("rounds")
+        total += len(found) if isinstance(found, list) else 0
     return total
 
 

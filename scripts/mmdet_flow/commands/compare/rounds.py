@@ -1,0 +1,50 @@
+"""Say how good a model is after each round of labelling, by the labelled images.
+
+FOLDER are results folders, in the order of the rounds. Writes a row for each, with the
+mAP on the test images and the gain over the round before. Its 95 % interval is from
+images that are drawn for both rounds alike. A round with another test split is not
+compared with those before, and a line says so.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.comparison.identity import finished
+from mmdet_flow.comparison.rounds import compare_rounds
+from mmdet_flow.evaluation.bootstrap import SAMPLES
+from mmdet_flow.results import as_written
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog,
+        __doc__,
+        "results/cells results/loop-round1 results/loop-round2 --csv rounds.csv "
+        "--png rounds.png",
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="results/EXPERIMENT, the first round first",
+    )
+    parser.add_argument(
+        "--csv", type=Path, required=True, metavar="FILE", help="the table"
+    )
+    parser.add_argument("--png", type=Path, metavar="FILE", help="a picture of it, too")
+    parser.add_argument(
+        "--bootstrap",
+        type=cli.positive_int,
+        default=SAMPLES,
+        metavar="N",
+        help=f"how often to draw images for the intervals (default: {SAMPLES})",
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    runs = [finished(folder) for folder in options.folders]
+    with as_written(*options.folders):
+        compare_rounds(runs, options.bootstrap, options.csv, options.png)

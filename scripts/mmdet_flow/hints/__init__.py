@@ -1,0 +1,1 @@
+"""Hints while somebody labels: predictions for Label Studio, by its own protocol."""
