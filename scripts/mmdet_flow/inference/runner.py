@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, FlowError
 from mmdet_flow.files import Identity, as_text
 from mmdet_flow.formats.coco_results import to_coco_results
 from mmdet_flow.formats.tables import object_rows
@@ -174,13 +174,8 @@ class Runner:
                     yield from self._predict([one])
             else:
                 ((outcome, pixels),) = readable
-                size = f"{pixels.shape[1]} x {pixels.shape[0]}"
-                reason = (str(error).strip().splitlines() or [""])[0]
-                outcome.error = (
-                    f"{as_text(outcome.file)}: an image of {size} pixels that the "
-                    f"model cannot take ({type(error).__name__}: {reason}); change its "
-                    "size"
-                )
+                reason = _why(error, pixels.shape)
+                outcome.error = f"{as_text(outcome.file)}: {as_text(reason)}"
             return
         for (outcome, pixels), prediction in zip(readable, found, strict=True):
             yield outcome, pixels, prediction
@@ -218,6 +213,20 @@ def _reason(error: DataError, path: Path) -> str:
     """Return why an image fails; tables name no folder of this machine."""
     reason = str(error).removeprefix(f"{path}: ")
     return f"{as_text(path.name)}: {as_text(reason)}"
+
+
+def _why(error: Exception, shape: tuple[int, ...]) -> str:
+    """Return why an image of (height, width, ...) could not be predicted.
+
+    Its windows are read meanwhile; what is wrong with these says what to do itself.
+    """
+    if isinstance(error, FlowError):
+        return str(error)
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return (
+        f"an image of {shape[1]} x {shape[0]} pixels that the model cannot take "
+        f"({type(error).__name__}: {reason}); change its size"
+    )
 
 
 def is_done(
