@@ -7,6 +7,7 @@ import pytest
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.evaluation.draw import MAX_WIDTH, draw_sheet
 from mmdet_flow.formats.overlay import draw_object
+from mmdet_flow.tiles import Tiles
 
 WIDTH = 300
 HEIGHT = 200
@@ -106,3 +107,17 @@ def test_an_image_of_any_shape_has_a_tile_in_the_sheet(height, width, tmp_path):
     drawn = cv2.imread(str(tmp_path / "sheet.png"))
     assert drawn.shape[1] == MAX_WIDTH and drawn.shape[0] <= 2 * MAX_WIDTH
     assert (drawn == 0).any()
+
+
+def test_the_borders_of_tiles_are_drawn_where_they_are(tmp_path):
+    """Two tiles of 80 pixels in an image of 120 x 80, drawn ten times as large."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((80, 120, 3), 99, np.uint8))
+    (tmp_path / "opex").mkdir()
+    (tmp_path / "opex" / "a.json").write_text('{"id": "a.png", "objects": []}')
+    sheet = tmp_path / "sheet.png"
+    draw_sheet([tmp_path / "opex"], tmp_path, sheet, 1, None, Tiles(80, overlap=0.5))
+    drawn = cv2.imread(str(sheet))
+    assert drawn.shape == (800, MAX_WIDTH, 3)
+    for column, shade in ((0, 255), (799, 255), (400, 0), (1199, 0)):
+        assert (drawn[10:790, column] == shade).all()
+    assert (drawn[10:790, 410:790] == 99).all()
