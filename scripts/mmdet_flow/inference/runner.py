@@ -16,8 +16,7 @@ from mmdet_flow.errors import DataError, FlowError
 from mmdet_flow.files import Identity, as_text
 from mmdet_flow.formats.coco_results import to_coco_results
 from mmdet_flow.formats.tables import object_rows
-from mmdet_flow.image_header import TIFF
-from mmdet_flow.image_windows import WindowedImage
+from mmdet_flow.image_windows import WindowedImage, open_large
 from mmdet_flow.images import (
     decode,
     hash_file,
@@ -120,16 +119,9 @@ class Runner:
     def _open_large(self, loaded: Loaded) -> bool:
         """Open an image that is too large to unpack; False for all others."""
         path, stream = loaded.path, loaded.files.enter_context(opened(loaded.path))
-        if stream.read(4) not in TIFF:
+        image = open_large(stream, self.max_pixels)
+        if image is None:
             return False
-        stream.seek(0)
-        try:
-            image = WindowedImage(stream)
-        except DataError:
-            return False  # whoever reads the whole of it says what is wrong
-        if image.shape[0] * image.shape[1] <= self.max_pixels:
-            return False
-        image.require_readable(self.max_pixels)
         self.output.require_windows()
         loaded.outcome.sha256, loaded.seen = hash_file(path)
         require_unchanged(path, stream, loaded.seen)
