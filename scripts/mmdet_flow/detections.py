@@ -1,7 +1,7 @@
 """What a model found in one image: all that writers and services get to see."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,6 +71,12 @@ class Mask:
         """Return the same pixels elsewhere in an image."""
         return Mask(self.left + right, self.top + down, self.pixels)
 
+    def packed(self) -> "PackedMask":
+        """Return the same pixels in an eighth of the memory."""
+        return PackedMask(
+            self.left, self.top, self.pixels.shape, np.packbits(self.pixels)
+        )
+
     def within(self, left: int = 0, top: int = 0) -> tuple[slice, slice]:
         """Return its rows and columns in an array that begins at ``left``, ``top``."""
         rows = slice(self.top - top, self.bottom - top)
@@ -84,6 +90,33 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class PackedMask:
+    """A mask that waits for the others of its image, which may be ten thousands.
+
+    Attributes:
+        left, top: as in ``Mask``.
+        shape: (height, width) of its pixels.
+        bits: (bytes,) uint8, eight pixels each, row by row.
+    """
+
+    left: int
+    top: int
+    shape: tuple[int, int]
+    bits: np.ndarray
+
+    def moved(self, right: int, down: int) -> "PackedMask":
+        """Return the same pixels elsewhere in an image."""
+        return replace(self, left=self.left + right, top=self.top + down)
+
+    def packed(self) -> "PackedMask":
+        return self
+
+    def unpacked(self) -> Mask:
+        pixels = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1])
+        return Mask(self.left, self.top, pixels.view(bool).reshape(self.shape))
+
+
+@dataclass(frozen=True)
 class Detections:
     """The objects of one image, highest score first.
 
@@ -94,7 +127,8 @@ class Detections:
         scores: (n,) float32 from 0 to 1.
         labels: (n,) int64, indices into ``classes``.
         classes: the class names.
-        masks: n of them, or None if the model has no masks.
+        masks: n of them, or None if the model has no masks; packed as long as they wait
+            for those of other tiles.
     """
 
     width: int
@@ -103,7 +137,7 @@ class Detections:
     scores: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
-    masks: tuple[Mask, ...] | None = None
+    masks: tuple[Mask, ...] | tuple[PackedMask, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -128,6 +162,11 @@ class Detections:
         if isinstance(score, np.ndarray):
             score = score[self.labels]
         return self.chosen(np.flatnonzero(reaches(self.scores, score)))
+
+    def packed(self) -> "Detections":
+        """Return the same objects with packed masks."""
+        masks = self.masks and tuple(one.packed() for one in self.masks)
+        return replace(self, masks=masks)
 
     def chosen(self, which: np.ndarray) -> "Detections":
         """Return some objects, by their numbers (n,) in descending order of score."""
