@@ -212,8 +212,10 @@ def test_masks_wait_for_those_of_other_tiles_in_little_memory(monkeypatch):
 @pytest.mark.parametrize("shape", [(0, 0), (1, 1), (3, 5), (8, 16)])
 def test_a_packed_mask_has_the_same_pixels(shape):
     pixels = np.random.default_rng(0).random(shape) < 0.5
-    mask = Mask(2, 3, pixels).packed().moved(10, 20).packed().unpacked()
-    assert (mask.left, mask.top) == (12, 23) and mask.pixels.dtype == bool
+    mask = Mask(2, 3, pixels).packed().moved(10, 20).packed()
+    sides = (mask.left, mask.top, mask.right, mask.bottom)
+    assert sides == (12, 23, 12 + shape[1], 23 + shape[0])
+    assert mask.pixels.dtype == bool and mask.area == pixels.sum()
     assert np.array_equal(mask.pixels, pixels)
 
 

@@ -114,7 +114,7 @@ def merge(
         objects.scores[which],
         objects.labels[which],
         found[0].classes,
-        objects.masks and tuple(objects.masks[one].unpacked() for one in which),
+        objects.masks and tuple(objects.masks[one] for one in which),
     )
 
 
@@ -199,7 +199,7 @@ def _joined_masks(
         groups.setdefault(int(group[one]), []).append(masks[one])
     joined = list(masks)
     for one, parts in groups.items():
-        joined[one] = Mask.join([part.unpacked() for part in parts]).packed()
+        joined[one] = Mask.join(parts).packed()
     return tuple(joined)
 
 
