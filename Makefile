@@ -152,7 +152,7 @@ test-image: setup ## build the image and run the workflow in it; as root, on Deb
 bundle: setup ## pack all for machines without a network; docs/offline.md
 	@$(BIN)/python envs/bundle.py
 
-bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-two-stage bench-serving ## measure all: long
+bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-slides bench-large bench-two-stage bench-serving ## measure all: long
 
 bench-conversion: setup ## compare the conversion with wai.annotations alone
 	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
@@ -202,6 +202,23 @@ bench-prediction: setup ## compare prediction with the reference stack: 30 minut
 bench-tiles: setup ## compare tiles with single images and SAHI, after make bccd
 	@$(BIN)/python benchmarks/tiles.py --checkpoint $(CHECKPOINT) --data "$(BCCD)"
 
+SLIDES := $(addprefix results/slides-, tiles whole-640 whole-1280)
+
+bench-slides: setup ## train on tiles of slides and on whole slides, and compare: 30 minutes
+	@$(BIN)/python benchmarks/slides.py --data "$(BCCD)" --output data/slides
+	@$(BIN)/snakemake --cores $(CORES) --configfile benchmarks/slides.yaml \
+	  --quiet progress rules -- $(addsuffix /model/checkpoint.pth, $(SLIDES))
+	@for run in $(SLIDES); do \
+	  $(BIN)/mmdet-flow evaluate tiles --checkpoint $$run/model/checkpoint.pth \
+	    --annotations $$run/splits/test.json --images $$run/dataset/images \
+	    --tile-size 640 --output $$run/tiles.csv; \
+	  echo "$$run"; cat $$run/tiles.csv; \
+	done
+
+bench-large: setup ## predict for a picture of 20,000 pixels, after make demo: 10 minutes
+	@$(BIN)/python benchmarks/large_picture.py \
+	  --checkpoint results/example/model/checkpoint.pth
+
 TWO_STAGE := results/mask-rcnn/model/checkpoint.pth
 
 bench-two-stage: setup ## the same with Mask R-CNN in its own size, after training it
@@ -246,4 +263,4 @@ clean: ## remove results and the generated example, not the environments
 .PHONY: test-storage test-record test-faults test-interop
 .PHONY: setup-predict image image-predict publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
-.PHONY: bench-serving bench-overload bench-two-stage bench-tiles lint format clean
+.PHONY: bench-serving bench-overload bench-two-stage bench-tiles bench-slides bench-large lint format clean

@@ -1,6 +1,8 @@
 """TIFF by windows: the pixels of libtiff and OpenCV where these are right."""
 
 import io
+import itertools
+import struct
 
 import cv2
 import numpy as np
@@ -98,6 +100,33 @@ def test_deep_grey_is_its_upper_8_bits(photometric, dtype, channels, size, layou
         8 * (pixels.itemsize - 1)
     )
     assert np.array_equal(decode(content), cv2.merge([expected.astype(np.uint8)] * 3))
+
+
+@pytest.mark.parametrize("tile", [(16, 16), (48, 48), (224, 336)], ids=str)
+@pytest.mark.parametrize("kind", ["rgb", "grey", "16 bits", "planes", "palette"])
+def test_tiles_that_fill_no_blocks_are_read_without_compression(kind, tile):
+    """OpenCV refuses them in memory; it reads the same pixels in other tiles."""
+    pixels, options = KINDS[kind]
+    odd = decode(written(pixels, **options, tile=tile))
+    assert np.array_equal(odd, decode(written(pixels, **options, tile=(64, 64))))
+    assert odd.any() and odd.shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize("tag", [256, 257, 258, 259, 262, 277, 284, 322, 323, 324, 325])
+def test_a_tag_of_a_wrong_type_is_one_line_or_none(tag):
+    """A bit that flipped makes it text, bytes or a fraction, or none or two of them."""
+    content = written(RGB, photometric="rgb", metadata=None, **TILED)
+    (start,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, start)
+    places = (start + 2 + 12 * number for number in range(count))
+    fields = {struct.unpack_from("<H", content, at)[0]: at for at in places}
+    for kind, numbers in itertools.product((1, 2, 5, 7, 11), (0, 1, 2)):
+        damaged = bytearray(content)
+        struct.pack_into("<HI", damaged, fields[tag] + 2, kind, numbers)
+        try:
+            assert decode(bytes(damaged)).shape[2] == 3
+        except DataError as error:
+            assert "\n" not in str(error)
 
 
 def test_tiles_that_were_left_out_are_black():

@@ -76,11 +76,16 @@ class ErrorType(TypedDict):
 
 
 class Metrics(TypedDict):
-    """``max_detections`` of a class count in an image; older results have 100."""
+    """``max_detections`` of a class count in an image; older results have 100.
+
+    Where images were divided into tiles, ``without_tiles`` has the metrics of the same
+    model on the whole images.
+    """
 
     images: int
     max_detections: NotRequired[int]
     metrics: dict[str, Measured]
+    without_tiles: NotRequired[dict[str, Measured]]
     intervals: AllIntervals
     iou_type: str
     iou: float

@@ -1,7 +1,7 @@
 """What a model found in one image: all that writers and services get to see."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,40 @@ def reaches(scores: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
     return np.asarray(scores, np.float32) >= np.asarray(threshold, np.float32)
 
 
+class _Part:
+    """A part of an image that begins at ``left``, ``top``, and its ``pixels``."""
+
+    left: int
+    top: int
+    shape: tuple[int, int]
+    pixels: np.ndarray
+
+    @property
+    def right(self) -> int:
+        return self.left + self.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.shape[0]
+
+    @property
+    def area(self) -> int:
+        return int(np.count_nonzero(self.pixels))
+
+    def within(self, left: int = 0, top: int = 0) -> tuple[slice, slice]:
+        """Return its rows and columns in an array that begins at ``left``, ``top``."""
+        rows = slice(self.top - top, self.bottom - top)
+        return rows, slice(self.left - left, self.right - left)
+
+    def in_image(self, width: int, height: int) -> np.ndarray:
+        """Return the mask (height, width) bool of the whole image."""
+        whole = np.zeros((height, width), bool)
+        whole[self.within()] = self.pixels
+        return whole
+
+
 @dataclass(frozen=True)
-class Mask:
+class Mask(_Part):
     """The pixels of an object: a part of its image that has them all.
 
     Attributes:
@@ -27,6 +59,10 @@ class Mask:
     left: int
     top: int
     pixels: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.pixels.shape
 
     @classmethod
     def of_image(cls, pixels: np.ndarray) -> "Mask":
@@ -42,7 +78,7 @@ class Mask:
         return cls(left, top, part.copy())
 
     @classmethod
-    def join(cls, masks: Sequence["Mask"]) -> "Mask":
+    def join(cls, masks: Sequence["Mask | PackedMask"]) -> "Mask":
         """Return the pixels of several masks of one image."""
         left, top = (
             min(getattr(one, side) for one in masks) for side in ("left", "top")
@@ -55,32 +91,42 @@ class Mask:
             joined.pixels[one.within(left, top)] |= one.pixels
         return joined
 
-    @property
-    def right(self) -> int:
-        return self.left + self.pixels.shape[1]
-
-    @property
-    def bottom(self) -> int:
-        return self.top + self.pixels.shape[0]
-
-    @property
-    def area(self) -> int:
-        return int(np.count_nonzero(self.pixels))
-
     def moved(self, right: int, down: int) -> "Mask":
         """Return the same pixels elsewhere in an image."""
         return Mask(self.left + right, self.top + down, self.pixels)
 
-    def within(self, left: int = 0, top: int = 0) -> tuple[slice, slice]:
-        """Return its rows and columns in an array that begins at ``left``, ``top``."""
-        rows = slice(self.top - top, self.bottom - top)
-        return rows, slice(self.left - left, self.right - left)
+    def packed(self) -> "PackedMask":
+        """Return the same pixels in an eighth of the memory."""
+        return PackedMask(self.left, self.top, self.shape, np.packbits(self.pixels))
 
-    def in_image(self, width: int, height: int) -> np.ndarray:
-        """Return the mask (height, width) bool of the whole image."""
-        whole = np.zeros((height, width), bool)
-        whole[self.within()] = self.pixels
-        return whole
+
+@dataclass(frozen=True)
+class PackedMask(_Part):
+    """A mask of an image that may have ten thousands of them.
+
+    Attributes:
+        left, top: as in ``Mask``.
+        shape: (height, width) of its pixels.
+        bits: (bytes,) uint8, eight pixels each, row by row.
+    """
+
+    left: int
+    top: int
+    shape: tuple[int, int]
+    bits: np.ndarray
+
+    def moved(self, right: int, down: int) -> "PackedMask":
+        """Return the same pixels elsewhere in an image."""
+        return replace(self, left=self.left + right, top=self.top + down)
+
+    def packed(self) -> "PackedMask":
+        return self
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(height, width) bool, unpacked each time."""
+        pixels = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1])
+        return pixels.view(bool).reshape(self.shape)
 
 
 @dataclass(frozen=True)
@@ -94,7 +140,7 @@ class Detections:
         scores: (n,) float32 from 0 to 1.
         labels: (n,) int64, indices into ``classes``.
         classes: the class names.
-        masks: n of them, or None if the model has no masks.
+        masks: n of them, or None if the model has no masks; packed if of tiles.
     """
 
     width: int
@@ -103,7 +149,7 @@ class Detections:
     scores: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
-    masks: tuple[Mask, ...] | None = None
+    masks: tuple[Mask, ...] | tuple[PackedMask, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -128,6 +174,11 @@ class Detections:
         if isinstance(score, np.ndarray):
             score = score[self.labels]
         return self.chosen(np.flatnonzero(reaches(self.scores, score)))
+
+    def packed(self) -> "Detections":
+        """Return the same objects with packed masks."""
+        masks = self.masks and tuple(one.packed() for one in self.masks)
+        return replace(self, masks=masks)
 
     def chosen(self, which: np.ndarray) -> "Detections":
         """Return some objects, by their numbers (n,) in descending order of score."""

@@ -12,7 +12,7 @@ TURNING = range(2, 9)
 
 ORIENTATION, WIDTH, HEIGHT, BITS = 274, 256, 257, 258
 COMPRESSION, SAMPLE_FORMAT = 259, 339
-PHOTOMETRIC, SAMPLES, TILE_WIDTH = 262, 277, 322
+PHOTOMETRIC, SAMPLES, PLANES, TILE_WIDTH, TILE_LENGTH = 262, 277, 284, 322, 323
 """Tags of TIFF; EXIF has the first, too."""
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -23,6 +23,12 @@ GREY = (0, 1)
 
 FLOAT, LOG_LUV = 3, (34676, 34677)
 """The value of SAMPLE_FORMAT for floats, and those of COMPRESSION for brightness."""
+
+PLAIN, SEPARATE = 1, 2
+"""Values of COMPRESSION for none, and of PLANES for a plane a colour."""
+
+BLOCK = 1024
+"""Bytes that libtiff reads at a time; it asks for the whole of the last block."""
 
 MARKS = (b"Exif", b"eXIf", b"EXIF", b"tiff:Orientation", b"adobe.xmp", b"Raw profile")
 """One of these is in each file, TIFF aside, that says how it is turned."""
@@ -55,7 +61,7 @@ class Header:
     def size(self) -> tuple[int, int]:
         """Return (width, height) as they are stored, or zeros."""
         if WIDTH in self._tags and HEIGHT in self._tags:
-            return int(self._tags[WIDTH]), int(self._tags[HEIGHT])
+            return self._number(WIDTH), self._number(HEIGHT)
         return self._image.size if self._image else (0, 0)
 
     @property
@@ -104,6 +110,19 @@ class Header:
         return TILE_WIDTH in self._tags and is_grey and (deep or more)
 
     @property
+    def has_odd_tiles(self) -> bool:
+        """Whether it is a TIFF whose tiles are not compressed, and fill no blocks.
+
+        OpenCV refuses these in memory, where the bytes after the last tile are missing.
+        """
+        if TILE_WIDTH not in self._tags or self._number(COMPRESSION, PLAIN) != PLAIN:
+            return False
+        bits = self._number(TILE_WIDTH) * self._number(TILE_LENGTH) * self._number(BITS)
+        if self._number(PLANES) != SEPARATE:
+            bits *= self._number(SAMPLES, 1)
+        return bits // 8 % BLOCK != 0
+
+    @property
     def has_more_pages(self) -> bool:
         """Whether there are pages or frames beyond the first."""
         if self.kind == "TIFF":
@@ -115,11 +134,14 @@ class Header:
     def _tags(self) -> Mapping:
         return self._directory[0]
 
+    def _number(self, tag: int, default: int = 0) -> int:
+        return _numbers(self._tags.get(tag, default))[0]
+
     @cached_property
     def _directory(self) -> tuple[Mapping, int]:
-        """The tags of a TIFF, and where its next page is, or 0.
+        """The whole numbers in the tags of a TIFF, and where its next page is, or 0.
 
-        Also of one that Pillow reads no pixels of.
+        Also of one that Pillow reads no pixels of. A damaged tag is none.
         """
         if self.kind != "TIFF":
             return {}, 0
@@ -132,9 +154,14 @@ class Header:
             )
             stream.seek(tags.next)
             tags.load(stream)
-            return dict(tags), tags.next
+            return {tag: one for tag, one in tags.items() if _is_whole(one)}, tags.next
         except Exception:  # broken; the decoder tells
             return {}, 0
+
+
+def _is_whole(value: object) -> bool:
+    numbers = _numbers(value)
+    return bool(numbers) and all(isinstance(one, int) for one in numbers)
 
 
 def _numbers(value: object) -> tuple:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mmdet_flow.errors import DataError
+from mmdet_flow.image_header import TIFF
 
 CACHE = 1 << 28
 """Bytes of unpacked tiles that are kept, as neighbouring windows share them."""
@@ -154,6 +155,27 @@ class WindowedImage:
         if pixels is None:  # left out, as maps do beyond their edges
             return np.zeros(shape[1:], f"u{page.bitspersample // 8}")
         return pixels[0]
+
+
+def open_large(stream: BinaryIO, max_pixels: int) -> WindowedImage | None:
+    """Return a TIFF of more than so many pixels by windows, None for any other image.
+
+    Raises DataError where its windows cannot be read. Whoever unpacks the others says
+    what is wrong with them.
+    """
+    is_tiff = stream.read(4) in TIFF
+    stream.seek(0)
+    if not is_tiff:
+        return None
+    try:
+        image = WindowedImage(stream)
+    except DataError:
+        stream.seek(0)
+        return None
+    if image.shape[0] * image.shape[1] <= max_pixels:
+        return None
+    image.require_readable(max_pixels)
+    return image
 
 
 def _is_plain(page) -> bool:

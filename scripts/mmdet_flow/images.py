@@ -77,13 +77,15 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
     import cv2
 
     flags = cv2.IMREAD_COLOR | (0 if oriented else cv2.IMREAD_IGNORE_ORIENTATION)
-    if encoded.startswith(TIFF) and Header(encoded).has_floats:
-        raise DataError(
-            f"{CANNOT}it is a TIFF of floats, which does not say "
-            "what is white; save it with 8 or 16 bits"
-        )
-    if encoded.startswith(TIFF) and Header(encoded).has_grey_tiles:
-        return _by_windows(encoded)
+    if encoded.startswith(TIFF):
+        header = Header(encoded)
+        if header.has_floats:
+            raise DataError(
+                f"{CANNOT}it is a TIFF of floats, which does not say "
+                "what is white; save it with 8 or 16 bits"
+            )
+        if header.has_grey_tiles or header.has_odd_tiles:
+            return _by_windows(encoded)
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
@@ -94,12 +96,14 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
 
 
 def _by_windows(encoded: bytes) -> np.ndarray:
-    """Return the pixels of a TIFF of which OpenCV shears the tiles at the right edge.
+    """Return the pixels of a TIFF in tiles that OpenCV 4.11 and 4.13 cannot read right.
 
-    So do 4.11 and 4.13, where grey of 16 bits or with alpha becomes 8 bits.
+    It shears those at the right edge, where grey of 16 bits or with alpha becomes 8
+    bits, and refuses some that are not compressed.
     """
     image = WindowedImage(io.BytesIO(encoded))
-    image.require_readable(image.shape[0] * image.shape[1])
+    # A tile may be larger than a small image.
+    image.require_readable(max(MAX_PIXELS, image.shape[0] * image.shape[1]))
     return image[:, :]
 
 

@@ -3,10 +3,12 @@ import json
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.evaluation.draw import MAX_WIDTH, draw_sheet
 from mmdet_flow.formats.overlay import draw_object
+from mmdet_flow.tiles import Tiles
 
 WIDTH = 300
 HEIGHT = 200
@@ -106,3 +108,42 @@ def test_an_image_of_any_shape_has_a_tile_in_the_sheet(height, width, tmp_path):
     drawn = cv2.imread(str(tmp_path / "sheet.png"))
     assert drawn.shape[1] == MAX_WIDTH and drawn.shape[0] <= 2 * MAX_WIDTH
     assert (drawn == 0).any()
+
+
+def test_the_borders_of_tiles_are_drawn_where_they_are(tmp_path):
+    """Two tiles of 80 pixels in an image of 120 x 80, drawn ten times as large."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((80, 120, 3), 99, np.uint8))
+    (tmp_path / "opex").mkdir()
+    (tmp_path / "opex" / "a.json").write_text('{"id": "a.png", "objects": []}')
+    sheet = tmp_path / "sheet.png"
+    draw_sheet([tmp_path / "opex"], tmp_path, sheet, 1, None, Tiles(80, overlap=0.5))
+    drawn = cv2.imread(str(sheet))
+    assert drawn.shape == (800, MAX_WIDTH, 3)
+    for column, shade in ((0, 255), (799, 255), (400, 0), (1199, 0)):
+        assert (drawn[10:790, column] == shade).all()
+    assert (drawn[10:790, 410:790] == 99).all()
+
+
+def test_an_image_too_large_to_unpack_is_drawn_as_any_other(tmp_path, monkeypatch):
+    """Its bands, and its objects; where it is damaged, that is told with its name."""
+    monkeypatch.setattr("mmdet_flow.evaluation.draw.MAX_PIXELS", 1000)
+    ramp = np.linspace(0, 255, 2400)[:, None, None] * np.ones((1, 1800, 3))
+    pixels = ramp.astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels, photometric="rgb", tile=(16, 16), compression="zlib")
+    sheets = []
+    for name in ("a.png", "a.tif"):
+        item = {"label": "a", "bbox": {"left": 9, "top": 9, "right": 900, "bottom": 99}}
+        (tmp_path / name[2:]).mkdir()
+        content = json.dumps({"id": name, "objects": [item | {"score": 0.9}]})
+        (tmp_path / name[2:] / "a.json").write_text(content)
+        sheets.append(tmp_path / f"{name}.png")
+        draw_sheet([tmp_path / name[2:]], tmp_path, sheets[-1], 1, None)
+    whole, bands = (cv2.imread(str(sheet)).astype(int) for sheet in sheets)
+    assert whole.shape == bands.shape == (1600, MAX_WIDTH, 3)
+    assert abs(whole - bands).max() <= 1 and (whole[:, :, 0] != whole[:, :, 1]).any()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"a\.tif: its pixels cannot be read at row"):
+        draw_sheet([tmp_path / "tif"], tmp_path, sheets[-1], 1, None)

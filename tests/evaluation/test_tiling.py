@@ -44,7 +44,18 @@ def test_the_table_has_the_figures_of_evaluate_metrics(inputs, tmp_path):
     assert command_of("evaluate metrics")([*inputs, *options, *folder]) == 0
     metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     figures = metrics["metrics"]["bbox"]
+    whole = metrics["without_tiles"]["bbox"]
     for key in FIGURES:
-        assert rows[0][key] == rows[2][key]
-        assert rows[1][key] == ("" if figures[key] is None else str(figures[key]))
+        assert rows[0][key] == rows[2][key] == _cell(whole[key])
+        assert rows[1][key] == _cell(figures[key])
     assert float(rows[1]["mAP"]) > 0.9 > float(rows[0]["mAP"])
+
+
+def test_a_model_that_is_not_asked_for_tiles_is_measured_once(inputs, tmp_path):
+    options = ("--bootstrap", 0, "--output", tmp_path)
+    assert command_of("evaluate metrics")([*inputs, *options]) == 0
+    assert "without_tiles" not in json.loads((tmp_path / "metrics.json").read_text())
+
+
+def _cell(figure: float | None) -> str:
+    return "" if figure is None else str(figure)

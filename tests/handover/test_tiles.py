@@ -8,7 +8,7 @@ from mmdet_flow.comparison.identity import recipe_sha256
 from mmdet_flow.dataset.tiling.cut import cut
 from mmdet_flow.dataset.tiling.plan import Cutting
 from mmdet_flow.handover.model_card import model_card
-from mmdet_flow.handover.pages import data_set
+from mmdet_flow.handover.pages import data_set, metrics
 from mmdet_flow.results import ResultsFolder
 from mmdet_flow.tiles import Tiles
 from tests.conftest import command_of
@@ -63,6 +63,27 @@ def test_the_summary_names_the_table_of_findings(tiled, tmp_path):
     )
 
 
+def test_card_page_and_summary_have_the_figures_without_tiles(tiled, tmp_path):
+    folder, _ = tiled
+    path = folder / "evaluation/metrics.json"
+    content = json.loads(path.read_text())
+    whole = {"mAP": 0.0123, "mAP_50": 0.0456, "mAP_small": None, "mAP_medium": 0.0321}
+    boxes = content["metrics"]["bbox"]
+    path.write_text(json.dumps(content | {"without_tiles": {"bbox": boxes | whole}}))
+    (folder / "predictions").mkdir()
+    (folder / "predictions/images.csv").write_text("file,status\na.jpg,ok\n")
+    run = ResultsFolder(folder)
+    for text in (model_card(run), metrics(run)):
+        assert "| boxes, on whole images | 0.012 | 0.046 | n/a | 0.032 | " in text
+        assert f"| boxes, by tiles | {boxes['mAP']:.3f} | " in text
+        assert "| masks | " in text  # those are measured once here
+    assert command_of("step summary")([folder, "--output", tmp_path / "s.txt"]) == 0
+    assert (
+        f"mAP {boxes['mAP']}, at IoU 0.5 {boxes['mAP_50']}, on 3 test images; without "
+        "tiles mAP 0.0123, at IoU 0.5 0.0456\n" in (tmp_path / "s.txt").read_text()
+    )
+
+
 def test_models_of_other_tiles_are_not_seeds_of_one_recipe(tiled, dataset):
     folder, _ = tiled
     before = recipe_sha256(ResultsFolder(folder))
@@ -78,3 +99,4 @@ def test_without_tiles_nothing_is_said_of_them(run):
     results = ResultsFolder(run)
     assert results.tiles is None
     assert "tiles" not in model_card(results) and "Tiles" not in data_set(results)
+    assert "tiles" not in metrics(results) and "| boxes | " in model_card(results)

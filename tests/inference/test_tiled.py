@@ -1,5 +1,6 @@
 """Prediction by tiles: every object once and whole, as without tiles where they fit."""
 
+import tracemalloc
 from itertools import pairwise
 
 import cv2
@@ -185,6 +186,37 @@ def test_each_object_is_found_once_and_whole(sides, overlap, masks):
             for each in (found, expected)
         )
         assert np.array_equal(one, other)
+
+
+def test_masks_wait_for_those_of_other_tiles_in_little_memory(monkeypatch):
+    """Each object is seen by 16 tiles; all their masks would be the most by far."""
+    monkeypatch.setattr("mmdet_flow.inference.tiled.detector.TOGETHER", 1)
+    picture = spots(1600, 1600, (150, 170), seed=4)
+    given = 0
+
+    class Counting(Blobs):
+        def _predict(self, image) -> Detections:
+            nonlocal given
+            found = super()._predict(image)
+            given += sum(mask.pixels.nbytes for mask in found.masks)
+            return found
+
+    detector = TiledDetector(Counting(masks=True), Tiles(400, overlap=0.75))
+    tracemalloc.start()
+    (found,) = detector.predict([picture])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) > 50 and most < given / 2
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 1), (3, 5), (8, 16)])
+def test_a_packed_mask_has_the_same_pixels(shape):
+    pixels = np.random.default_rng(0).random(shape) < 0.5
+    mask = Mask(2, 3, pixels).packed().moved(10, 20).packed()
+    sides = (mask.left, mask.top, mask.right, mask.bottom)
+    assert sides == (12, 23, 12 + shape[1], 23 + shape[0])
+    assert mask.pixels.dtype == bool and mask.area == pixels.sum()
+    assert np.array_equal(mask.pixels, pixels)
 
 
 def test_the_whole_image_as_one_more_tile_adds_no_object():

@@ -1,6 +1,7 @@
 """Files of large images through mmdet-flow predict, with a trained segmenter."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -115,6 +116,37 @@ def test_without_tiles_and_for_an_overlay_large_images_are_refused(
         limited = ("--max_pixels", SIZE * SIZE, *options)
         assert predict(of_checkpoint(trained), folder, out, *limited) != 0
         assert reason in (out / "failed" / "slide.tif.txt").read_text()
+
+
+def test_a_damaged_tile_and_too_many_of_them_are_said_as_what_they_are(
+    trained, folder, slide, tmp_path, monkeypatch
+):
+    """And the image beside it in the batch is predicted."""
+    path = folder / "damaged.tif"
+    tifffile.imwrite(path, slide, photometric="rgb", tile=(64, 64), compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        at, count = (
+            getattr(file.pages[0], name)[-1]
+            for name in ("dataoffsets", "databytecounts")
+        )
+    content = path.read_bytes()
+    path.write_bytes(content[:at] + bytes(count) + content[at + count :])
+    cv2.imwrite(str(folder / "small.png"), slide[:SIZE, :SIZE])
+    limited = ("--max_pixels", SIZE * SIZE, "--tile_size", SIZE)
+    (folder / "slide.png").unlink()
+    assert predict(of_checkpoint(trained), folder, tmp_path / "a", *limited) == 3
+    reason = (tmp_path / "a" / "failed" / "damaged.tif.txt").read_text()
+    assert re.fullmatch(
+        r"damaged\.tif: its pixels cannot be read at row \d+, column \d+: .+; copy "
+        r"the file again\n",
+        reason,
+    )
+    assert (tmp_path / "a" / "small.json").is_file()
+    monkeypatch.setattr("mmdet_flow.tiles.MOST", 4)
+    assert predict(of_checkpoint(trained), folder, tmp_path / "b", *limited) == 3
+    reason = (tmp_path / "b" / "failed" / "damaged.tif.txt").read_text()
+    assert reason.startswith("damaged.tif: tile size 200: an image of ")
+    assert (tmp_path / "b" / "small.json").is_file()
 
 
 def test_a_package_says_how_its_images_are_divided(run, folder, tmp_path, caplog):

@@ -56,13 +56,19 @@ def make_example(output: Path, images: int, seed: int) -> None:
     cli.log.info("made %d images of %s in %s", images, ", ".join(CLASSES), output)
 
 
-def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[dict]]:
-    """Draw one picture (h, w, 3) uint8 BGR and its objects as OPEX dictionaries."""
+def draw_scene(
+    rng: np.random.Generator, tries: int | None = None
+) -> tuple[np.ndarray, list[dict]]:
+    """Draw one picture (h, w, 3) uint8 BGR and its objects as OPEX dictionaries.
+
+    ``tries`` says how many objects are drawn at most, 3 to 7 if it is left out: those
+    that would hide too much of others are not.
+    """
     import cv2
 
     picture = _background(rng)
     visible: list[tuple[str, np.ndarray, int]] = []
-    for _ in range(int(rng.integers(3, 8))):
+    for _ in range(int(rng.integers(3, 8)) if tries is None else tries):
         sprite = _sprite(rng, CLASSES[rng.integers(len(CLASSES))])
         remaining = [mask & ~sprite.mask for _, mask, _ in visible]
         if not _is_one_piece(sprite.mask) or not all(

@@ -1,5 +1,7 @@
 """Predictions drawn on their images, as one sheet."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import keep_inputs, new_file
 from mmdet_flow.formats.objects import rectangle
 from mmdet_flow.formats.overlay import draw_object
-from mmdet_flow.images import read_image
+from mmdet_flow.image_windows import WindowedImage, open_large
+from mmdet_flow.images import MAX_PIXELS, opened, read_image
+from mmdet_flow.tiles import Tiles, Window
 
 MAX_WIDTH = 1200
 """Wider pictures are cut in a Snakemake report."""
@@ -20,16 +24,29 @@ HIGHEST = 2
 
 EMPTY_HEIGHT = 100
 
+BAND = 16
+"""Rows of a picture that are made at a time of an image that is read by windows."""
+
+
+BORDERS = ((255, 255, 255), (0, 0, 0))
+"""Colours of the borders of tiles; neighbours, which overlap, take turns."""
+
 
 def draw_sheet(
-    folders: list[Path], images: Path, output: Path, count: int, score: float | None
+    folders: list[Path],
+    images: Path,
+    output: Path,
+    count: int,
+    score: float | None,
+    tiles: Tiles | None = None,
 ) -> None:
     """Draw the objects of the first ``count`` OPEX files on their images.
 
     Those below ``score`` are left out, if it is given: a file holds what reached the
     score that it was predicted with. Without such files, where each image failed, the
-    sheet is empty. Raises DataError where a folder or an image is missing, and
-    UsageError if the name of ``output`` ends like that of no picture.
+    sheet is empty. The borders of ``tiles`` are drawn, if there are any. Raises
+    DataError where a folder or an image is missing, and UsageError if the name of
+    ``output`` ends like that of no picture.
     """
     import cv2
 
@@ -46,20 +63,49 @@ def draw_sheet(
     labels = sorted({item.label for one in contents for item in one.objects})
     columns = min(4, len(files)) or 1
     width = MAX_WIDTH // columns
-    tiles = []
+    pictures = []
     for one in contents:
-        image = read_image(images / one.name)[1]
         kept = [item for item in one.objects if _reaches(item.score, score)]
-        tiles.append(_draw(image, kept, labels, width))
-    height = max((tile.shape[0] for tile in tiles), default=EMPTY_HEIGHT)
-    rows = -(-len(tiles) // columns) or 1
+        with _pixels_of(images / one.name) as image:
+            windows = tiles.windows(image.shape[1], image.shape[0]) if tiles else []
+            pictures.append(_draw(image, kept, labels, width, windows))
+    height = max((one.shape[0] for one in pictures), default=EMPTY_HEIGHT)
+    rows = -(-len(pictures) // columns) or 1
     sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
-    for index, tile in enumerate(tiles):
+    for index, one in enumerate(pictures):
         top, left = index // columns * height, index % columns * width
-        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+        sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
     with new_file(output) as temporary:
         temporary.write_bytes(cv2.imencode(output.suffix, sheet)[1].tobytes())
-    cli.log.info("drew %d images into %s", len(tiles), output)
+    cli.log.info("drew %d images into %s", len(pictures), output)
+
+
+@contextmanager
+def _pixels_of(path: Path) -> Iterator[np.ndarray | WindowedImage]:
+    """Open an image: all its pixels, or its windows if it is too large to unpack."""
+    with opened(path) as stream:
+        try:
+            large = open_large(stream, MAX_PIXELS)
+            yield read_image(path)[1] if large is None else large
+        except DataError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            raise DataError(f"{path}: {reason}") from None
+
+
+def _resized(image: np.ndarray | WindowedImage, size: list[int]) -> np.ndarray:
+    """Return an image at a (width, height); one by windows in bands of rows."""
+    import cv2
+
+    width, height = size
+    band = height if isinstance(image, np.ndarray) else BAND
+    resized = np.empty((height, width, 3), np.uint8)
+    for row in range(0, height, band):
+        end = min(row + band, height)
+        first, last = (round(at * image.shape[0] / height) for at in (row, end))
+        resized[row:end] = cv2.resize(
+            image[first:last, :], (width, end - row), interpolation=cv2.INTER_AREA
+        )
+    return resized
 
 
 def _reaches(score: float | None, threshold: float | None) -> bool:
@@ -74,16 +120,26 @@ def _outline(item: PredictedObject) -> np.ndarray:
     return np.array(rectangle((x, y, x + width - 1, y + height - 1)))
 
 
-def _draw(image, objects: list[PredictedObject], labels: list[str], width: int):
-    """Return the image at a width, with outlines, class names and scores.
+def _draw(
+    image: np.ndarray | WindowedImage,
+    objects: list[PredictedObject],
+    labels: list[str],
+    width: int,
+    windows: Sequence[Window],
+) -> np.ndarray:
+    """Return the image at a width, with outlines, class names, scores and windows.
 
-    A high one is narrower: no tile is higher than HIGHEST times its width.
+    A high one is narrower: none is higher than HIGHEST times its width.
     """
     import cv2
 
     scale = min(width / image.shape[1], HIGHEST * width / image.shape[0])
     size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image = _resized(image, size)
+    for number, one in enumerate(windows):
+        left, top, right, bottom = (round(side * scale) for side in one)
+        colour = BORDERS[number % len(BORDERS)]
+        cv2.rectangle(image, (left, top), (right - 1, bottom - 1), colour)
     for item in objects:
         draw_object(
             image,

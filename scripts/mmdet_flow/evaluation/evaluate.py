@@ -27,7 +27,13 @@ from mmdet_flow.evaluation.curves import Curve, best_f1, curve_of
 from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.error_types import costs, count_errors
 from mmdet_flow.evaluation.label_errors import label_errors
-from mmdet_flow.evaluation.metrics import METRICS, evaluate_coco, limit_of, summary
+from mmdet_flow.evaluation.metrics import (
+    METRICS,
+    evaluate_coco,
+    limit_of,
+    measure,
+    summary,
+)
 from mmdet_flow.evaluation.per_image import image_results
 from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.formats.coco_results import write_coco_results
@@ -37,12 +43,18 @@ SCORE = 0.3
 
 
 def evaluate(
-    truth: CocoFile, found: Found, scores: Scores, samples: int, output: Path
+    truth: CocoFile,
+    found: Found,
+    scores: Scores,
+    samples: int,
+    output: Path,
+    without_tiles: Found | None = None,
 ) -> None:
     """Write all figures and pictures into the folder ``output``.
 
     ``scores`` are the thresholds of what depends on them: confusion matrix, types of
-    error, and images. All others look at every detection.
+    error, and images. All others look at every detection. ``without_tiles`` is what the
+    model finds in whole images, where ``found`` is of their tiles.
     """
     classes = truth.classes
     thresholds = scores.of_each_class(classes, found.model_sha256)
@@ -55,6 +67,7 @@ def evaluate(
         "images": len(truth.images),
         "max_detections": limit_of(truth),
         "metrics": measured,
+        **_beside(truth, without_tiles, found.iou_types(truth)),
         "intervals": {"level": LEVEL, "samples": samples, **ranges},
         "iou_type": iou_type,
         "iou": IOU,
@@ -82,6 +95,16 @@ def _measure(truth: CocoFile, found: Found, samples: int) -> tuple[dict, dict]:
         if samples:
             ranges[iou_type] = intervals(evaluation, truth.classes, samples)
     return measured, ranges
+
+
+def _beside(
+    truth: CocoFile, without_tiles: Found | None, iou_types: Sequence[str]
+) -> dict:
+    """Return the metrics of the same model without tiles, if that was asked for."""
+    if without_tiles is None:
+        return {}
+    rows = without_tiles.rows
+    return {"without_tiles": {one: measure(truth, rows, one) for one in iou_types}}
 
 
 def metrics_csv(measured: dict[str, dict], ranges: dict[str, dict]) -> str:

@@ -8,6 +8,7 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.detect import Found, detect, read_detections
 from mmdet_flow.tile_options import add_tile_options, tiles_of
+from mmdet_flow.tiles import Tiles
 
 
 def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:
@@ -16,14 +17,24 @@ def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:
         return read_detections(options.detections, truth)
     if not options.images:
         raise UsageError("--checkpoint needs the folder of the images, --images")
-    threads = options.threads or cli.available_threads()
+    return _detect(options, truth, tiles_of(options))
+
+
+def find_without_tiles(options: argparse.Namespace, truth: CocoFile) -> Found | None:
+    """Return what a model finds in whole images, where it is asked to divide them."""
+    if options.detections or tiles_of(options) is None:
+        return None
+    return _detect(options, truth, None)
+
+
+def _detect(options: argparse.Namespace, truth: CocoFile, tiles: Tiles | None) -> Found:
     return detect(
         options.checkpoint,
         options.config,
         truth,
         options.images,
-        threads=threads,
-        tiles=tiles_of(options),
+        threads=options.threads or cli.available_threads(),
+        tiles=tiles,
     )
 
 

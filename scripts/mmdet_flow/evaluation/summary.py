@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmdet_flow import cli, layout
+from mmdet_flow import cli, contents, layout
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import ResultsFolder
 
@@ -55,12 +55,18 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
     yield from _tiles(run)
     for iou_type, values in metrics["metrics"].items():
         name = {"bbox": "boxes", "segm": "masks"}[iou_type]
+        whole = metrics.get("without_tiles", {}).get(iou_type)
+        beside = f"; without tiles {_quality(whole)}" if whole else ""
         yield (
-            f"  {name}        mAP {values['mAP']}, at IoU 0.5 {values['mAP_50']}, on "
-            f"{metrics['images']} test images"
+            f"  {name}        {_quality(values)}, on {metrics['images']} test images"
+            f"{beside}"
         )
     status = ", ".join(f"{n} {name}" for name, n in run.predicted.items())
     yield f"  predictions  {status}"
+
+
+def _quality(values: contents.Measured) -> str:
+    return f"mAP {values['mAP']}, at IoU 0.5 {values['mAP_50']}"
 
 
 def _tiles(run: ResultsFolder) -> Iterator[str]:

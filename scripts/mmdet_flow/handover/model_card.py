@@ -156,12 +156,23 @@ def factors(run: ResultsFolder) -> str:
         "What else differs between images (camera, light, place, time) is not in the "
         "annotations and not told apart.\n\n"
     )
-    header = ("mAP", "small", "medium", "large")
-    rows = [
-        (SHAPES[iou_type], *(values[f"mAP_{size}"] for size in header[1:]))
-        for iou_type, values in run.metrics["metrics"].items()
-    ]
-    return f"{text}{table(header, rows)}\nBelow 32², below 96², and more pixels.\n"
+    return f"{text}{by_size(run)}\nBelow 32², below 96², and more pixels.\n"
+
+
+def by_size(run: ResultsFolder) -> str:
+    """Return mAP by size of the objects; with tiles and without, if there are any."""
+    names = ("mAP", "mAP_50", "mAP_small", "mAP_medium", "mAP_large")
+    whole = run.metrics.get("without_tiles", {})
+    rows = []
+    for iou_type, values in run.metrics["metrics"].items():
+        sides = {SHAPES[iou_type]: values}
+        if iou_type in whole:
+            sides = {
+                f"{SHAPES[iou_type]}, by tiles": values,
+                f"{SHAPES[iou_type]}, on whole images": whole[iou_type],
+            }
+        rows += [(name, *map(own.get, names)) for name, own in sides.items()]
+    return table(("", *names), rows)
 
 
 def metrics(run: ResultsFolder) -> str:

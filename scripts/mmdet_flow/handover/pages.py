@@ -9,7 +9,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
 from mmdet_flow.files import read_text, write_if_changed
 from mmdet_flow.handover.markdown import Code, plain, table
-from mmdet_flow.handover.model_card import SHAPES, analyses, speed
+from mmdet_flow.handover.model_card import SHAPES, analyses, by_size, speed
 from mmdet_flow.handover.provenance import provenance
 from mmdet_flow.pages.render import render
 from mmdet_flow.results import ResultsFolder
@@ -86,7 +86,10 @@ def metrics(run: ResultsFolder) -> str:
         for names in (METRICS[:6], METRICS[6:]):
             rows = [(name, *(own[one] for one in names)) for name, own in every.items()]
             parts.append(table((f"class ({SHAPES[iou_type]})", *names), rows))
-    return "\n".join([analyses(run), "## All figures of COCO\n", *parts])
+    beside = []
+    if "without_tiles" in run.metrics:
+        beside = [f"## With tiles and without\n\n{by_size(run)}"]
+    return "\n".join([analyses(run), *beside, "## All figures of COCO\n", *parts])
 
 
 def timing(run: ResultsFolder) -> str:

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, FlowError
 from mmdet_flow.files import Identity, as_text
 from mmdet_flow.formats.coco_results import to_coco_results
 from mmdet_flow.formats.tables import object_rows
-from mmdet_flow.image_header import TIFF
-from mmdet_flow.image_windows import WindowedImage
+from mmdet_flow.image_windows import WindowedImage, open_large
 from mmdet_flow.images import (
     decode,
     hash_file,
@@ -120,16 +119,9 @@ class Runner:
     def _open_large(self, loaded: Loaded) -> bool:
         """Open an image that is too large to unpack; False for all others."""
         path, stream = loaded.path, loaded.files.enter_context(opened(loaded.path))
-        if stream.read(4) not in TIFF:
+        image = open_large(stream, self.max_pixels)
+        if image is None:
             return False
-        stream.seek(0)
-        try:
-            image = WindowedImage(stream)
-        except DataError:
-            return False  # whoever reads the whole of it says what is wrong
-        if image.shape[0] * image.shape[1] <= self.max_pixels:
-            return False
-        image.require_readable(self.max_pixels)
         self.output.require_windows()
         loaded.outcome.sha256, loaded.seen = hash_file(path)
         require_unchanged(path, stream, loaded.seen)
@@ -174,13 +166,8 @@ class Runner:
                     yield from self._predict([one])
             else:
                 ((outcome, pixels),) = readable
-                size = f"{pixels.shape[1]} x {pixels.shape[0]}"
-                reason = (str(error).strip().splitlines() or [""])[0]
-                outcome.error = (
-                    f"{as_text(outcome.file)}: an image of {size} pixels that the "
-                    f"model cannot take ({type(error).__name__}: {reason}); change its "
-                    "size"
-                )
+                reason = _why(error, pixels.shape)
+                outcome.error = f"{as_text(outcome.file)}: {as_text(reason)}"
             return
         for (outcome, pixels), prediction in zip(readable, found, strict=True):
             yield outcome, pixels, prediction
@@ -218,6 +205,20 @@ def _reason(error: DataError, path: Path) -> str:
     """Return why an image fails; tables name no folder of this machine."""
     reason = str(error).removeprefix(f"{path}: ")
     return f"{as_text(path.name)}: {as_text(reason)}"
+
+
+def _why(error: Exception, shape: tuple[int, ...]) -> str:
+    """Return why an image of (height, width, ...) could not be predicted.
+
+    Its windows are read meanwhile; what is wrong with these says what to do itself.
+    """
+    if isinstance(error, FlowError):
+        return str(error)
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return (
+        f"an image of {shape[1]} x {shape[0]} pixels that the model cannot take "
+        f"({type(error).__name__}: {reason}); change its size"
+    )
 
 
 def is_done(

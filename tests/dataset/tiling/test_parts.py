@@ -5,7 +5,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from mmdet_flow.dataset.masks import crop_rle
-from mmdet_flow.dataset.tiling.parts import TiledObject
+from mmdet_flow.dataset.tiling.parts import TiledObject, as_written
 from mmdet_flow.tiles import Window
 
 SIZE = (100, 80)
@@ -175,3 +175,8 @@ def test_a_mask_and_its_figures():
     )
     assert whole.is_whole and whole.annotation["area"] == 188
     assert whole.annotation["bbox"] == [10, 20, 20, 10]
+
+
+def test_only_the_whole_is_written_as_one():
+    assert as_written(1.0) == 1 and as_written(0.99999) == 0.9999
+    assert as_written(0.3) == 0.3 and as_written(0.0) == 0

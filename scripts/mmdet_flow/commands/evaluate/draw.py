@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.evaluation.draw import draw_sheet
+from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -41,6 +42,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         type=cli.finite,
         help="score threshold (default: draw all that was predicted)",
     )
+    add_tile_options(parser.add_argument_group("tiles whose borders are drawn"))
     return parser
 
 
@@ -51,4 +53,5 @@ def run(options: argparse.Namespace) -> None:
         output=options.output,
         count=options.count,
         score=options.score,
+        tiles=tiles_of(options),
     )

@@ -3,6 +3,7 @@
 COCO metrics by pycocotools, with intervals from resampled images; curves of precision,
 recall and F1; calibration; the confusion matrix; types of error; and each image. All
 of them as files and as pictures. --detections takes COCO results instead of a model.
+With tiles, the figures of the model without them stand beside, in metrics.json.
 """
 
 import argparse
@@ -12,7 +13,11 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.bootstrap import SAMPLES
 from mmdet_flow.evaluation.evaluate import SCORE, evaluate
-from mmdet_flow.evaluation.options import add_detection_options, find_objects
+from mmdet_flow.evaluation.options import (
+    add_detection_options,
+    find_objects,
+    find_without_tiles,
+)
 from mmdet_flow.inference.options import add_score_options
 from mmdet_flow.inference.scores import read_scores
 
@@ -48,4 +53,5 @@ def run(options: argparse.Namespace) -> None:
     truth = CocoFile.read(options.annotations)
     scores = read_scores(options.score, options.thresholds)
     found = find_objects(options, truth)
-    evaluate(truth, found, scores, options.bootstrap, options.output)
+    whole = find_without_tiles(options, truth)
+    evaluate(truth, found, scores, options.bootstrap, options.output, whole)

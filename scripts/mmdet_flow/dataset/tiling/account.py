@@ -2,13 +2,14 @@
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.tiling.parts import Part
+from mmdet_flow.dataset.tiling.parts import Part, as_written
 from mmdet_flow.dataset.tiling.plan import Cutting, Divided, is_learned
 
 COLUMNS = (
@@ -119,7 +120,7 @@ def findings_of(
                 **{"splits": " ".join(sorted(where[file])), "image": file},
                 **{"object": item["id"], "class": classes[item["category_id"]]},
                 **{"x": x, "y": y, "width": width, "height": height},
-                "visible": f"{one.visible[index]:.4f}",
+                "visible": as_written(float(one.visible[index])),
                 "learned": int(one.learned[index]),
                 "what": _what(max(width, height), cutting, bool(one.learned[index])),
                 "fix": FIX,
@@ -157,8 +158,8 @@ def tell(report: dict, findings: Sequence[dict]) -> None:
         first = findings[0]
         cli.log.warning(
             "no tile shows all of %d objects, such as %s, %gx%g at %g,%g of %s, of "
-            "which one shows %.0f %%; findings.csv lists them; %s",
+            "which one shows %d %%; findings.csv lists them; %s",
             *(len(findings), first["class"], first["width"], first["height"]),
             *(first["x"], first["y"], first["image"]),
-            *(100 * float(first["visible"]), FIX),
+            *(math.floor(100 * first["visible"]), FIX),
         )

@@ -20,6 +20,7 @@ from mmdet_flow.dataset.tiling.account import (
     table_of,
     tell,
 )
+from mmdet_flow.dataset.tiling.parts import as_written
 from mmdet_flow.dataset.tiling.plan import (
     CUT,
     NAME,
@@ -255,7 +256,7 @@ def _numbered(
                     | {"id": next(ids), "image_id": number}
                     | {"iscrowd": int(not is_learned(part, cutting))}
                     | {"part_of": one.objects[index]["id"]}
-                    | {"visible": round(part.visible, 4)}
+                    | {"visible": as_written(part.visible)}
                 )
     return entries
 

@@ -1,5 +1,6 @@
 """The part of an annotated object that a window of its image shows."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,11 @@ class Part:
     annotation: dict
     visible: float
     is_whole: bool
+
+
+def as_written(visible: float) -> float:
+    """Return a fraction with four digits, 1 for the whole alone."""
+    return math.floor(10_000 * visible) / 10_000
 
 
 @dataclass(frozen=True)

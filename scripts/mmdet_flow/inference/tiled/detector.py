@@ -50,5 +50,8 @@ class TiledDetector:
                 np.ascontiguousarray(image[one.top : one.bottom, one.left : one.right])
                 for one in some
             ]
-            found += self._detector.predict(tiles)
+            shown = self._detector.predict(tiles)
+            if len(windows) == 1:
+                return shown[0]
+            found += [one.packed() for one in shown]
         return merge(width, height, windows, found)

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmdet_flow.detections import Detections, Mask
+from mmdet_flow.detections import Detections, Mask, PackedMask
 from mmdet_flow.inference.tiled.pairs import meeting
 from mmdet_flow.tiles import Window
 
@@ -58,7 +58,7 @@ class Objects:
     labels: np.ndarray
     tiles: np.ndarray
     cut: np.ndarray
-    masks: tuple[Mask, ...] | None
+    masks: tuple[PackedMask, ...] | None
 
     @property
     def is_cut(self) -> np.ndarray:
@@ -93,7 +93,8 @@ def merge(
     Args:
         width, height: of the image, in pixels.
         windows: where the tiles are.
-        found: what each tile shows, in its own pixels.
+        found: what each tile shows, in its own pixels; its masks may be packed, and
+            should be where there are many tiles.
     """
     if len(windows) == 1:
         return found[0]
@@ -131,7 +132,7 @@ def _in_image(
     masks = None
     if found[0].masks is not None:
         masks = tuple(
-            mask.moved(window.left, window.top)
+            mask.packed().moved(window.left, window.top)
             for window, one in zip(windows, found, strict=True)
             for mask in one.masks
         )
@@ -190,15 +191,15 @@ def _joined(objects: Objects, windows: np.ndarray) -> Objects:
 
 
 def _joined_masks(
-    masks: tuple[Mask, ...], group: np.ndarray, members: np.ndarray
-) -> tuple[Mask, ...]:
+    masks: tuple[PackedMask, ...], group: np.ndarray, members: np.ndarray
+) -> tuple[PackedMask, ...]:
     """Return masks; that which a group (n,) is named by gets those of its members."""
-    groups: dict[int, list[Mask]] = {}
+    groups: dict[int, list[PackedMask]] = {}
     for one in members.tolist():
         groups.setdefault(int(group[one]), []).append(masks[one])
     joined = list(masks)
     for one, parts in groups.items():
-        joined[one] = Mask.join(parts)
+        joined[one] = Mask.join(parts).packed()
     return tuple(joined)
 
 
