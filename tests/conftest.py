@@ -240,6 +240,26 @@ def train_model(dataset: Dataset, root: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def deployed(trained, dataset, shared) -> Path:
+    """The checkpoint with its deployable form, which starts without torch."""
+
+    def make(folder: Path) -> None:
+        shutil.copy(trained.checkpoint, folder / "model.pth")
+        assert deploy(folder / "model.pth", dataset) == 0
+
+    return made_once(shared / "deployed", make) / "model.pth"
+
+
+def deploy(checkpoint: Path, dataset: Dataset, *options) -> int:
+    return command_of("model deploy")(
+        [
+            *("--checkpoint", checkpoint, "--images", dataset.images),
+            *("--annotations", dataset.splits / "val.json", "--threads", 2, *options),
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
 def finished(trained, dataset, shared) -> Path:
     """A finished run, which tests leave as it is."""
     results = made_once(

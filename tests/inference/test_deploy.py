@@ -33,6 +33,7 @@ from tests.conftest import (
     LOW_SCORE,
     ROOT,
     command_of,
+    deploy,
     made_once,
     parser_of,
     unused_port,
@@ -49,15 +50,6 @@ from tests.small_environment import pack, run_small
 NOT_IMPORTED = ("torch", "mmengine", "mmcv", "mmdet", "pandas", "scipy", "matplotlib")
 
 
-def deploy(checkpoint, dataset, *options) -> int:
-    return command_of("model deploy")(
-        [
-            *("--checkpoint", checkpoint, "--images", dataset.images),
-            *("--annotations", dataset.splits / "val.json", "--threads", 2, *options),
-        ]
-    )
-
-
 @pytest.fixture(scope="module")
 def textures():
     """Images of several sizes without plain areas, in which random scores are equal."""
@@ -71,17 +63,6 @@ def textures():
         )
         for height, width in sizes
     ]
-
-
-@pytest.fixture(scope="module")
-def deployed(trained, dataset, shared):
-    """A trained segmenter of instances with its form."""
-
-    def make(folder) -> None:
-        shutil.copy(trained.checkpoint, folder / "model.pth")
-        assert deploy(folder / "model.pth", dataset) == 0
-
-    return made_once(shared / "deployed", make) / "model.pth"
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -244,8 +245,11 @@ def settled(out) -> dict[str, bytes]:
         pytest.param("--delete_input", marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_run_goes_on_to_the_same_end(trained, dataset, tmp_path, after):
+def test_a_killed_run_goes_on_to_the_same_end(
+    trained, deployed, dataset, tmp_path, after
+):
     """kill -9 at several moments; the end equals that of an undisturbed run."""
+    trained = replace(trained, checkpoint=deployed)
     images = sorted(dataset.images.iterdir())
     for name in ("calm", "killed"):
         for number in range(48):

@@ -11,12 +11,16 @@ import threading
 import time
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 
 from mmdet_flow.commands.serve import service_of
+from mmdet_flow.formats.objects import Outlines
+from mmdet_flow.inference.opening import open_detector
+from mmdet_flow.inference.predictor import Predictor
 from mmdet_flow.serving.connection import next_message
 from tests.conftest import BIN, LOW_SCORE, assert_valid_opex, parser_of
 
@@ -137,6 +141,19 @@ class Running:
     def metric(self, name: str, **labels) -> float:
         registry = self.service.metrics.registry
         return registry.get_sample_value(f"mmdet_redis_{name}", labels) or 0.0
+
+
+@pytest.fixture(scope="session")
+def trained(trained, deployed):
+    """The model with its deployable form, as the workflow serves it."""
+    return replace(trained, checkpoint=deployed)
+
+
+@pytest.fixture(scope="session")
+def predictor(trained):
+    """A predictor that keeps a few objects of the hardly trained model."""
+    detector = open_detector(trained.checkpoint, threads=2, score=LOW_SCORE)
+    return Predictor(detector, LOW_SCORE, Outlines())
 
 
 class ServiceProcess:

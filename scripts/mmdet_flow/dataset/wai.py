@@ -32,6 +32,9 @@ from mmdet_flow.files import read_json
 BATCH = 1000
 """Images a process: enough to hide its start, few enough to share among threads."""
 
+LEAST = 100
+"""Images that take less time than the start of another process would."""
+
 READER, WRITER = "from-roi-od", "to-coco-od"
 """Its plugins that are used."""
 
@@ -62,7 +65,7 @@ def convert_to_coco(
     ``scratch`` is a folder for the staged files. Masks, which wai.annotations does not
     know, are put in where the box of their object arrives.
     """
-    size = min(BATCH, -(-len(images) // threads)) or 1
+    size = min(BATCH, max(LEAST, -(-len(images) // threads)))
     batches = [images[start : start + size] for start in range(0, len(images), size)]
     with ThreadPoolExecutor(threads) as pool:
         jobs = [
