@@ -25,6 +25,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -93,8 +94,8 @@ class ForkServer:
         return Done(answer["code"], *texts, answer["seconds"])
 
     def close(self) -> None:
-        """End the process, once what it runs has ended."""
-        self._process.stdin.close()
+        """End the process, and what it runs."""
+        self._process.terminate()
         self._process.wait()
 
 
@@ -110,12 +111,23 @@ def _serve(modules: Sequence[str]) -> None:
         child = os.fork()
         if not child:
             _work(**json.loads(line))
+        signal.signal(signal.SIGTERM, partial(_leave, child))
         _, status = os.waitpid(child, 0)
-        with suppress(ProcessLookupError):  # what it started, and left
-            os.killpg(child, signal.SIGKILL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _end_group(child)  # what it started, and left
         code = os.waitstatus_to_exitcode(status)
         took = time.monotonic() - begin
         print(json.dumps({"code": code, "seconds": took}), flush=True)
+
+
+def _leave(child: int, *_) -> None:
+    _end_group(child)
+    sys.exit()
+
+
+def _end_group(leader: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _work(

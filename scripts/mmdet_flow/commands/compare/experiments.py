@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.comparison.compare import PICTURES, compare
 from mmdet_flow.comparison.identity import finished
-from mmdet_flow.evaluation.bootstrap import SAMPLES
+from mmdet_flow.comparison.options import add_bootstrap_option
 from mmdet_flow.results import as_written
 
 
@@ -25,13 +25,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         parser.add_argument(
             name, type=Path, metavar=name.upper(), help="results/EXPERIMENT"
         )
-    parser.add_argument(
-        "--bootstrap",
-        type=cli.positive_int,
-        default=SAMPLES,
-        metavar="N",
-        help=f"how often to draw images for the intervals (default: {SAMPLES})",
-    )
+    add_bootstrap_option(parser)
     parser.add_argument(
         "--pictures",
         type=cli.positive_int,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.comparison.identity import finished
+from mmdet_flow.comparison.options import add_bootstrap_option
 from mmdet_flow.comparison.rounds import compare_rounds
-from mmdet_flow.evaluation.bootstrap import SAMPLES
 from mmdet_flow.results import as_written
 
 
@@ -34,13 +34,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "--csv", type=Path, required=True, metavar="FILE", help="the table"
     )
     parser.add_argument("--png", type=Path, metavar="FILE", help="a picture of it, too")
-    parser.add_argument(
-        "--bootstrap",
-        type=cli.positive_int,
-        default=SAMPLES,
-        metavar="N",
-        help=f"how often to draw images for the intervals (default: {SAMPLES})",
-    )
+    add_bootstrap_option(parser)
     return parser
 
 

@@ -51,7 +51,5 @@ class TiledDetector:
                 for one in some
             ]
             shown = self._detector.predict(tiles)
-            if len(windows) == 1:
-                return shown[0]
-            found += [one.packed() for one in shown]
+            found += [one.packed() for one in shown] if len(windows) > 1 else shown
         return merge(width, height, windows, found)
