@@ -193,6 +193,7 @@ def patched_config(
     val_interval: int = 10,
     base: str = SEGMENTER,
     augment: str = "light",
+    grow_from: float = 1,
 ) -> Path:
     """Write the config of a small model, a segmenter unless it is told otherwise."""
     splits = [f"--{name}={dataset.splits / name}.json" for name in ("train", "val")]
@@ -207,6 +208,7 @@ def patched_config(
         "--batch-size=4",
         f"--image-size={IMAGE_SIZE}",
         f"--augment={augment}",
+        f"--grow-from={grow_from}",
         f"--val-interval={val_interval}",
         *(("--cfg-options", *NARROW) if base == SEGMENTER else ()),
     )

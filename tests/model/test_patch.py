@@ -7,7 +7,7 @@ import pytest
 
 from mmdet_flow.dataset.tiling.cut import cut
 from mmdet_flow.dataset.tiling.plan import Cutting
-from mmdet_flow.errors import DataError, ModelError
+from mmdet_flow.errors import DataError, ModelError, UsageError
 from mmdet_flow.model.changes import changes
 from mmdet_flow.model.config import load_config
 from mmdet_flow.model.fit.recipe import Recipe
@@ -451,3 +451,48 @@ def test_what_mmdet_would_read_in_another_way_is_refused(dataset, change, tmp_pa
     cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
     with pytest.raises(DataError, match=r"train\.json: annotation \d+ is not as COCO"):
         patch(cfg, recipe_for(dataset, **paths))
+
+
+@pytest.mark.parametrize("name", ["rtmdet_tiny_8xb32-300e_coco", "ssd300_coco"])
+def test_images_grow_after_most_of_the_epochs(dataset, name):
+    cfg = load_config(name)
+    recipe = recipe_for(dataset, epochs=10, augment="light", grow_from=0.5)
+    patch(cfg, recipe)
+    (hook,) = [one for one in cfg.custom_hooks if one.type == "PipelineSwitchHook"]
+    small, full = cfg.train_dataloader.dataset.pipeline, hook.switch_pipeline
+    assert hook.switch_epoch == 6
+    assert [step.type for step in small] == [step.type for step in full]
+    sizes = {"RandomResize": "scale", "RandomCrop": "crop_size", "Pad": "size"}
+    for type_, key in sizes.items():
+        before, after = (
+            next(step[key] for step in steps if step.type == type_)
+            for steps in (small, full)
+        )
+        assert tuple(before) == tuple(side // 2 for side in after), type_
+    whole = load_config(name)
+    patch(whole, recipe_for(dataset, epochs=10, augment="light"))
+    assert full == whole.train_dataloader.dataset.pipeline
+    assert cfg.test_dataloader == whole.test_dataloader
+
+
+def test_a_single_epoch_has_images_of_full_size(dataset):
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(cfg, recipe_for(dataset, epochs=1, augment="light", grow_from=0.5))
+    whole = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(whole, recipe_for(dataset, epochs=1, augment="light"))
+    assert cfg.to_dict() == whole.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"augment": "recipe", "grow_from": 0.5}, "only images of augment: light"),
+        ({"augment": "light", "grow_from": 0}, "0 is no fraction above 0"),
+        ({"augment": "light", "grow_from": 1.5}, "1.5 is no fraction above 0"),
+    ],
+)
+def test_images_that_cannot_grow_are_one_line(dataset, changes, message):
+    with pytest.raises(UsageError, match=message):
+        patch(
+            load_config("rtmdet_tiny_8xb32-300e_coco"), recipe_for(dataset, **changes)
+        )

@@ -25,6 +25,7 @@ from mmdet_flow.model.speed import (
     ForeachExpMomentumEMA,
     use_channels_last,
     use_fast_parts,
+    use_new_outputs,
 )
 from mmdet_flow.roi_align import use_fast_roi_align
 
@@ -192,3 +193,25 @@ def test_only_a_backbone_with_stages_can_be_frozen():
         ModelError, match="backbone HourglassNet has no stages to freeze"
     ):
         freeze_stages({"backbone": {"type": "HourglassNet"}}, 2)
+
+
+def test_activations_with_outputs_of_their_own_give_the_same_gradients():
+    gradients = []
+    for change in (lambda model: None, use_new_outputs):
+        model = build("rtmdet_tiny_8xb32-300e_coco").train()
+        change(model)
+        gradients.append(gradients_of(model))
+        in_place = [
+            one.inplace for one in model.modules() if type(one) is torch.nn.SiLU
+        ]
+        assert len(in_place) > 50 and set(in_place) == {change is not use_new_outputs}
+    before, after = gradients
+    assert before.keys() == after.keys() and len(before) > 100
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def gradients_of(model) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    outputs = model.bbox_head(model.extract_feat(torch.randn(2, 3, 96, 128)))
+    sum(part.square().sum() for level in outputs for part in level).backward()
+    return {name: one.grad for name, one in model.named_parameters()}

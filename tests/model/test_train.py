@@ -78,9 +78,14 @@ def test_an_image_that_broke_after_the_check_is_named(dataset, tmp_path):
 
 @pytest.fixture(scope="module")
 def long_training(dataset, tmp_path_factory):
-    """A config of 8 epochs of 3 iterations, and what it gives without disturbance."""
+    """A config of 8 epochs of 3 iterations, and what it gives without disturbance.
+
+    The images are small in 4 epochs, and of full size in the others.
+    """
     folder = tmp_path_factory.mktemp("long")
-    config = patched_config(dataset, folder / "config.py", 8, val_interval=3)
+    config = patched_config(
+        dataset, folder / "config.py", 8, val_interval=3, grow_from=0.5
+    )
     run = run_command(*train_command(config, folder / "whole", *EACH))
     assert run.returncode == 0, run.stderr[-2000:]
     return config, (folder / "whole.pth").read_bytes()
@@ -119,12 +124,12 @@ def state_number(path) -> int:
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(long_training, tmp_path):
-    """SIGKILL inside an epoch, then SIGTERM inside another one."""
+    """SIGKILL while images are small, then SIGTERM when they have grown."""
     config, wanted = long_training
     work = tmp_path / "work"
     command = train_command(config, work, *EACH)
     assert stop_training(command, work, 4, signal.SIGKILL) == -signal.SIGKILL
-    assert stop_training(command, work, 7, signal.SIGTERM) == 75
+    assert stop_training(command, work, 13, signal.SIGTERM) == 75
     run = run_command(*train_command(config, work))
     assert run.returncode == 0, run.stderr[-2000:]
     assert "resuming from" in run.stderr
@@ -135,7 +140,9 @@ def test_a_killed_training_resumes_to_the_same_bytes(long_training, tmp_path):
 @pytest.mark.slow
 def test_twenty_kills_at_random_times_change_nothing(dataset, tmp_path):
     """The published checkpoint equals the undisturbed one, bit for bit."""
-    config = patched_config(dataset, tmp_path / "config.py", 40, val_interval=3)
+    config = patched_config(
+        dataset, tmp_path / "config.py", 40, val_interval=3, grow_from=0.5
+    )
     whole, work = tmp_path / "whole", tmp_path / "work"
     run = run_command(*train_command(config, whole))
     assert run.returncode == 0, run.stderr[-2000:]

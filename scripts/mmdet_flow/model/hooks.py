@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import statistics
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +12,8 @@ from mmengine.hooks import Hook
 from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_json
+from mmdet_flow.model.pace import Pace
+from mmdet_flow.model.stages import stages_of
 
 
 class StopOnNonFiniteLoss(Hook):
@@ -47,32 +48,69 @@ class DropMethods(Hook):
 
 
 class EstimateTime(Hook):
-    """Says after 20 iterations how long all will take, and writes ``estimate.json``.
+    """Says how long a training will take: after 20 iterations, and in each line's eta.
 
-    The first iterations are slower and do not count; validations are not included.
+    ``estimate.json`` has the mean of an iteration over the whole training, and how many
+    were left. Validations are counted by how long one took.
     """
 
-    SKIPPED, COUNTED = 5, 15
+    SAID_AFTER = 20
 
     @master_only
     def before_train(self, runner) -> None:
-        self._seconds: list[float] = []
+        self._pace = pace_of(runner)
+        self._begun = runner.iter
         self._last = time.monotonic()
+
+    @master_only
+    def before_train_epoch(self, runner) -> None:
+        self._last = time.monotonic()
+
+    @master_only
+    def before_val(self, runner) -> None:
+        self._val_began = time.monotonic()
+
+    @master_only
+    def after_val(self, runner) -> None:
+        self._pace.validated(time.monotonic() - self._val_began)
 
     @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         now = time.monotonic()
-        self._seconds.append(now - self._last)
+        self._pace.add(runner.iter, now - self._last)
         self._last = now
-        if len(self._seconds) != self.SKIPPED + self.COUNTED:
+        done = runner.iter + 1
+        left = self._pace.seconds_left(done)
+        runner.message_hub.update_info("eta", left)
+        if done - self._begun != self.SAID_AFTER:
             return
-        each = statistics.median(self._seconds[self.SKIPPED :])
-        left = runner.max_iters - runner.iter - 1
         cli.log.info(
             "%.3f s an iteration; the other %d take about %s",
-            each,
-            left,
-            timedelta(seconds=round(each * left)),
+            self._pace.seconds_of(runner.iter),
+            runner.max_iters - done,
+            timedelta(seconds=round(left)),
         )
-        estimate = {"seconds_per_iteration": round(each, 4), "iterations": left}
+        estimate = {
+            "seconds_per_iteration": round(self._pace.mean, 4),
+            "iterations": runner.max_iters - done,
+        }
         write_json(Path(runner.work_dir) / layout.ESTIMATE.name, estimate)
+
+
+def pace_of(runner) -> Pace:
+    """Return the pace of a runner's training, of which no iteration is known yet."""
+    loop, length = runner.train_loop, len(runner.train_dataloader)
+    stages = stages_of(runner.cfg)
+    validated = [
+        epoch * length
+        for epoch in range(1, loop.max_epochs + 1)
+        if runner.val_loop is not None
+        and epoch >= loop.val_begin
+        and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
+    ]
+    return Pace(
+        firsts=[stage.first_epoch * length for stage in stages],
+        total=loop.max_iters,
+        rehearsal=runner.rehearsal,
+        validations=validated,
+    )

@@ -26,6 +26,7 @@ from mmdet_flow.model.fit.data import (
     require_plain,
     set_data,
 )
+from mmdet_flow.model.fit.growth import grow
 from mmdet_flow.model.fit.images import (
     limit_queries,
     set_image_size,
@@ -91,12 +92,14 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
         set_image_size(cfg, recipe.image_size)
     if recipe.augment == "light":
         use_light_augmentation(cfg, train)
+    set_optimizer(cfg, recipe)
+    set_schedule(cfg, recipe.epochs, iterations)
+    if recipe.grow_from != 1:
+        grow(cfg, recipe.grow_from, recipe.epochs)
     learn_masks(cfg, train)
     limit_queries(cfg)
     # Of test images apart from the others it sees tiles, which have fewer objects.
     allow_objects(cfg, splits[:-1] if recipe.test_images else splits)
-    set_optimizer(cfg, recipe)
-    set_schedule(cfg, recipe.epochs, iterations)
     set_runtime(cfg, recipe)
     for key in ("auto_scale_lr", "max_epochs", "max_iters"):
         cfg.pop(key, None)

@@ -7,7 +7,6 @@ loss scaling bfloat16 does not need.
 
 import copy
 import hashlib
-import time
 from collections.abc import Callable, Iterable
 
 import torch
@@ -18,8 +17,8 @@ from mmdet_flow import cli
 from mmdet_flow.cache import default_cache
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_if_changed
-from mmdet_flow.model.preflight import learn, rehearsal_copy
 from mmdet_flow.model.processes import any_process
+from mmdet_flow.model.rehearsal import rehearsal_copy, seconds_to_learn
 from mmdet_flow.model.speed import uses_mmcv_operators
 
 WORTH_IT = 1.1
@@ -156,7 +155,7 @@ def faster_precision(model: nn.Module, batch: dict) -> str:
     seconds = {"fp32": [], "bf16": []}
     for _ in range(ROUNDS + 1):
         for name, one in (("fp32", exact), ("bf16", fast)):
-            seconds[name].append(_seconds_to_learn(one, batch))
+            seconds[name].append(seconds_to_learn(one, batch))
     # The first round prepares; the quickest one is the least disturbed.
     best = {name: min(values[1:]) for name, values in seconds.items()}
     gain = best["fp32"] / best["bf16"]
@@ -169,10 +168,3 @@ def faster_precision(model: nn.Module, batch: dict) -> str:
         gain,
     )
     return choice
-
-
-def _seconds_to_learn(model: nn.Module, batch: dict) -> float:
-    batch = copy.deepcopy(batch)  # which augmentation of whole batches changes
-    begin = time.perf_counter()
-    learn(model, batch)
-    return time.perf_counter() - begin

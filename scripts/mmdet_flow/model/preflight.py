@@ -3,16 +3,16 @@
 A mistake then costs seconds. A model that needs what the CPU lacks is refused here.
 """
 
-import copy
 import re
 from collections.abc import Callable
 
 from mmengine.runner import Runner
-from torch import nn
 
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError, ModelError
 from mmdet_flow.model.building import building
+from mmdet_flow.model.rehearsal import learn, rehearsal_copy, take_batch
+from mmdet_flow.model.stages import Stage, stages_of
 
 IMAGES = 2
 
@@ -32,45 +32,27 @@ def preflight(runner: Runner) -> None:
         model = rehearsal_copy(getattr(runner.model, "module", runner.model))
     for counter in ("epoch", "iter"):  # which some losses and augmentations ask for
         runner.message_hub.update_info(counter, 0)
-    _try(
-        "training",
-        lambda: learn(model, take_batch(runner.train_dataloader, IMAGES)),
-    )
+    for stage in stages_of(runner.cfg):
+        _try("training", _train_step, model, runner.train_dataloader, stage)
     if runner._val_dataloader is not None:
         runner._val_dataloader = runner.build_dataloader(
             runner._val_dataloader, seed=runner.seed
         )
-        _try("validation", lambda: _val_step(model, runner._val_dataloader))
+        _try("validation", _val_step, model, runner._val_dataloader)
     cli.log.info("preflight: a step of training and one of validation went well")
 
 
-def rehearsal_copy(model) -> nn.Module:
-    """Return a copy of a model with first weights, to try steps on."""
-    model = copy.deepcopy(model)
-    model.init_weights()
-    return model
-
-
-def take_batch(loader, count: int) -> dict:
-    """Return a batch of the first images of a loader's data set."""
-    count = min(count, len(loader.dataset))
-    return loader.collate_fn([loader.dataset[index] for index in range(count)])
-
-
-def learn(model, batch: dict) -> None:
-    """Compute the gradients of a batch, and change no weight."""
-    model.train()
-    losses = model(**model.data_preprocessor(batch, training=True), mode="loss")
-    model.parse_losses(losses)[0].backward()
+def _train_step(model, loader, stage: Stage) -> None:
+    learn(model, take_batch(loader, IMAGES, stage))
 
 
 def _val_step(model, loader) -> None:
     model.eval().val_step(take_batch(loader, 1))
 
 
-def _try(what: str, step: Callable[[], None]) -> None:
+def _try(what: str, step: Callable[..., None], *parts) -> None:
     try:
-        step()
+        step(*parts)
     except FlowError:
         raise
     except Exception as error:  # whatever a model of the zoo may raise

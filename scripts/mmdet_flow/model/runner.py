@@ -23,9 +23,20 @@ from mmdet_flow.model.hooks import DropMethods, EstimateTime, StopOnNonFiniteLos
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
 from mmdet_flow.model.precision import Note, faster_precision, use_bf16
-from mmdet_flow.model.preflight import take_batch
 from mmdet_flow.model.processes import on_main
-from mmdet_flow.model.speed import use_channels_last, use_fast_parts
+from mmdet_flow.model.rehearsal import (
+    Rehearsal,
+    rehearsal_copy,
+    seconds_to_learn,
+    seconds_to_validate,
+    take_batch,
+)
+from mmdet_flow.model.speed import (
+    use_channels_last,
+    use_fast_parts,
+    use_new_outputs,
+)
+from mmdet_flow.model.stages import stages_of
 from mmdet_flow.model.weights import load_weights
 from mmdet_flow.model.work_dir import WorkDir
 from mmdet_flow.roi_align import use_fast_roi_align
@@ -39,6 +50,9 @@ class TrainingRunner(Runner):
 
     first_weights: Path | None = None
     """What the model starts from, if not from its own first weights."""
+
+    rehearsal = Rehearsal()
+    """How long steps took that were tried before the training."""
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Return the log; of its pages on machine, config, hooks and parameters, the
@@ -97,8 +111,26 @@ class TrainingRunner(Runner):
         """
         if precision == "auto":
             precision = self._faster_precision()
+        self.rehearsal = self._rehearse(precision)
         if precision == "bf16":
             use_bf16(self.bare_model)
+
+    def _rehearse(self, precision: str) -> Rehearsal:
+        """Time a step of each stage, if there are several, and one of validation."""
+        model = rehearsal_copy(self.bare_model)
+        validation = 0.0
+        if self._val_dataloader is not None:
+            validation = seconds_to_validate(model, self.val_dataloader)
+        stages, loader = stages_of(self.cfg), self.train_dataloader
+        if len(stages) == 1:
+            return Rehearsal(validation=validation)
+        if precision == "bf16":
+            use_bf16(model)
+        count = loader.batch_sampler.batch_size
+        batches = [take_batch(loader, count, stage) for stage in stages]
+        seconds_to_learn(model, batches[-1])  # which prepares
+        steps = tuple(seconds_to_learn(model, batch) for batch in batches)
+        return Rehearsal(steps, validation)
 
     def _faster_precision(self) -> str:
         work_dir, loader, cfg = WorkDir(self.work_dir), self.train_dataloader, self.cfg
@@ -113,8 +145,9 @@ class TrainingRunner(Runner):
             return recipe.get("precision") or note.read(), note
 
         known, note = on_main(find)
+        last = stages_of(cfg)[-1]
         choice = known or faster_precision(
-            self.bare_model, take_batch(loader, batch_size)
+            self.bare_model, take_batch(loader, batch_size, last)
         )
 
         def keep() -> str:
@@ -127,6 +160,7 @@ class TrainingRunner(Runner):
     def wrap_model(self, model_wrapper_cfg, model: nn.Module) -> nn.Module:
         use_fast_roi_align(model)
         use_channels_last(model)
+        use_new_outputs(model)
         return super().wrap_model(model_wrapper_cfg, model)
 
     @property

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FUSED = ("Adam", "AdamW", "SGD")
 """The optimizers that torch can step in one pass over all weights."""
 
+NEED_THEIR_INPUT = (torch.nn.SiLU, torch.nn.Mish, torch.nn.Hardswish)
+"""Activations whose gradient cannot be told from their output."""
+
 FUNCTIONS = {
     name: value
     for name, value in vars(mmcv.ops).items()
@@ -97,6 +100,17 @@ def use_channels_last(model: torch.nn.Module) -> None:
         part.to(memory_format=torch.channels_last)
         if not is_plain or _looks_for_peaks(part):
             part.register_forward_hook(_make_contiguous)
+
+
+def use_new_outputs(model: torch.nn.Module) -> None:
+    """Let activations whose gradient needs their input leave that alone.
+
+    In place, autograd copies it before it is overwritten, which takes longer than an
+    output of its own and no less memory.
+    """
+    for module in model.modules():
+        if isinstance(module, NEED_THEIR_INPUT):
+            module.inplace = False
 
 
 def _plain_parts(part: torch.nn.Module) -> Iterator[torch.nn.Module]:

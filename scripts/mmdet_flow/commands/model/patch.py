@@ -65,6 +65,14 @@ def _add_data_options(parser) -> None:
         default="recipe",
         help="that of the recipe, or a light one for short runs (default: recipe)",
     )
+    parser.add_argument(
+        "--grow-from",
+        type=cli.finite,
+        default=1.0,
+        metavar="FRACTION",
+        help="begin with images of this fraction of their size, which grow to all of "
+        "it; for the light augmentation (default: 1)",
+    )
 
 
 def _add_model_options(parser) -> None:
