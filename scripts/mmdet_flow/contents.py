@@ -148,11 +148,20 @@ class Recipe(TypedDict):
     cpu: NotRequired[str]
 
 
+class Stage(TypedDict):
+    """A part of a training: its first iteration, from 0 on, and the seconds of one."""
+
+    first: int
+    seconds: float
+
+
 class Estimate(TypedDict):
-    """How fast a training goes, and how many iterations were left then."""
+    """How fast a training is, when it had ``iterations`` of ``total`` left."""
 
     seconds_per_iteration: float
     iterations: int
+    total: NotRequired[int]
+    stages: NotRequired[list[Stage]]
 
 
 class Speed(TypedDict):

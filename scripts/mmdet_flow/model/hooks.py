@@ -93,6 +93,8 @@ class EstimateTime(Hook):
         estimate = {
             "seconds_per_iteration": round(self._pace.mean, 4),
             "iterations": runner.max_iters - done,
+            "total": runner.max_iters,
+            "stages": self._pace.stages,
         }
         write_json(Path(runner.work_dir) / layout.ESTIMATE.name, estimate)
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from mmdet_flow.model.rehearsal import Rehearsal
+from mmdet_flow.stage_times import StageTimes
 
 FORGOTTEN = 5
 """Iterations at the beginning, and of each stage, that are slower than the others."""
@@ -63,19 +64,26 @@ class Pace:
     def seconds_left(self, done: int) -> float:
         """Return the seconds that all iterations after the first ``done`` take."""
         validations = sum(one > done for one in self._validations)
-        return self._between(done, self._total) + validations * self._validation
+        return self._times.between(done, self._total) + validations * self._validation
+
+    @property
+    def stages(self) -> list[dict]:
+        """The number of the first iteration of each stage, and the seconds of one."""
+        times = self._times
+        return [
+            {"first": first, "seconds": round(seconds, 4)}
+            for first, seconds in zip(times.firsts, times.seconds, strict=True)
+        ]
 
     @property
     def mean(self) -> float:
         """The seconds of an iteration, over the whole training."""
-        return self._between(0, self._total) / self._total
+        return self._times.between(0, self._total) / self._total
 
-    def _between(self, first: int, end: int) -> float:
-        ends = [*self._firsts[1:], self._total]
-        return sum(
-            max(0, min(last, end) - max(begin, first)) * self._of_stage(stage)
-            for stage, (begin, last) in enumerate(zip(self._firsts, ends, strict=True))
-        )
+    @property
+    def _times(self) -> StageTimes:
+        seconds = [self._of_stage(stage) for stage in range(len(self._firsts))]
+        return StageTimes(self._firsts, seconds, self._total)
 
     def _stage_of(self, iteration: int) -> int:
         return bisect.bisect_right(self._firsts, iteration) - 1
