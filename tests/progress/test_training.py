@@ -54,7 +54,7 @@ def test_it_goes_on_with_each_line_that_is_whole(folder, lines):
 
 
 def test_time_is_left_by_the_estimate_and_then_by_the_clock(folder):
-    """The images grow after 150 iterations, and it takes 2.5 times as long as thought."""
+    """The images grow after 150 iterations; it takes 2.5 times as long as thought."""
     stages = [{"first": 0, "seconds": 2.0}, {"first": 150, "seconds": 6.0}]
     estimate = {"seconds_per_iteration": 3.0, "iterations": 180, "total": 200}
     estimate["stages"] = stages
