@@ -27,6 +27,7 @@ from mmdet_flow.workflow.config import (
 from mmdet_flow.workflow.config_files import require_readable
 from mmdet_flow.workflow.jobs import Jobs, option_of_input
 from mmdet_flow.workflow.places import Places
+from mmdet_flow.workflow.plan import tell_plan
 from mmdet_flow.workflow.sharing import find_converted, names_pattern
 
 
@@ -56,6 +57,10 @@ PLACES = Places(
 if workflow.is_main_process:
     stopping(require_folders, config, PLACES, storage)
 jobs = Jobs(config, PLACES, are_compared=workflow.is_main_process)
+
+
+onstart:
+    tell_plan(workflow.dag, workflow.logger_manager.get_log_handlers())
 
 
 wildcard_constraints:

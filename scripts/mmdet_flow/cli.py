@@ -31,11 +31,7 @@ def new_parser(prog: str, description: str, *examples: str) -> argparse.Argument
     ``examples`` are arguments of it that its help shows.
     """
     parser = argparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog="examples:\n" + "\n".join(_folded(f"{prog} {one}") for one in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        prog=prog, allow_abbrev=False, **described(prog, description, *examples)
     )
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {__version__}"
@@ -46,6 +42,16 @@ def new_parser(prog: str, description: str, *examples: str) -> argparse.Argument
         "--debug", action="store_true", help="show the traceback of an error"
     )
     return parser
+
+
+def described(prog: str, description: str, *examples: str) -> dict:
+    """Return what an argparse parser takes for its help: description and examples."""
+    lines = (_folded(f"{prog} {one}".rstrip()) for one in examples)
+    return {
+        "description": description,
+        "epilog": "examples:\n" + "\n".join(lines),
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
 def _folded(command: str) -> str:

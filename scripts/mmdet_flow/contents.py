@@ -149,10 +149,11 @@ class Recipe(TypedDict):
 
 
 class Estimate(TypedDict):
-    """How fast a training goes, and how many iterations were left then."""
+    """How fast a training goes, how many iterations were left then, and ``total``."""
 
     seconds_per_iteration: float
     iterations: int
+    total: NotRequired[int]
 
 
 class Speed(TypedDict):

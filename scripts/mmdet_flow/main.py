@@ -28,6 +28,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "doctor": "check environment, config, data and machine",
         "example": "draw the embedded example",
     },
+    "run": "make all that config.yaml asks for, and show it",
     "data": {
         "check": "list all that is wrong with annotations and images",
         "convert": "check annotations and convert them to COCO",
@@ -109,7 +110,7 @@ HEAD = f"""\
 usage: {PROG} COMMAND [OPTIONS]
 Train and run MMDetection models on CPU. Start with:
   {PROG} start init FOLDER    write config.yaml for your annotated images
-  snakemake --cores all           make all that config.yaml asks for
+  {PROG} run                  make all that config.yaml asks for
 
 Each step is a command, too; {PROG} COMMAND --help tells its options:"""
 

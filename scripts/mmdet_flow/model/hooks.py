@@ -74,5 +74,9 @@ class EstimateTime(Hook):
             left,
             timedelta(seconds=round(each * left)),
         )
-        estimate = {"seconds_per_iteration": round(each, 4), "iterations": left}
+        estimate = {
+            "seconds_per_iteration": round(each, 4),
+            "iterations": left,
+            "total": runner.max_iters,
+        }
         write_json(Path(runner.work_dir) / layout.ESTIMATE.name, estimate)

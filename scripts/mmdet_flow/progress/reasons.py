@@ -1,0 +1,34 @@
+"""Why a job failed: the one line that its command ended with."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmdet_flow.scrub import one_line, shown
+
+TAIL = 64 << 10
+"""Bytes at the end of a log in which its last line is looked for."""
+
+MARK = "error: "
+
+
+def reason_in(logs: Iterable[str | Path]) -> str:
+    """Return what the last error line of these logs says; "" if there is none.
+
+    Without such a line, as of a command that is not ours, that is the last line.
+    """
+    lines = [line for log in logs for line in _last_lines(Path(log))]
+    errors = [line for line in lines if line.startswith(MARK)]
+    last = (errors or lines or [""])[-1]
+    return one_line(shown(last.removeprefix(MARK)))
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        with open(log, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(max(0, size - TAIL))
+            text = stream.read(TAIL).decode(errors="replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]

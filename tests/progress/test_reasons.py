@@ -1,0 +1,36 @@
+"""The line of a log that says why a job failed."""
+
+import pytest
+
+from mmdet_flow.progress.reasons import TAIL, reason_in
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (b"INFO a\nerror: x.xml: no box; fix it\n", "x.xml: no box; fix it"),
+        (b"error: first\nerror: last\nWARNING later\n", "last"),
+        (b"bash: line 1: nonsense: command not found\n\n", "bash: line 1: nonsense"),
+        (b"", ""),
+        (b"\n\n", ""),
+        (b"error: caf\xe9 \x1b[2J\n", "caf\ufffd \\x1b[2J"),
+        (b"error: early\n" + b"x\n" * TAIL + b"error: late\n", "late"),
+        (b"a \r 10%\r 20%\rerror: after a bar\n", "after a bar"),
+    ],
+)
+def test_the_last_error_line(tmp_path, log, reason):
+    path = tmp_path / "log"
+    path.write_bytes(log)
+    assert reason_in([path]).startswith(reason)
+    assert "\x1b" not in reason_in([path])
+    if not reason:
+        assert reason_in([path]) == ""
+
+
+def test_a_log_that_is_not_there_gives_none(tmp_path):
+    assert reason_in([]) == reason_in([tmp_path / "none", tmp_path]) == ""
+
+
+def test_a_secret_is_not_shown(tmp_path):
+    (tmp_path / "log").write_text("error: redis://me:hidden1@host/0: refused\n")
+    assert "hidden1" not in reason_in([tmp_path / "log"])
