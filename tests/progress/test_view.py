@@ -125,6 +125,15 @@ def test_an_experiment_that_waits_says_for_what():
     assert f"· b  cannot go on: a: {run.jobs[2].what} failed" in text
 
 
+def test_an_experiment_waits_for_what_its_next_job_needs_not_its_last():
+    run = run_with({"a": 1, "b": 0, "c": 0}, running=1)
+    run.jobs[len(CHAIN) + 1].needs = (2,)
+    # The last job of b waits for all of c, which could begin.
+    run.jobs[2 * len(CHAIN)].needs += (3 * len(CHAIN),)
+    text = plain(drawn(run, 120, 24))
+    assert f"· b  waits for a: {run.jobs[2].what}\n" in text
+
+
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_without_unicode_gets_none(name, encoding):

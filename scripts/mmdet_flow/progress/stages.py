@@ -53,6 +53,8 @@ STEPS = {
 }
 """The step of each rule. ``all`` makes nothing and has none."""
 
+RANKS = {rule: rank for rank, rule in enumerate(STEPS)}
+
 TARGET = "all"
 TRAINING, SUMMARY = "train_model", "summarize"
 OTHER = "other"
@@ -61,6 +63,11 @@ OTHER = "other"
 def step_of(rule: str) -> Step:
     """Return the step of a rule; one that the user added is called by its name."""
     return STEPS.get(rule, Step(OTHER, rule.replace("_", " ")))
+
+
+def rank_of(rule: str) -> int:
+    """Return where a rule comes in an experiment: its jobs wait for some before it."""
+    return RANKS.get(rule, len(RANKS))
 
 
 def in_order(stage: str) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from logging import ERROR, LogRecord
 
-from mmdet_flow.progress.stages import TARGET, Step, in_order, step_of
+from mmdet_flow.progress.stages import TARGET, Step, in_order, rank_of, step_of
 from mmdet_flow.workflow.plan import PLAN
 
 WAITING, RUNNING, DONE, FAILED, STOPPED = (
@@ -176,16 +176,16 @@ class Run:
         ]
 
     def blockers(self, jobs: Iterable[Job]) -> list[Job]:
-        """Return what jobs wait for that is running, failed or waits for a core itself.
+        """Return what the next of these jobs waits for: it runs, failed, or waits too.
 
         Empty where one of them could run, if there was a core for it.
         """
         waiting = [job for job in jobs if job.status == WAITING]
-        if any(not self._unfinished(job) for job in waiting):
+        if not waiting or any(not self._unfinished(job) for job in waiting):
             return []
         found: dict[int, Job] = {}
         seen: set[int] = set()
-        todo = [one for job in waiting for one in self._unfinished(job)]
+        todo = self._unfinished(min(waiting, key=lambda job: rank_of(job.rule)))
         while todo:
             job = todo.pop()
             if job.number in seen:
