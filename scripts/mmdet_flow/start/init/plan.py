@@ -20,8 +20,8 @@ presets, whose images grow, took 0.89 of that time.
 
 SPEED_AREA = 320 * 240
 SPEED_CORES = 2
-MOST_CORES = 8
-"""Cores beyond these add little to a batch of 4."""
+MOST_CORES = 4
+"""Cores beyond these add little to a batch of 2."""
 
 PREDICTED = 3.0
 """Times as fast as in training an image is in a validation."""
