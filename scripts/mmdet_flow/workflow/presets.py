@@ -12,7 +12,7 @@ DEFAULT = "small-boxes"
 def apply_presets(experiment: dict) -> None:
     """Fill in what an experiment leaves out of its model with what its preset says.
 
-    Images grow with the light augmentation alone, so not where another one is asked for.
+    Images grow with the light augmentation alone, not where another one is asked for.
     """
     model = experiment.setdefault("model", {})
     if model.get("augment", "light") != "light":
