@@ -134,4 +134,4 @@ def _shown(answer: Answer, name: str) -> Iterator[bytes]:
         yield block
         before, done = done, done + len(block)
         if 10 * before // total < 10 * done // total:
-            cli.log.info("%s: %.0f of %.0f MB", name, done / 1e6, total / 1e6)
+            cli.log.info("%s: %.1f of %.1f MB", name, done / 1e6, total / 1e6)
