@@ -76,6 +76,7 @@ def test_a_config_file_may_have_a_metafile_beside_it(tmp_path):
         {"Name": "other", "Config": "other.py", "Weights": "https://x/other.pth"},
         # What is not a model with weights does no harm.
         *(None, "mine", {"Config": "mine.py"}, {"Config": "mine.py", "Weights": [OWN]}),
+        {"Config": "mine.py", "Weights": "https://weights.example.org/mine.txt"},
         {"Name": "mine", "Config": "models/mine.py", "Weights": OWN, "Results": None},
     ]
     (tmp_path / "metafile.yml").write_text(yaml.safe_dump({"Models": models}))

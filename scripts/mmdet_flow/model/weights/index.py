@@ -18,6 +18,7 @@ from mmdet_flow.errors import ModelError, did_you_mean
 from mmdet_flow.model.zoo import find_config, shipped
 
 METAFILE = "metafile.yml"
+SUFFIX = ".pth"
 
 PUBLISHED_WEIGHTS = "published_weights"
 """The key of an exported config with the name of the weights that mmdet has of it."""
@@ -106,7 +107,7 @@ def _of_metafile(path: Path) -> Iterator[Published]:
     models = _read(path).get("Models") if path.is_file() else ()
     for model in models if isinstance(models, list) else ():
         config, url = (_text(model, key) for key in ("Config", "Weights"))
-        if config and url and name_in(url):
+        if config and name_in(url).endswith(SUFFIX):
             yield Published(config, name_in(url), url, _measured(model))
 
 

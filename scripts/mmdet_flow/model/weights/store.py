@@ -25,6 +25,7 @@ from mmdet_flow.model.weights.checks import (
 )
 from mmdet_flow.model.weights.fetch import PATIENCE, Patience, fetch
 from mmdet_flow.model.weights.index import (
+    SUFFIX,
     name_in,
     published,
     require_published,
@@ -32,7 +33,6 @@ from mmdet_flow.model.weights.index import (
 )
 from mmdet_flow.model.weights.places import place_in
 
-SUFFIX = ".pth"
 MIRRORS = "MMDET_FLOW_MIRRORS"
 """The variable with places to ask before all others, with spaces between them."""
 
