@@ -93,6 +93,11 @@ ENV PATH=/opt/mmdet-flow/.venv/bin:$PATH \
     MPLCONFIGDIR=/.cache/matplotlib \
     USER=mmdet \
     SNAKEMAKE_PROFILE=/opt/mmdet-flow/profiles/image
+# Weights to start from, of which the image is a mirror: the cache is not in it.
+ARG WEIGHTS
+ARG MMDET_FLOW_MIRRORS
+RUN [ -z "$WEIGHTS" ] || MMDET_FLOW_CACHE=/opt/mmdet-flow mmdet-flow weights get $WEIGHTS
+ENV MMDET_FLOW_MIRRORS=file:/opt/mmdet-flow/weights
 VOLUME /.cache
 WORKDIR /workspace
 CMD ["bash"]

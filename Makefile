@@ -132,6 +132,8 @@ image: ## build the container image IMAGE with ENGINE; docs/container.md
 	@$(ENGINE) build --tag "$(IMAGE)" --build-arg VERSION="$(VERSION)" \
 	  --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)" \
 	  --build-arg SOURCE="$(SOURCE)" --build-arg TORCH_INDEX="$${TORCH_INDEX:-}" \
+	  --build-arg WEIGHTS="$(WEIGHTS)" \
+	  --build-arg MMDET_FLOW_MIRRORS="$${MMDET_FLOW_MIRRORS:-}" \
 	  $(BUILD_OPTIONS) .
 
 image-predict: ## build the small container image that predicts without torch
@@ -149,8 +151,11 @@ test-image: setup ## build the image and run the workflow in it; as root, on Deb
 	@tests/install.sh podman runc debootstrap docker-registry
 	@$(BIN)/python -m pytest -m image tests/image
 
+# Weights to start from that bundle and image take along: configs, as weights get has them.
+WEIGHTS ?=
+
 bundle: setup ## pack all for machines without a network; docs/offline.md
-	@$(BIN)/python envs/bundle.py
+	@$(BIN)/python envs/bundle.py $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-slides bench-large bench-two-stage bench-serving ## measure all: long
 

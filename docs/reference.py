@@ -70,7 +70,10 @@ def config_page() -> str:
     parts = schema["$defs"]
     sections = {
         "Top level": schema,
-        **{f"`{name}`": schema["properties"][name] for name in ("track", "serve")},
+        **{
+            f"`{name}`": schema["properties"][name]
+            for name in ("track", "weights", "serve")
+        },
         "`campaigns.NAME`": parts["campaign"],
         **{
             f"`experiments.NAME.{name}`": section

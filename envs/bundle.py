@@ -1,11 +1,13 @@
 """Pack the project with all its wheels, for machines without a network.
 
-    .venv/bin/python envs/bundle.py [--output dist]
+    .venv/bin/python envs/bundle.py [--output dist] [--weights SOURCE...]
 
 Writes mmdet-flow-bundle-VERSION.tar: the committed files of the checkout, and beside
 them a folder bundle/ with a wheel of every package of the locks, their checksums in
 SHA256SUMS, and what they need of a machine in platform.txt. `envs/setup.sh --bundle`
-installs from that folder; Make does so by itself where it stands in the checkout.
+installs from that folder; Make does so by itself where it stands in the checkout. What
+--weights names, as mmdet-flow weights get takes it, is in its folder weights/, and is
+kept in the cache of whoever sets up.
 """
 
 import argparse
@@ -15,12 +17,14 @@ import subprocess
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
 from mmdet_flow import __version__, cli
 from mmdet_flow.errors import FlowError
-from mmdet_flow.files import sha256_of
+from mmdet_flow.files import link_or_copy, sha256_of
+from mmdet_flow.model.weights.store import get
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / ".venv/setup"
@@ -29,6 +33,8 @@ LOCKS = {
     ".venv-wai": ("wai-annotations",),
 }
 """The locks of each environment, whose pip builds what is published as source."""
+
+WEIGHTS = "weights"
 
 LEGACY_GLIBC = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
 """The glibc 2.N of the platform tags that do not name it."""
@@ -69,6 +75,14 @@ def collect(folder: Path) -> None:
     wheels(".venv", *index, main_lock, f"torch=={version('torch')}")
 
 
+def collect_weights(folder: Path, sources: Iterable[str]) -> None:
+    """Put weights to start from into a folder of their own, fetched if need be."""
+    for source in sources:
+        path = get(source)
+        (folder / WEIGHTS).mkdir(exist_ok=True)
+        link_or_copy(path, folder / WEIGHTS / path.name)
+
+
 def least_glibc(wheel: Path) -> int:
     """Return the N of the glibc 2.N that a wheel needs, 0 if any will do.
 
@@ -90,9 +104,14 @@ def describe(folder: Path) -> None:
     """Write platform.txt and SHA256SUMS for the wheels of a folder."""
     glibc = max(map(least_glibc, folder.glob("*.whl")))
     (folder / "platform.txt").write_text(f"{platform.machine()} 2.{glibc}\n")
-    files = sorted(folder.iterdir())
-    sums = [f"{sha256_of(path)}  {path.name}\n" for path in files]
+    sums = [
+        f"{sha256_of(path)}  {path.relative_to(folder)}\n" for path in files_of(folder)
+    ]
     (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+def files_of(bundle: Path) -> list[Path]:
+    return sorted(path for path in bundle.rglob("*") if path.is_file())
 
 
 def pack(bundle: Path, archive: Path, top: str) -> None:
@@ -100,8 +119,8 @@ def pack(bundle: Path, archive: Path, top: str) -> None:
     commit_time = int(run("git", "log", "-1", "--format=%ct"))
     archive.write_bytes(run("git", "archive", f"--prefix={top}/", "HEAD"))
     with tarfile.open(archive, "a") as tar:
-        for path in sorted(bundle.iterdir()):
-            entry = tarfile.TarInfo(f"{top}/bundle/{path.name}")
+        for path in files_of(bundle):
+            entry = tarfile.TarInfo(f"{top}/bundle/{path.relative_to(bundle)}")
             entry.size, entry.mtime = path.stat().st_size, commit_time
             with open(path, "rb") as content:
                 tar.addfile(entry, content)
@@ -112,7 +131,7 @@ def require_clean_checkout() -> None:
         raise FlowError("there are changes that are not committed; commit them first")
 
 
-def make_bundle(output: Path) -> Path:
+def make_bundle(output: Path, weights: Iterable[str] = ()) -> Path:
     """Write the archive into a folder and return its path."""
     require_clean_checkout()
     archive = output / f"mmdet-flow-bundle-{__version__}.tar"
@@ -120,6 +139,7 @@ def make_bundle(output: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=output) as scratch:
         bundle = Path(scratch, "bundle")
         collect(bundle)
+        collect_weights(bundle, weights)
         describe(bundle)
         whole = Path(scratch, archive.name)
         pack(bundle, whole, f"mmdet-flow-{__version__}")
@@ -132,8 +152,9 @@ def make_bundle(output: Path) -> Path:
 def main(argv: list[str] | None = None) -> int:
     parser = cli.new_parser("bundle", __doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "dist", metavar="FOLDER")
+    parser.add_argument("--weights", nargs="*", default=(), metavar="SOURCE")
     args: argparse.Namespace = parser.parse_args(argv)
-    return cli.run(lambda: make_bundle(args.output), args)
+    return cli.run(lambda _: make_bundle(args.output, args.weights), args)
 
 
 if __name__ == "__main__":

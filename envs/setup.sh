@@ -64,6 +64,10 @@ check_python() {
     fail "Python cannot make environments; install the package python3-venv"
 }
 
+keep_weights() { # those that make bundle took along
+  [ ! -d "$bundle/weights" ] || "$main/bin/mmdet-flow" weights add "$bundle"/weights/*
+}
+
 check_compiler() {
   command -v c++ >/dev/null ||
     fail "there is no C++ compiler, which mmcv needs; install the package g++"
@@ -214,4 +218,6 @@ finish "$wai_job" wai
 "$main/bin/pip" check >"$logs/check.log" || fail "pip check: $(head -n 1 "$logs/check.log")"
 "$main/bin/python" -c 'import cv2, mmcv.ops, mmdet' >>"$logs/check.log" 2>&1 ||
   fail "mmcv or mmdet cannot be imported; see $logs/check.log"
+[ -z "$bundle" ] || keep_weights >"$logs/weights.log" ||
+  fail "the weights of the bundle cannot be kept; put them into a cache of yours"
 say "the environments are ready"

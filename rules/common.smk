@@ -86,6 +86,16 @@ def single_file(path):
     return storage(path) if "://" in path else local(path)
 
 
+def first_weights(wildcards):
+    """Return the weights that a training starts from, if any.
+
+    Published ones are told apart by their names, whenever they were fetched.
+    """
+    found = files.first_weights(config, wildcards.experiment)
+    is_published = config["experiments"][wildcards.experiment]["model"]["pretrained"]
+    return list(map(ancient, found)) if is_published else found
+
+
 def images_to_predict(wildcards):
     """Return the folder to predict: the user's, or that of the data set."""
     folder = config["experiments"][wildcards.experiment]["predict"]["images"]

@@ -46,6 +46,28 @@ rule patch_config:
         " --work-dir={params.experiment:q}/training {params.options:q} 2> {log:q}"
 
 
+rule fetch_weights:
+    """Fetch published weights, unless they are kept, on the machine of the workflow."""
+    output:
+        "<results>/weights/{weights}",
+    log:
+        "<logs>/fetch_weights-{weights}.log",
+    wildcard_constraints:
+        weights=r"[^/]+\.pth",
+    # Nodes of a cluster often have no network.
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    # Asking for the output, so that another place of the same file is no change.
+    params:
+        base=lambda wildcards, output: files.base_of_weights(config, wildcards.weights),
+        options=lambda wildcards, output: options.of_rule("fetch_weights", config),
+    # The log is shown too: it says how much is fetched already, and what is missing.
+    shell:
+        "mmdet-flow weights get --output={output:q} {params.options:q} -- {params.base:q}"
+        " > /dev/null 2> >(tee {log:q} >&2)"
+
+
 rule train_model:
     """Train, going on from the last checkpoint of the same training if there is one."""
     input:
@@ -54,7 +76,7 @@ rule train_model:
         counted=jobs.of_config(files.counted),
         images=jobs.of_config(files.training_images),
         pixels=jobs.of_config(files.training_pixels),
-        load_from=jobs.of_config(files.first_weights),
+        load_from=first_weights,
     output:
         checkpoint="<results>/{experiment}/model/checkpoint.pth",
         curves=report(

@@ -50,13 +50,31 @@ def new_file(path: Path | str) -> Iterator[Path]:
         if path.is_file() and _same_bytes(temporary, path):
             temporary.unlink()
         else:
-            _publish(temporary, path)
+            publish(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)  # a full disk is not told with a name
         raise
     finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def growing_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that ``publish`` makes the file; until then it stays.
+
+    So the next writer goes on with what one that failed or was killed has left. Waits
+    while another process writes it: look then whether ``path`` is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(_temporary_name(path.name))
+    handle = _take(temporary, anew=False)
+    try:
+        yield temporary
+    finally:
+        if temporary.exists() and not temporary.stat().st_size:
+            temporary.unlink()
         os.close(handle)
 
 
@@ -371,20 +389,24 @@ def _same_bytes(left: Path, right: Path) -> bool:
     return left.read_bytes() == right.read_bytes()
 
 
-def _take(temporary: Path) -> int:
-    """Make a file, or wait until its writer is done; return a handle that locks it."""
+def _take(temporary: Path, anew: bool = True) -> int:
+    """Make a file, or wait until its writer is done; return a handle that locks it.
+
+    ``anew`` empties it.
+    """
     while True:
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600)
         with contextlib.suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), os.stat(temporary)):
-                os.truncate(handle, 0)
+                if anew:
+                    os.truncate(handle, 0)
                 return handle
         os.close(handle)  # its writer has published or removed it
 
 
-def _publish(temporary: Path, path: Path) -> None:
+def publish(temporary: Path, path: Path) -> None:
     """Make the temporary file durable, give it the usual mode, and rename it."""
     os.chmod(temporary, 0o666 & ~UMASK)
     with open(temporary, "rb") as stream:

@@ -45,6 +45,11 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "deploy": "make the form of a model that predicts without torch",
         "families": "try the detector families of the zoo here",
     },
+    "weights": {
+        "list": "list weights to start from: kept, or published",
+        "get": "fetch published weights, from mirrors first",
+        "add": "keep a file of weights",
+    },
     "evaluate": {
         "metrics": "measure a model with COCO metrics, and where it fails",
         "thresholds": "choose the score threshold of each class",

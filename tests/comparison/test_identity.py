@@ -12,7 +12,7 @@ from mmdet_flow.comparison.identity import (
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import DataError
 from mmdet_flow.model.config import load_config
-from mmdet_flow.model.zoo import count_weights
+from mmdet_flow.model.size import count_weights
 from tests.comparison.results import write_experiment
 from tests.evaluation.scenes import random_scene
 

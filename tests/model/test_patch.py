@@ -9,10 +9,10 @@ from mmdet_flow.dataset.tiling.cut import cut
 from mmdet_flow.dataset.tiling.plan import Cutting
 from mmdet_flow.errors import DataError, ModelError, UsageError
 from mmdet_flow.model.changes import changes
-from mmdet_flow.model.config import load_config
+from mmdet_flow.model.config import export_config, load_config
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.tree import LOADERS, walk
-from mmdet_flow.model.patch import patch
+from mmdet_flow.model.patch import patch, patch_config
 from mmdet_flow.tiles import Tiles
 from tests.conftest import run_command, the_error
 
@@ -164,7 +164,36 @@ def test_frozen_layers_thaw_without_pretrained_weights(dataset):
     cfg = load_config("faster-rcnn_r50_fpn_1x_coco")
     patch(cfg, recipe_for(dataset, pretrained=True))
     assert cfg.model.backbone.frozen_stages == 1
-    assert cfg.model.backbone.init_cfg.checkpoint == "torchvision://resnet50"
+    assert cfg.model.backbone.norm_eval
+    # The detector's weights have those of its backbone.
+    assert cfg.model.backbone.init_cfg is None
+
+
+@pytest.mark.parametrize("is_exported", [False, True])
+def test_a_config_names_the_weights_that_are_published_of_it(
+    dataset, tmp_path, is_exported
+):
+    """And those that only its backbone would load are not asked for."""
+    base = "faster-rcnn_r50_fpn_1x_coco"
+    if is_exported:
+        export_config(base, tmp_path / "base.py", [])
+        base = str(tmp_path / "base.py")
+    recipe = recipe_for(dataset, pretrained=True)
+    patch_config(base, tmp_path / "config.py", recipe, [])
+    text = (tmp_path / "config.py").read_text()
+    name = "faster_rcnn_r50_fpn_1x_coco_20200130-047c8118.pth"
+    assert f"load_from = '{name}'" in text and "torchvision" not in text
+    patch_config(base, tmp_path / "config.py", recipe_for(dataset), [])
+    assert "load_from = None" in (tmp_path / "config.py").read_text()
+
+
+def test_a_config_without_published_weights_is_refused(dataset, tmp_path):
+    (tmp_path / "own.py").write_text(
+        load_config("rtmdet_tiny_8xb32-300e_coco").pretty_text
+    )
+    recipe = recipe_for(dataset, pretrained=True)
+    with pytest.raises(ModelError, match=r"own.py: the model index names no weights"):
+        patch_config(str(tmp_path / "own.py"), tmp_path / "c.py", recipe, [])
 
 
 def test_boxes_alone_cannot_train_masks(dataset, tmp_path):

@@ -1,14 +1,19 @@
 """The bundle of wheels: what describes it, and what the set-up refuses of it."""
 
+import hashlib
 import importlib.util
+import os
 import platform
+import re
+import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from mmdet_flow.files import sha256_of
-from tests.conftest import ROOT
+from tests.conftest import BIN, ROOT
 
 NO_GLIBC = "99"
 """The N of a glibc 2.N that no machine has: the last thing that the set-up looks at."""
@@ -61,6 +66,60 @@ def test_a_bundle_is_described_with_what_it_needs(bundle):
     ]
     listed = {line[66:] for line in (bundle / "SHA256SUMS").read_text().splitlines()}
     assert listed == names - {"SHA256SUMS"} and len(listed) == 3
+
+
+@pytest.fixture
+def weights(bundle, tmp_path, trained, monkeypatch) -> Path:
+    """Weights of the bundle, from a mirror."""
+    monkeypatch.setenv("MMDET_FLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MMDET_FLOW_MIRRORS", str(tmp_path / "mirror"))
+    name = f"shore-{sha256_of(trained.checkpoint)[:8]}.pth"
+    (tmp_path / "mirror").mkdir()
+    shutil.copy(trained.checkpoint, tmp_path / "mirror" / name)
+    bundle_module().collect_weights(bundle, [name])
+    (bundle / "SHA256SUMS").unlink()
+    bundle_module().describe(bundle)
+    return bundle / "weights" / name
+
+
+def test_weights_are_in_the_bundle_and_in_its_archive(bundle, weights, tmp_path):
+    lines = (bundle / "SHA256SUMS").read_text().splitlines()
+    assert f"{sha256_of(weights)}  weights/{weights.name}" in lines
+    assert set_up(bundle).startswith(f"the bundle needs glibc 2.{NO_GLIBC}")
+    bundle_module().pack(bundle, tmp_path / "bundle.tar", "top")
+    with tarfile.open(tmp_path / "bundle.tar") as tar:
+        inside = tar.extractfile(f"top/bundle/weights/{weights.name}").read()
+    assert hashlib.sha256(inside).hexdigest() == sha256_of(weights)
+
+
+def test_the_set_up_keeps_the_weights_of_the_bundle(bundle, weights, tmp_path):
+    """Its function is run alone; a set-up takes minutes."""
+    text = (ROOT / "envs/setup.sh").read_text()
+    (function,) = re.findall(r"^keep_weights\(\) \{.*?^\}$", text, re.M | re.S)
+    variables = os.environ | {"MMDET_FLOW_CACHE": str(tmp_path / "new")}
+    script = f"{function}\nbundle=$1 main=$2\nkeep_weights"
+    argv = ["bash", "-euc", script, "bash", bundle, BIN.parent]
+    run = subprocess.run(argv, capture_output=True, text=True, env=variables)
+    assert run.returncode == 0, run.stderr
+    assert sha256_of(tmp_path / "new/weights" / weights.name) == sha256_of(weights)
+
+
+def test_damaged_weights_are_named(bundle, weights):
+    weights.write_bytes(b"?")
+    assert set_up(bundle) == (
+        f"weights/{weights.name} is missing or damaged; copy the bundle again"
+    )
+
+
+def test_the_command_tells_what_is_wrong_in_one_line(tmp_path, monkeypatch, capsys):
+    """Here it is that nothing of the checkout is committed."""
+    module = bundle_module()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / "file").write_text("x")
+    subprocess.run(["git", "-C", tmp_path, "add", "file"], check=True)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    assert module.main(["--output", str(tmp_path / "dist")]) == 1
+    assert "changes that are not committed; commit them" in capsys.readouterr().err
 
 
 def test_an_older_machine_is_refused(bundle):

@@ -75,6 +75,7 @@ def test_each_rule_that_the_schema_names_takes_the_options(tmp_path):
     """Its command lists them in its help, and a dry run has them on its line."""
     config = copy.deepcopy(SMALL)
     config["experiments"]["example"]["tiles"] = {"size": 64, "full_image": True}
+    config["experiments"]["example"]["model"]["pretrained"] = True
     write_config(tmp_path, config)
     lines = {}
     for target in ("all", "results/example/serving/round_trip.txt", "serve"):

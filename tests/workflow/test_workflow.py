@@ -32,10 +32,11 @@ def write_config(folder, config) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-def snakemake(folder, *options):
+def snakemake(folder, *options, **variables):
     return run_command(
         *("snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder),
         *("--cores", "2", *options),
+        **variables,
     )
 
 

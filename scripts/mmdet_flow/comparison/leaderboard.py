@@ -60,7 +60,7 @@ def _figures(one: ResultsFolder) -> dict[str, float | None]:
 
 def _costs(one: ResultsFolder) -> tuple[float | None, ...]:
     """Return the figures of COST; the model is built to count its parameters."""
-    from mmdet_flow.model.zoo import count_weights
+    from mmdet_flow.model.size import count_weights
 
     known = one.labelled_images, one.train_minutes, one.images_per_second
     return *known, one.checkpoint_mb, count_weights(one.config)

@@ -11,6 +11,7 @@ from mmdet_flow.files import write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, changes
 from mmdet_flow.model.overrides import obstacle, require_read
 from mmdet_flow.model.type_names import with_type_names
+from mmdet_flow.model.weights.index import PUBLISHED_WEIGHTS, published_of
 from mmdet_flow.model.zoo import find_config
 
 if TYPE_CHECKING:
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
 def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
     """Write a config with everything that it inherits into one file.
 
-    Its first key has the name of the config, of the first one if that was exported.
+    Its first keys have the name of the config, of the first one if that was exported,
+    and that of the weights that are published of it, if there are any.
     """
     expanded = load_config(config, cfg_options)
     require_parts(expanded, config, ["model"])
-    name = expanded.pop(EXPORTED_FROM, find_config(config).stem)
-    text = f"{EXPORTED_FROM} = {name!r}\n{text_of(expanded)}"
-    write_if_changed(save_path, text)
+    published = published_of(config)
+    expanded.pop(PUBLISHED_WEIGHTS, None)
+    first = {
+        EXPORTED_FROM: expanded.pop(EXPORTED_FROM, find_config(config).stem),
+        PUBLISHED_WEIGHTS: published and published.name,
+    }
+    lines = [f"{key} = {value!r}\n" for key, value in first.items() if value]
+    write_if_changed(save_path, "".join((*lines, text_of(expanded))))
     cli.log.info("exported %s to %s", config, save_path)
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from mmdet_flow.errors import UsageError, did_you_mean
 from mmdet_flow.model.changes import EXPORTED_FROM, RUNNER_KEYS
+from mmdet_flow.model.weights.index import PUBLISHED_WEIGHTS
 
 READ_AT_TOP = frozenset(RUNNER_KEYS) | {
-    *("auto_scale_lr", "data_preprocessor", "experiment_name", EXPORTED_FROM),
+    *("auto_scale_lr", "data_preprocessor", "experiment_name"),
+    *(EXPORTED_FROM, PUBLISHED_WEIGHTS),
     *("activation_checkpointing", "compile", "efficient_conv_bn_eval"),
     *("find_unused_parameters", "sync_bn"),
 }

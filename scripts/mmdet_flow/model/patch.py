@@ -33,6 +33,7 @@ from mmdet_flow.model.fit.images import (
     use_light_augmentation,
 )
 from mmdet_flow.model.fit.network import (
+    drop_pretrained,
     freeze_stages,
     set_classes,
     train_from_scratch,
@@ -42,6 +43,7 @@ from mmdet_flow.model.fit.objects import allow_objects, learn_masks
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.schedule import set_optimizer, set_runtime, set_schedule
 from mmdet_flow.model.fit.tree import LOADERS
+from mmdet_flow.model.weights.index import require_published
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -58,6 +60,8 @@ def patch_config(
     require_parts(base, config, NEEDED)
     cfg = copy.deepcopy(base)
     patch(cfg, recipe)
+    if recipe.pretrained:
+        cfg.load_from = require_published(config).name
     apply_cfg_options(cfg, cfg_options, base)
     notes = "".join(f"#   {change}\n" for change in changes_of_base(base, cfg))
     name = base.get(EXPORTED_FROM, Path(config).stem)
@@ -83,7 +87,9 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
             cfg.pop(key)
     set_classes(cfg.model, len(train.classes))
     use_single_process_norm(cfg.model)
-    if not recipe.pretrained:
+    if recipe.pretrained:
+        drop_pretrained(cfg.model)  # the backbone's, which the detector's replace
+    else:
         train_from_scratch(cfg.model)
     if recipe.frozen_stages is not None:
         freeze_stages(cfg.model, recipe.frozen_stages)

@@ -19,6 +19,7 @@ from mmdet_flow.model.building import building
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.config import text_of
 from mmdet_flow.model.copies import use_copies
+from mmdet_flow.model.first_weights import load_weights
 from mmdet_flow.model.hooks import DropMethods, EstimateTime, StopOnNonFiniteLoss
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
@@ -37,7 +38,6 @@ from mmdet_flow.model.speed import (
     use_new_outputs,
 )
 from mmdet_flow.model.stages import stages_of
-from mmdet_flow.model.weights import load_weights
 from mmdet_flow.model.work_dir import WorkDir
 from mmdet_flow.roi_align import use_fast_roi_align
 

@@ -39,7 +39,7 @@ class Options:
     Attributes:
         resume: None, "auto" for the newest state of the work folder, or a state's path.
         precision: "auto", which measures, or one of TRAINABLE.
-        load_from: weights to start from, a path or a name in the cache.
+        load_from: weights to start from, a path or a name in the store.
         publish: where to write the best checkpoint, or the last without validation.
         curves: where to put the picture of loss, learning rate and validations.
         max_hours: save and raise Interrupted after so long.
@@ -187,7 +187,7 @@ def _require_classes_of_data(cfg: "Config") -> None:
 
 
 def _find_weights(name: str | None) -> Path | None:
-    from mmdet_flow.model.weights import find_weights
+    from mmdet_flow.model.weights.store import find_weights
 
     return find_weights(name) if name else None
 

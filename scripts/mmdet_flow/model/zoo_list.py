@@ -4,7 +4,8 @@ import fnmatch
 
 from mmdet_flow.errors import ModelError, did_you_mean
 from mmdet_flow.model.config import load_config
-from mmdet_flow.model.zoo import count_weights, zoo_configs
+from mmdet_flow.model.size import count_weights
+from mmdet_flow.model.zoo import zoo_configs
 
 
 def print_zoo(pattern: str) -> None:

@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import jsonschema
 
-from mmdet_flow.errors import UsageError
+from mmdet_flow.errors import ModelError, UsageError
+from mmdet_flow.model.weights.index import Published, require_published
 from mmdet_flow.tiles import Tiles
 from mmdet_flow.workflow import options, schema
 from mmdet_flow.workflow.campaigns import Campaigns, expand_campaigns, hint
@@ -41,6 +42,7 @@ def prepare(config: dict) -> Campaigns:
     require_tiles(config["experiments"])
     require_validation(config["experiments"])
     require_first_weights(config["experiments"])
+    require_pretrained(config["experiments"])
     served_experiment(config)
     return campaigns
 
@@ -123,14 +125,36 @@ def require_first_weights(experiments: dict) -> None:
         if first not in experiments:
             known = hint(first, list(experiments))
             raise UsageError(f"{place}: there is no experiment {first}; {known}")
-        if experiments[name]["model"]["load_from"]:
-            raise UsageError(f"{place}: there is load_from, too; take one of them out")
+        for other in ("load_from", "pretrained"):
+            if experiments[name]["model"][other]:
+                fix = f"there is {other}, too; take one of them out"
+                raise UsageError(f"{place}: {fix}")
         way = [name]
         while (last := before.get(way[-1])) not in (None, *way):
             way.append(last)
         if last == name:
             way = " from ".join((*way, name))
             raise UsageError(f"{place}: {way} is a circle; start one from nothing")
+
+
+def require_pretrained(experiments: dict) -> None:
+    """Raise UsageError where the weights that an experiment starts from are none."""
+    for name, experiment in experiments.items():
+        place = f"config, at experiments.{name}.model.pretrained"
+        if not experiment["model"]["pretrained"]:
+            continue
+        if experiment["model"]["load_from"]:
+            raise UsageError(f"{place}: there is load_from, too; take one of them out")
+        try:
+            published_weights(experiment)
+        except ModelError as error:
+            raise UsageError(f"{place}: {error}") from None
+
+
+def published_weights(experiment: dict) -> Published | None:
+    """Return the published weights that a training starts from, if it does."""
+    model = experiment["model"]
+    return require_published(model["base"]) if model["pretrained"] else None
 
 
 def require_folders(config: dict, places: Places, storage: Callable) -> None:

@@ -7,7 +7,7 @@ which Snakemake replaces. An empty list is an input that is none.
 from collections.abc import Collection, Iterable
 
 from mmdet_flow import layout
-from mmdet_flow.workflow.config import has_tiles, has_validation
+from mmdet_flow.workflow.config import has_tiles, has_validation, published_weights
 
 SPLITS = ("train", "val", "test")
 TRAINING_SPLITS = ("train", "val", "trainval")
@@ -102,9 +102,24 @@ def compared(config: dict, name: str) -> list[str]:
 
 
 def first_weights(config: dict, name: str) -> list[str]:
-    """Return the model of another experiment that a training starts from, if any."""
-    before = config["experiments"][name]["model"]["start_from"]
-    return of_experiment(before, (layout.CHECKPOINT,)) if before else []
+    """Return the file of weights that a training starts from, if any.
+
+    The model of another experiment, or what is published of the base config.
+    """
+    experiment = config["experiments"][name]
+    if before := experiment["model"]["start_from"]:
+        return of_experiment(before, (layout.CHECKPOINT,))
+    published = published_weights(experiment)
+    return [f"<results>/weights/{published.name}"] if published else []
+
+
+def base_of_weights(config: dict, weights: str) -> str:
+    """Return the base config whose published weights have this name."""
+    return next(
+        experiment["model"]["base"]
+        for experiment in config["experiments"].values()
+        if (published := published_weights(experiment)) and published.name == weights
+    )
 
 
 def of_round(config: dict, name: str) -> list[str]:

@@ -8,7 +8,7 @@ from mmdet_flow.errors import UsageError
 
 RESERVED = frozenset(
     (
-        *("tracking", "leaderboard", "rounds", "report", "logs"),
+        *("tracking", "leaderboard", "rounds", "weights", "report", "logs"),
         *("matrix", "coverage", "checkpoint"),
     )
 )

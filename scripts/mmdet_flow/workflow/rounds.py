@@ -43,7 +43,9 @@ def _experiment(base: dict, folder: str, start: str | None) -> dict:
     if isinstance(splits.get("val"), str) and splits["val"] == splits.get("test"):
         lists["val"] = lists["test"]  # which the base says, too
     seed = {"seed": splits["seed"]} if "seed" in splits else {}
-    first = {"start_from": start, "load_from": None} if start else {}
+    first = (
+        {"start_from": start, "load_from": None, "pretrained": False} if start else {}
+    )
     return base | {
         "data": {key: data[key] for key in KEPT if key in data} | places,
         "splits": lists | seed,

@@ -77,7 +77,10 @@ def _add_data_options(parser) -> None:
 
 def _add_model_options(parser) -> None:
     parser.add_argument(
-        "--pretrained", action="store_true", help="keep the recipe's pretrained weights"
+        "--pretrained",
+        action="store_true",
+        help="start from the weights that are published of the config, and keep frozen "
+        "what the recipe freezes (mmdet-flow weights get CONFIG fetches them)",
     )
     parser.add_argument(
         "--frozen-stages",

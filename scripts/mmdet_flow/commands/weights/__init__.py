@@ -1,0 +1,1 @@
+"""mmdet-flow weights: weights to start from."""
