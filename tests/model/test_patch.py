@@ -504,6 +504,29 @@ def test_images_grow_after_most_of_the_epochs(dataset, name):
     assert cfg.test_dataloader == whole.test_dataloader
 
 
+@pytest.mark.parametrize(("pixels", "side"), [(20, 128), (10, 224), (7, None)])
+def test_images_stay_large_enough_for_the_smallest_class(
+    dataset, tmp_path, pixels, side
+):
+    """At a longer side of 256, the objects of a class have so many pixels."""
+    content = json.loads((dataset.splits / "train.json").read_text())
+    longer = {one["id"]: max(one["width"], one["height"]) for one in content["images"]}
+    for item in content["annotations"]:
+        if item["category_id"] == content["categories"][1]["id"]:
+            short = pixels / 256 * longer[item["image_id"]]
+            item["bbox"][2:] = [short, 2 * short]
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    changes = dict(epochs=10, augment="light", grow_from=0.5)
+    recipe = recipe_for(dataset, train=tmp_path / "train.json", **changes)
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(cfg, recipe)
+    hooks = [one for one in cfg.custom_hooks if one.type == "PipelineSwitchHook"]
+    steps = cfg.train_dataloader.dataset.pipeline
+    (resize,) = [step for step in steps if step.type == "RandomResize"]
+    assert tuple(resize.scale) == (side or 256, side or 256)
+    assert len(hooks) == (side is not None)
+
+
 def test_a_single_epoch_has_images_of_full_size(dataset):
     cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
     patch(cfg, recipe_for(dataset, epochs=1, augment="light", grow_from=0.5))

@@ -101,7 +101,7 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
     set_optimizer(cfg, recipe)
     set_schedule(cfg, recipe.epochs, iterations)
     if recipe.grow_from != 1:
-        grow(cfg, recipe.grow_from, recipe.epochs)
+        grow(cfg, recipe.grow_from, recipe.epochs, train)
     learn_masks(cfg, train)
     limit_queries(cfg)
     # Of test images apart from the others it sees tiles, which have fewer objects.

@@ -6,9 +6,14 @@ small images teach is learned in a fraction of the time.
 
 import copy
 import math
+from collections import defaultdict
+from statistics import median
 from typing import TYPE_CHECKING
 
+from mmdet_flow import cli
+from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
+from mmdet_flow.model.fit.tree import test_scale
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -19,15 +24,19 @@ SMALL_FRACTION = 0.6
 SIDES = ("scale", "crop_size", "size")
 """Keys of the light augmentation that hold (width, height)."""
 
+LEAST_PIXELS = 8
+"""Of the shorter side of a small object: a cell of the finest map of most networks."""
+
 LEAST_SIDE = 64
 """Pixels of the shorter side below which a network's coarsest map has but one cell."""
 
 
-def grow(cfg: "Config", start: float, epochs: int) -> None:
+def grow(cfg: "Config", start: float, epochs: int, train: CocoFile) -> None:
     """Let the training begin with images of ``start`` times their size, in place.
 
-    ``mmdet``'s PipelineSwitchHook changes the size between two epochs. The last epoch
-    always has the full size. Raises UsageError for a ``start`` that is not above 0 and
+    They are larger where objects would be too small to be seen. ``mmdet``'s
+    PipelineSwitchHook changes the size between two epochs. The last epoch always has
+    the full size. Raises UsageError for a ``start`` that is not above 0 and
     at most 1, and for a pipeline that mixes images, whose recipe changes by epochs of
     its own.
     """
@@ -41,12 +50,28 @@ def grow(cfg: "Config", start: float, epochs: int) -> None:
         )
     switch = math.floor(SMALL_FRACTION * epochs)
     full = dataset.pipeline
-    small = _resized(full, start)
+    small = _resized(full, max(start, _least_ratio(train, max(test_scale(cfg)))))
     if not switch or small == full:
         return
     dataset.pipeline = small
     hook = dict(type="PipelineSwitchHook", switch_epoch=switch, switch_pipeline=full)
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
+
+
+def _least_ratio(train: CocoFile, side: int) -> float:
+    """Return to what of their size images can shrink, with a longer side of ``side``.
+
+    Half of the objects of each class are to keep LEAST_PIXELS.
+    """
+    longer = {one["id"]: max(one["width"], one["height"]) for one in train.images}
+    shorter = defaultdict(list)
+    for item in train.annotations:
+        fraction = min(item["bbox"][2:]) / longer[item["image_id"]]
+        shorter[item["category_id"]].append(fraction * side)
+    least = min(map(median, shorter.values()), default=LEAST_PIXELS)
+    ratio = LEAST_PIXELS / max(least, LEAST_PIXELS)
+    cli.log.debug("the smallest class has %.1f pixels: %.2f of it", least, ratio)
+    return ratio
 
 
 def _mixes_images(pipeline: list[dict]) -> bool:
