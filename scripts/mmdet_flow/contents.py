@@ -52,11 +52,19 @@ class Intervals(TypedDict):
     per_class: dict[str, Range | None]
 
 
+class KeptIntervals(TypedDict):
+    """Of the detections of a class that reach its score threshold."""
+
+    precision: Range | None
+    recall: Range | None
+
+
 class AllIntervals(TypedDict):
     level: float
     samples: int
     bbox: NotRequired[Intervals]
     segm: NotRequired[Intervals]
+    at_scores: NotRequired[dict[str, KeptIntervals]]
 
 
 class Kept(TypedDict):

@@ -115,9 +115,11 @@ def test_all_files_agree(tmp_path):
         count = metrics["errors"][error["error"]]["count"]
         assert count == int(error["all"]) == sum(int(i[error["error"]]) for i in images)
     totals = metrics["at_scores"]["all"]
-    assert totals["true_positives"] == sum(
-        int(image["true_positives"]) for image in images
-    )
+    for key in ("true_positives", "false_positives", "objects"):
+        assert totals[key] == sum(int(image[key]) for image in images)
+    for name, limits in metrics["intervals"]["at_scores"].items():
+        assert metrics["at_scores"][name].keys() > limits.keys()
+        assert all(0 <= low <= high <= 1 for low, high in limits.values())
     confusion = table(out / "confusion.csv")
     assert totals["true_positives"] == sum(
         int(row[row["annotated \\ predicted"]]) for row in confusion

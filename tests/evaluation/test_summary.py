@@ -1,7 +1,9 @@
 import csv
+import json
+import re
 import shutil
 
-from tests.conftest import command_of
+from tests.conftest import LOW_SCORE, command_of
 
 summary = command_of("step summary")
 
@@ -20,6 +22,14 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
 
     text = summarize()
     assert "16 images" in text and "1 ok, 1 empty" in text
+    lines = text.splitlines()
+    images = json.loads((run / "evaluation/metrics.json").read_text())["images"]
+    assert lines[1].startswith(f"  At its score thresholds, on {images} test images; ")
+    assert [line.split()[0] for line in lines[2:6]] == [
+        *("all", "leaf", "pebble", "shell")
+    ]
+    assert re.search(r"finds \d+ of \d+ \(recall \d+ %.*\); \d+ of \d+ rep", lines[2])
+    assert lines[3].split()[1:3] == ["from", f"{LOW_SCORE:.3f}"]
     assert "boxes        mAP" in text and "masks        mAP" in text
     assert f"{run}/model/sea.zip" in text
     assert "s3://bucket/sea/model/sea.zip" in summarize("--place", "s3://bucket/sea")

@@ -48,17 +48,29 @@ def test_it_says_what_the_files_say(run):
 
 
 def test_counts_and_figures_are_those_of_the_data_and_the_evaluation(run):
-    rows = rows_of(card_of(run))
+    card = card_of(run)
+    rows = rows_of(card)
     for name in ("train", "val", "test"):
         coco = CocoFile.read(run / f"splits/{name}.json")
         images, objects, *_, sha256 = rows[name]
         assert (int(images), int(objects)) == (len(coco.images), len(coco.annotations))
         assert sha256 == f"`{sha256_of(run / f'splits/{name}.json')}`"
     measured = json.loads((run / "evaluation/metrics.json").read_text())
-    found, interval, *_ = rows["all"]
+    found, interval, *_ = rows_of(card[card.index("| class (boxes)") :])["all"]
     assert float(found) == round(measured["metrics"]["bbox"]["mAP"], 3)
     low, high = measured["intervals"]["bbox"]["mAP"]
     assert interval == f"{low:.3f} to {high:.3f}"
+    kept = measured["at_scores"]["leaf"]
+    sure = measured["intervals"]["at_scores"]["leaf"]
+    right, wrong = kept["true_positives"], kept["false_positives"]
+    assert f"| {right} of {kept['objects']} | {kept['recall']:.3f} |" in card
+    assert f"| {wrong} of {right + wrong} | {kept['precision']:.3f} |" in card
+    low, high = sure["recall"]
+    assert f"| {kept['recall']:.3f} | {low:.3f} to {high:.3f} |" in card
+    every = measured["at_scores"]["all"]
+    first = card.splitlines()[2]
+    assert f"the model finds {every['true_positives']} of {every['objects']} " in first
+    assert card.index(" of ") < card.index("mAP")
     for name, own in measured["errors"].items():
         assert rows[name][0] == str(own["count"])
     worst = (run / "evaluation/images.csv").read_text().splitlines()[1].split(",")

@@ -104,10 +104,15 @@ def intervals(
     matches = matches_of(evaluation)
     drawn = _figures(resample(matches, weights), classes)
     return _each(
-        lambda values, varies: _rounded(_quantiles(values), known) if varies else None,
+        lambda values, varies: interval_of(values) if varies else None,
         drawn,
         _vary(matches, classes),
     )
+
+
+def interval_of(values: np.ndarray) -> list[float | None] | None:
+    """Return [low, high] of the draws (samples,) that are known; None if none is."""
+    return _rounded(_quantiles(values), known)
 
 
 def paired_differences(

@@ -23,7 +23,8 @@ from mmdet_flow.evaluation.assignment import (
 from mmdet_flow.evaluation.bootstrap import LEVEL, intervals
 from mmdet_flow.evaluation.calibration import expected_calibration_error, reliability
 from mmdet_flow.evaluation.confusion import BACKGROUND, confusion_matrix
-from mmdet_flow.evaluation.curves import Curve, best_f1, curve_of
+from mmdet_flow.evaluation.counts import Counts, count_intervals, counts_of
+from mmdet_flow.evaluation.curves import best_f1, curve_of
 from mmdet_flow.evaluation.detect import Found
 from mmdet_flow.evaluation.error_types import costs, count_errors
 from mmdet_flow.evaluation.label_errors import label_errors
@@ -63,6 +64,9 @@ def evaluate(
     overlaps = overlap(truth, found.rows, iou_type)
     every, kept = assign(overlaps), assign(overlaps, thresholds)
     write_coco_results(output / layout.DETECTIONS.name, found.rows)
+    counts = _counts(kept, classes)
+    if samples:
+        ranges["at_scores"] = count_intervals(counts, samples)
     figures = {
         "images": len(truth.images),
         "max_detections": limit_of(truth),
@@ -72,7 +76,7 @@ def evaluate(
         "iou_type": iou_type,
         "iou": IOU,
         "scores": dict(zip(classes, thresholds.tolist(), strict=True)),
-        "at_scores": _at_scores(kept, classes),
+        "at_scores": {name: _totals(own) for name, own in counts.items()},
         "curves": _write_curves(every, classes, output),
         "calibration": _write_calibration(every, classes, output),
         "errors": _write_errors(every, kept, classes, output),
@@ -126,23 +130,24 @@ def metrics_csv(measured: dict[str, dict], ranges: dict[str, dict]) -> str:
     )
 
 
-def _at_scores(kept: Assignment, classes: Sequence[str]) -> dict:
-    """Return precision, recall and F1 of what is kept, by class and for all."""
+def _counts(kept: Assignment, classes: Sequence[str]) -> dict[str, Counts]:
+    """Return what is kept in each image, by class and for all."""
     every = name_apart(ALL, classes)
     labels = {every: None} | {name: label for label, name in enumerate(classes)}
-    return {name: _totals(curve_of(kept, label)) for name, label in labels.items()}
+    return {name: counts_of(kept, label) for name, label in labels.items()}
 
 
-def _totals(curve: Curve) -> dict:
-    tp = int(curve.true_positives[-1]) if len(curve.score) else 0
-    fp = int(curve.false_positives[-1]) if len(curve.score) else 0
+def _totals(counts: Counts) -> dict:
+    """Return precision, recall and F1 of what is kept in all images together."""
+    parts = counts.objects, counts.true_positives, counts.false_positives
+    objects, tp, fp = (int(one.sum()) for one in parts)
     return {
-        "objects": curve.positives,
+        "objects": objects,
         "true_positives": tp,
         "false_positives": fp,
-        "precision": _ratio(tp, tp + fp) if curve.positives else None,
-        "recall": _ratio(tp, curve.positives),
-        "f1": _ratio(2 * tp, tp + fp + curve.positives) if curve.positives else None,
+        "precision": _ratio(tp, tp + fp) if objects else None,
+        "recall": _ratio(tp, objects),
+        "f1": _ratio(2 * tp, tp + fp + objects) if objects else None,
     }
 
 

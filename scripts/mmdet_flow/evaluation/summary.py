@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow import cli, contents, layout
+from mmdet_flow.evaluation.answer import answers
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import ResultsFolder
+
+MOST_CLASSES = 12
+"""With more the summary would be none."""
 
 PLACES = (
     (layout.OVERVIEW, "predictions drawn on their images"),
@@ -33,6 +37,7 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
     run = ResultsFolder(folder)
     lines = [
         f"Experiment {run.name}",
+        *_answers(run),
         *_counts(run),
         "Where to look",
         *(
@@ -42,6 +47,21 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
     ]
     write_if_changed(output, "\n".join(lines) + "\n")
     cli.log.info("summarized %s", folder)
+
+
+def _answers(run: ResultsFolder) -> Iterator[str]:
+    """Yield what the model finds at the scores that it is run with."""
+    every, *classes = answers(run.metrics)
+    level = f"; ranges are {100 * run.metrics['intervals']['level']:g} % intervals"
+    sure = level if run.metrics["intervals"]["samples"] else ""
+    yield f"  At its score thresholds, on {run.metrics['images']} test images{sure}:"
+    shown = [every, *classes[:MOST_CLASSES]]
+    width = max(len(name) for name, _, _ in shown)
+    for name, score, text in shown:
+        start = f"from {score:.3f}" if score is not None else ""
+        yield f"    {name:{width}}  {start:10}  {text}"
+    if more := classes[MOST_CLASSES:]:
+        yield f"    {len(more)} more classes are in {layout.MODEL_CARD}"
 
 
 def _counts(run: ResultsFolder) -> Iterator[str]:

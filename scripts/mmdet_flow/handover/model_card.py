@@ -7,9 +7,9 @@ One page of Markdown in the order of Mitchell et al., "Model Cards for Model Rep
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmdet_flow.contents import ALL, name_apart
 from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import ModelError
+from mmdet_flow.evaluation.answer import answers, found, total_of, wrong
 from mmdet_flow.files import sha256_of
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
 from mmdet_flow.results import ResultsFolder
@@ -42,9 +42,18 @@ def model_card(run: ResultsFolder) -> str:
         ("Caveats and recommendations", caveats),
         ("How to use it", usage),
     )
-    parts = [f"# Model card: {plain(run.name)}\n\n{SOURCE}\n"]
+    parts = [f"# Model card: {plain(run.name)}\n\n{in_short(run)}\n{SOURCE}\n"]
     parts += [f"## {title}\n\n{section(run)}" for title, section in sections]
     return "\n".join(parts)
+
+
+def in_short(run: ResultsFolder) -> str:
+    """Return how many objects the model finds and how many of its are wrong."""
+    _, _, text = next(answers(run.metrics))
+    return (
+        f"On the {run.metrics['images']} test images, at the score thresholds below, "
+        f"the model {text}.\n"
+    )
 
 
 def details(run: ResultsFolder) -> str:
@@ -266,7 +275,7 @@ def _annotations(cfg) -> str:
 
 
 def analyses(run: ResultsFolder) -> str:
-    """Return the metrics on the test split, by class."""
+    """Return what is found at the thresholds, and the metrics, on the test split."""
     lines = []
     ranges = run.metrics["intervals"]
     for iou_type, values in run.metrics["metrics"].items():
@@ -280,20 +289,25 @@ def analyses(run: ResultsFolder) -> str:
             for name, own, limit in rows
         ]
         lines.append(table(header, body))
-    kept, total = run.metrics["at_scores"], _total(run)
-    scores = run.metrics["scores"] | {total: "-"}
-    header = ("class", "score threshold", "objects", "precision", "recall", "F1")
+    return "\n".join([at_thresholds(run), *lines])
+
+
+def at_thresholds(run: ResultsFolder) -> str:
+    """Return what is found, and what is wrong, of each class at its threshold."""
+    scores = run.metrics["scores"] | {_total(run): "-"}
+    limits = run.metrics["intervals"].get("at_scores", {})
+    header = ("class", "score threshold", "found", "recall", "interval")
+    header += ("wrong", "precision", "interval", "F1")
     body = [
         (
-            *(name, scores.get(name, "")),
-            *(own["objects"], own["precision"], own["recall"], own["f1"]),
+            *(name, scores.get(name, ""), found(own), own["recall"]),
+            _interval(limits.get(name, {}).get("recall")),
+            *(wrong(own), own["precision"]),
+            *(_interval(limits.get(name, {}).get("precision")), own["f1"]),
         )
-        for name, own in kept.items()
+        for name, own in run.metrics["at_scores"].items()
     ]
-    lines.append(
-        f"Detections that reach the score thresholds:\n\n{table(header, body)}"
-    )
-    return "\n".join(lines)
+    return f"Detections that reach the score thresholds:\n\n{table(header, body)}"
 
 
 def speed(run: ResultsFolder) -> str:
@@ -383,7 +397,7 @@ def usage(run: ResultsFolder) -> str:
 
 def _total(run: ResultsFolder) -> str:
     """Return what the figures of all classes together are called."""
-    return name_apart(ALL, run.metrics["scores"])
+    return total_of(run.metrics)
 
 
 def _interval(limits: list | None) -> str | None:

@@ -9,7 +9,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
 from mmdet_flow.files import read_text, write_if_changed
 from mmdet_flow.handover.markdown import Code, plain, table
-from mmdet_flow.handover.model_card import SHAPES, analyses, by_size, speed
+from mmdet_flow.handover.model_card import SHAPES, analyses, by_size, in_short, speed
 from mmdet_flow.handover.provenance import provenance
 from mmdet_flow.pages.render import render
 from mmdet_flow.results import ResultsFolder
@@ -79,7 +79,7 @@ def changes(run: ResultsFolder) -> str:
 
 def metrics(run: ResultsFolder) -> str:
     """Return all COCO figures by class, and those at the score thresholds."""
-    parts = [f"On the {run.metrics['images']} images of the test split.\n"]
+    parts = []
     for iou_type, values in run.metrics["metrics"].items():
         total = name_apart(ALL, values["per_class_metrics"])
         every = {total: values, **values["per_class_metrics"]}
@@ -89,7 +89,9 @@ def metrics(run: ResultsFolder) -> str:
     beside = []
     if "without_tiles" in run.metrics:
         beside = [f"## With tiles and without\n\n{by_size(run)}"]
-    return "\n".join([analyses(run), *beside, "## All figures of COCO\n", *parts])
+    return "\n".join(
+        [in_short(run), analyses(run), *beside, "## All figures of COCO\n", *parts]
+    )
 
 
 def timing(run: ResultsFolder) -> str:

@@ -1,0 +1,115 @@
+"""What is kept at the thresholds, counted by hand, and what is said of it."""
+
+import numpy as np
+import pytest
+
+from mmdet_flow.evaluation.answer import answers, percent
+from mmdet_flow.evaluation.assignment import assign, overlap
+from mmdet_flow.evaluation.counts import Counts, count_intervals, counts_of
+from tests.evaluation.scenes import found_in, truth_of
+
+LEAF, SHELL = ("leaf", 0, 0, 40, 40), ("shell", 60, 60, 40, 40)
+
+
+def kept_of(truth, found):
+    return assign(overlap(truth, found, "bbox"), np.full(len(truth.classes), 0.5))
+
+
+def test_each_image_is_counted_by_hand():
+    truth = truth_of([LEAF, SHELL], [LEAF], [])
+    found = found_in(
+        [(*LEAF, 0.9), ("leaf", *SHELL[1:], 0.8)],  # one right, one of a shell
+        [(*LEAF, 0.4)],  # below the threshold
+        [(*LEAF, 0.9)],  # of nothing
+    )
+    kept = kept_of(truth, found)
+    leaf = counts_of(kept, truth.classes.index("leaf"))
+    assert leaf.objects.tolist() == [1, 1, 0]
+    assert leaf.true_positives.tolist() == [1, 0, 0]
+    assert leaf.false_positives.tolist() == [1, 0, 1]
+    every = counts_of(kept)
+    assert every.objects.tolist() == [2, 1, 0]
+    assert every.false_positives.tolist() == [1, 0, 1]
+
+
+def counts(*rows) -> Counts:
+    """Return counts of images: objects, true and false positives."""
+    return Counts(*np.array(rows).T)
+
+
+def test_intervals_are_those_of_drawn_images():
+    """Half of the images have all, half nothing: draws go from nothing to all."""
+    sure = counts((2, 2, 0), (5, 5, 0))
+    unsure = counts((1, 1, 0), (1, 0, 1))
+    limits = count_intervals({"sure": sure, "unsure": unsure}, samples=200)
+    assert limits["sure"] == {"precision": [1, 1], "recall": [1, 1]}
+    assert limits["unsure"] == {"precision": [0, 1], "recall": [0, 1]}
+
+
+def test_large_images_count_by_their_objects():
+    """The ratio is of all objects together, not the mean over images."""
+    drawn = counts((1, 1, 0), (9, 0, 0)).drawn(np.array([[1, 1], [3, 1]]))
+    assert drawn.ratios()["recall"].tolist() == [0.1, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        ([(3, 2, 1), (0, 0, 2)], {"recall": None}),  # objects of a single image
+        ([(3, 0, 0), (2, 0, 0)], {"precision": None, "recall": [0, 0]}),
+        ([(0, 0, 0), (0, 0, 0)], {"precision": None, "recall": None}),
+    ],
+)
+def test_what_cannot_vary_has_no_interval(rows, wanted):
+    limits = count_intervals({"leaf": counts(*rows)}, samples=50)["leaf"]
+    assert {key: limits[key] for key in wanted} == wanted
+
+
+def metrics(objects, right, wrong, limits=None) -> dict:
+    """Return the part of a metrics file that answers read, of one class."""
+    own = {
+        "objects": objects,
+        "true_positives": right,
+        "false_positives": wrong,
+        "recall": right / objects if objects else None,
+        "precision": right / (right + wrong) if objects and right + wrong else None,
+    }
+    intervals = {"at_scores": {"leaf": limits}} if limits else {}
+    return {
+        "scores": {"leaf": 0.4},
+        "at_scores": {"all": own, "leaf": own},
+        "intervals": intervals,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (
+            metrics(40, 30, 10, {"recall": [0.7, 0.81], "precision": [0.6, 0.9]}),
+            "finds 30 of 40 (recall 75 %, 70 to 81); 10 of 40 reported are wrong "
+            "(precision 75 %, 60 to 90)",
+        ),
+        (
+            metrics(40, 0, 0),
+            "finds 0 of 40 (recall 0 %); reports nothing",
+        ),
+        (
+            metrics(0, 0, 5),
+            "has no object to find; 5 of 5 reported are wrong (precision n/a)",
+        ),
+        (metrics(0, 0, 0), "has no object to find; reports nothing"),
+    ],
+)
+def test_the_answer_is_a_line_in_plain_words(given, text):
+    (every, none, first), (leaf, score, second) = answers(given)
+    assert (every, none) == ("all", None) and (leaf, score) == ("leaf", 0.4)
+    assert second == text and first.split(" (")[0] == text.split(" (")[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "100 %"), (0.9999, "99 %"), (0.995, "99 %"), (0.0, "0 %"), (None, "n/a")],
+)
+def test_only_the_whole_is_100_percent(value, text):
+    assert percent(value, None) == text
