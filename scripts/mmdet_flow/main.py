@@ -29,6 +29,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "example": "draw the embedded example",
     },
     "run": "make all that config.yaml asks for, and show it",
+    "watch": "show experiments on a page that follows them",
     "data": {
         "check": "list all that is wrong with annotations and images",
         "convert": "check annotations and convert them to COCO",

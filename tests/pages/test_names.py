@@ -8,6 +8,8 @@ import pytest
 from mmdet_flow.files import write_json
 from mmdet_flow.handover import pages as handover
 from mmdet_flow.pages import render
+from mmdet_flow.watch.overview import Results
+from mmdet_flow.watch.page import experiment_html, overview_html
 from tests.comparison.results import write_experiment
 from tests.conftest import command_of
 from tests.evaluation.scenes import found_in, truth_of
@@ -29,6 +31,8 @@ PAGES = {
     "comparison": "comparison.html",
     "leaderboard": "leaderboard.html",
     "card": "card.html",
+    "watch": "watch.html",
+    "watched": "watch_experiment.html",
     **dict.fromkeys(handover.PAGES, "document.html"),
 }
 """The template of each page."""
@@ -162,6 +166,23 @@ def run_commands(a: Path, b: Path, title: str) -> None:
         ("step pages", b),
     ):
         assert command_of(command)(options) == 0
+    write_watched(b)
+
+
+def write_watched(run: Path) -> None:
+    """Write the live pages of an experiment with an error and a picture of its name."""
+    (run / "logs").mkdir()
+    (run / "logs" / "train_model.log").write_text(f"error: {run.name}\n")
+    drawn = run / "training/1/vis_data" / f"{run.name}.png"
+    drawn.parent.mkdir(parents=True)
+    drawn.touch()
+    results = Results(run.parent)
+    pages = {
+        "watch": overview_html(results.folder, [results.one(run.name)]),
+        "watched": experiment_html(results.folder, results.one(run.name)),
+    }
+    for name, page in pages.items():
+        (run / f"{name}.html").write_text(page)
 
 
 @pytest.mark.parametrize("page", PAGES)

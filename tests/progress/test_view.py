@@ -19,8 +19,8 @@ HALF = Training(
     total=1000,
     epoch=12,
     loss=0.8,
-    last=Validation(10, "bbox_mAP", 0.41),
-    best=Validation(8, "bbox_mAP", 0.43),
+    last=Validation(400, 10, "bbox_mAP", 0.41),
+    best=Validation(320, 8, "bbox_mAP", 0.43),
     seconds_left=500,
 )
 

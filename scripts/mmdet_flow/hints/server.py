@@ -3,21 +3,20 @@
 import base64
 import hmac
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.fields import mapping
-from mmdet_flow.errors import DataError, ServiceError
+from mmdet_flow.errors import DataError
 from mmdet_flow.hints.backend import Backend
 from mmdet_flow.hints.request import RequestError
+from mmdet_flow.http_server import Handler as Base
+from mmdet_flow.http_server import bound, serving
 
 LONGEST_REASON = 300
-LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -36,48 +35,23 @@ class Door:
     max_request: int
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    """Answers that are under way are waited for at the end."""
-
-    def handle_error(self, *_) -> None:
-        """Say little of a connection that broke: whoever asked has gone."""
-        cli.log.debug("a connection broke", exc_info=True)
-
-
 @contextmanager
 def hint_server(backend: Backend, door: Door) -> Iterator[str]:
     """Answer until the block ends, and then what was asked for; yield the address.
 
     ServiceError where the address cannot be taken.
     """
-    server = _bound(door, _handler(backend, door))
-    thread = threading.Thread(target=server.serve_forever, name="hints", daemon=True)
-    thread.start()
-    try:
+    server = bound(door.host, door.port, _handler(backend, door))
+    with serving(server, before_end=backend.stop):
         yield f"http://{door.host}:{server.server_port}"
-    finally:
-        backend.stop()
-        server.shutdown()
-        server.server_close()
 
 
 def require_free(door: Door) -> None:
     """ServiceError where the address cannot be taken: said before a model is loaded."""
-    _bound(door, BaseHTTPRequestHandler).server_close()
+    bound(door.host, door.port, Base).server_close()
 
 
-def _bound(door: Door, handler: type[BaseHTTPRequestHandler]) -> _Server:
-    try:
-        return _Server((door.host, door.port), handler)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ServiceError(
-            f"{door.host}:{door.port}: {reason}; choose another --port or --host"
-        ) from None
-
-
-def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
+def _handler(backend: Backend, door: Door) -> type[Base]:
     health = {"status": "UP", "model_class": "mmdet-flow"}
     asked: dict[str, Callable[[], dict]] = {
         "/": lambda: health,
@@ -90,10 +64,7 @@ def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
         "/webhook": backend.webhook,
     }
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10
-        server_version, sys_version = "mmdet-flow", ""
-
+    class Handler(Base):
         def do_GET(self) -> None:
             self._answer(asked, lambda answer: answer())
 
@@ -171,9 +142,6 @@ def _handler(backend: Backend, door: Door) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-
-        def log_message(self, form: str, *values) -> None:
-            cli.log.debug("%s", form % values)
 
     return Handler
 

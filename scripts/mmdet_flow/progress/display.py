@@ -114,6 +114,7 @@ class Live(Display):
     """A picture of the run at the end of the terminal; what others say is above it."""
 
     def start(self, lock: threading.Lock) -> None:
+        self.lock = lock  # of each drawing, and what a job says draws
         self._terminal, self._stream = _Terminal(), self.console.file
         self.console.file = self._terminal.stream
         self._fit()

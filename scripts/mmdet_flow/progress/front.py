@@ -49,12 +49,9 @@ class Front:
 
     @property
     def _is_silent(self) -> bool:
-        quiet = {str(getattr(one, "name", one)).lower() for one in self._quiet}
-        return "all" in quiet and not self._settings.dryrun
-
-    @property
-    def _quiet(self):
-        return self._settings.quiet or ()
+        """Whether no more than errors are to be said, as by --quiet all."""
+        kinds = {one.name for one in self._settings.quiet or ()}
+        return "ALL" in kinds and not self._settings.dryrun
 
     def take(self, record: logging.LogRecord) -> None:
         """Take in an event, and show what it changes."""

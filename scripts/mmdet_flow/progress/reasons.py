@@ -23,6 +23,12 @@ def reason_in(logs: Iterable[str | Path]) -> str:
     return one_line(shown(last.removeprefix(MARK)))
 
 
+def last_error(log: Path) -> str:
+    """Return the error that a log ends with; "" if it ends otherwise."""
+    last = (_last_lines(log) or [""])[-1]
+    return one_line(shown(last.removeprefix(MARK))) if last.startswith(MARK) else ""
+
+
 def _last_lines(log: Path) -> list[str]:
     try:
         with open(log, "rb") as stream:

@@ -1,6 +1,8 @@
 """How far a training is, from the files that it writes while it runs."""
 
 import json
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ METRICS = ("segm_mAP", "bbox_mAP")
 
 @dataclass(frozen=True)
 class Validation:
+    iteration: int
     epoch: int
     metric: str
     score: float
@@ -37,6 +40,51 @@ class Training:
 
 
 @dataclass
+class NewLines:
+    """Reads what is new in a file of JSON lines that somebody else writes."""
+
+    path: Path
+    _offset: int = 0
+    _inode: int = 0
+
+    def read(self, since: float = 0.0) -> tuple[bool, list[dict]]:
+        """Return whether the file begins anew, and the whole lines that are new.
+
+        Nothing is new in a file older than ``since``. OSError if it cannot be read.
+        """
+        with open(self.path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if status.st_mtime < since:
+                return False, []
+            is_new = status.st_ino != self._inode or status.st_size < self._offset
+            if is_new:
+                self._offset, self._inode = 0, status.st_ino
+            stream.seek(self._offset)
+            whole = stream.read().rpartition(b"\n")[0]
+        if whole:
+            self._offset += len(whole) + 1
+        return is_new, list(_values(whole.splitlines()))
+
+
+def _values(lines: Iterable[bytes]) -> Iterator[dict]:
+    """Yield what lines hold that are as this version writes them."""
+    for line in lines:
+        try:
+            values = json.loads(line)
+            if values["mode"] == "val":
+                yield values | {name: int(values[name]) for name in ("iter", "epoch")}
+            else:
+                yield {
+                    "mode": "train",
+                    "iter": int(values["iter"]),
+                    "epoch": int(values["epoch"]),
+                    "loss": float(values["loss"]),
+                }
+        except (ValueError, LookupError, TypeError):
+            continue
+
+
+@dataclass
 class Follower:
     """Reads what is new in the files of a training.
 
@@ -46,8 +94,9 @@ class Follower:
     folder: Path
     since: float = 0.0
     training: Training = field(default_factory=Training)
-    _offset: int = 0
-    _inode: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    _lines: NewLines | None = None
     _first: tuple[float, int] | None = None
     _times: StageTimes | None = None
 
@@ -67,44 +116,39 @@ class Follower:
         return self.training
 
     def _read_lines(self) -> None:
-        path = self.folder / layout.TRAINING_LINES.name
-        with open(path, "rb") as stream:
-            status = path.stat()
-            if status.st_mtime < self.since:
-                return
-            if status.st_ino != self._inode or status.st_size < self._offset:
-                self._offset, self._inode = 0, status.st_ino
-                self.training = Training()
-            stream.seek(self._offset)
-            whole = stream.read().rpartition(b"\n")[0]
-        if whole:
-            self._offset += len(whole) + 1
-            for line in whole.splitlines():
-                self._take(line)
-
-    def _take(self, line: bytes) -> None:
-        try:
-            values = json.loads(line)
+        if self._lines is None:
+            self._lines = NewLines(self.folder / layout.TRAINING_LINES.name)
+        is_new, lines = self._lines.read(self.since)
+        if is_new:
+            self.training = Training()
+            self.losses, self.validations = [], []
+        for values in lines:
             if values["mode"] == "val":
                 self._validated(values)
             else:
-                self.training = replace(
-                    self.training,
-                    iteration=int(values["iter"]),
-                    epoch=int(values["epoch"]),
-                    loss=float(values["loss"]),
-                )
-        except (ValueError, LookupError, TypeError):
-            return  # as an older or a later version wrote it
+                self.losses.append((values["iter"], values["loss"]))
+        self._trained(lines)
+
+    def _trained(self, lines: list[dict]) -> None:
+        train = [values for values in lines if values["mode"] == "train"]
+        if train:
+            self.training = replace(
+                self.training,
+                iteration=train[-1]["iter"],
+                epoch=train[-1]["epoch"],
+                loss=train[-1]["loss"],
+            )
 
     def _validated(self, values: dict) -> None:
-        metric = next((name for name in METRICS if name in values), None)
+        scores = (name for name in METRICS if isinstance(values.get(name), int | float))
+        metric = next(scores, None)
         if metric is None:
             return
-        last = Validation(int(values["epoch"]), metric, float(values[metric]))
-        best = self.training.best
-        if best is None or last.score > best.score:
-            best = last
+        last = Validation(
+            values["iter"], values["epoch"], metric, float(values[metric])
+        )
+        self.validations.append(last)
+        best = max(self.validations, key=lambda one: one.score)
         self.training = replace(self.training, last=last, best=best)
 
     def _read_estimate(self, now: float) -> None:

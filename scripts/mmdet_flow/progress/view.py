@@ -43,6 +43,9 @@ BAR = 30
 NARROW = 60
 """Columns below which a line has only what matters most."""
 
+FEW = 3
+"""Waiting experiments up to which each has its stages."""
+
 Trainings = Mapping[int, Training]
 """How far trainings are, by the numbers of their jobs."""
 
@@ -266,7 +269,7 @@ class Drawing:
     ) -> Iterator[Text]:
         reasons = {one.name: waits_for(self._run, one) for one in experiments}
         for one in experiments[:named]:
-            if one.has_begun and stages:
+            if one.has_begun and stages and len(experiments) <= FEW:
                 yield from self._stages(one)
                 yield self._text(f"    {reasons[one.name]}", "dim")
             else:

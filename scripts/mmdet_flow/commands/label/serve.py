@@ -140,7 +140,8 @@ def images_of(options: argparse.Namespace):
 
 def door_of(options: argparse.Namespace):
     """Return where to listen; UsageError for a login without a password."""
-    from mmdet_flow.hints.server import LOOPBACK, Door
+    from mmdet_flow.hints.server import Door
+    from mmdet_flow.http_server import LOOPBACK
 
     login = os.environ.get(options.login_env)
     if login is not None and not all(login.partition(":")):

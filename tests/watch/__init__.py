@@ -1,0 +1,1 @@
+"""The live page: by results that are half there, over HTTP, and in a browser."""
