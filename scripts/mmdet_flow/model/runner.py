@@ -37,7 +37,7 @@ from mmdet_flow.model.speed import (
     use_fast_parts,
     use_new_outputs,
 )
-from mmdet_flow.model.stages import stages_of
+from mmdet_flow.model.stages import Stage, stages_of
 from mmdet_flow.model.work_dir import WorkDir
 from mmdet_flow.roi_align import use_fast_roi_align
 
@@ -117,20 +117,24 @@ class TrainingRunner(Runner):
 
     def _rehearse(self, precision: str) -> Rehearsal:
         """Time a step of each stage, if there are several, and one of validation."""
-        model = rehearsal_copy(self.bare_model)
-        validation = 0.0
+        steps, validation = (), 0.0
         if self._val_dataloader is not None:
+            model = rehearsal_copy(self.bare_model)
             validation = seconds_to_validate(model, self.val_dataloader)
-        stages, loader = stages_of(self.cfg), self.train_dataloader
-        if len(stages) == 1:
-            return Rehearsal(validation=validation)
+        if len(stages := stages_of(self.cfg)) > 1:
+            steps = self._seconds_of_steps(stages, precision)
+        return Rehearsal(steps, validation)
+
+    def _seconds_of_steps(
+        self, stages: list[Stage], precision: str
+    ) -> tuple[float, ...]:
+        model, loader = rehearsal_copy(self.bare_model), self.train_dataloader
         if precision == "bf16":
             use_bf16(model)
         count = loader.batch_sampler.batch_size
         batches = [take_batch(loader, count, stage) for stage in stages]
         seconds_to_learn(model, batches[-1])  # which prepares
-        steps = tuple(seconds_to_learn(model, batch) for batch in batches)
-        return Rehearsal(steps, validation)
+        return tuple(seconds_to_learn(model, batch) for batch in batches)
 
     def _faster_precision(self) -> str:
         work_dir, loader, cfg = WorkDir(self.work_dir), self.train_dataloader, self.cfg
