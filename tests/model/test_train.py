@@ -423,7 +423,7 @@ def test_weights_to_start_from(long_training, trained, refused, tmp_path):
     assert run.returncode == 4
     assert re.search(r"0 of the model's \d+ weights fit", the_error(run))
     code, error = refused(config, *limit, "--load-from", "absent.pth")
-    assert code == 4 and "put it there" in error
+    assert code == 4 and "puts one there" in error
 
 
 def test_a_checkpoint_that_carries_code_is_refused_and_runs_nothing(

@@ -30,7 +30,12 @@ def begun(folder: Path, age: float = 0.0) -> None:
     put(folder, "logs/train_model.log", "INFO it goes on\n", age)
     lines = training_lines(60)
     put(folder, layout.TRAINING_LINES, lines, age)
-    estimate = {"seconds_per_iteration": 2.0, "iterations": 80, "total": 100}
+    estimate = {
+        "seconds_per_iteration": 2.0,
+        "iterations": 80,
+        "total": 100,
+        "stages": [{"first": 0, "seconds": 2.0}],
+    }
     put(folder, layout.ESTIMATE, json.dumps(estimate), age)
 
 

@@ -28,6 +28,7 @@ STEPS = {
     "describe_dataset": Step("data", "describe the data set"),
     "export_config": Step("config", "export the config of the base model"),
     "patch_config": Step("config", "fit the config to data and machine"),
+    "fetch_weights": Step("config", "fetch published weights"),
     "train_model": Step("train", "train the model"),
     "deploy_model": Step("train", "make the form that needs no torch"),
     "choose_thresholds": Step("evaluate", "choose score thresholds"),

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
 from mmdet_flow.errors import ModelError, did_you_mean
 from mmdet_flow.model.zoo import find_config, shipped
 
@@ -24,9 +22,6 @@ PUBLISHED_WEIGHTS = "published_weights"
 """The key of an exported config with the name of the weights that mmdet has of it."""
 
 NAMED = re.compile(rf"^{PUBLISHED_WEIGHTS} = '([^']+)'$", re.MULTILINE)
-
-# The one in C is there unless PyYAML was built without it.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -112,8 +107,12 @@ def _of_metafile(path: Path) -> Iterator[Published]:
 
 
 def _read(path: Path) -> dict:
+    import yaml  # which a small environment lacks
+
+    # The one in C is there unless PyYAML was built without it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), loader)
     except (OSError, ValueError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
         raise ModelError(f"{path}: cannot be read as a model index: {why}") from None
