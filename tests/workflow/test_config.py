@@ -37,7 +37,7 @@ def test_an_experiment_gets_every_key_of_the_schema():
         missing = node["properties"].keys() - experiment[section].keys()
         assert not missing, section
     assert experiment["model"]["epochs"] == 1  # as it was written
-    assert experiment["model"]["batch_size"] == 2  # of the preset
+    assert experiment["model"]["batch_size"] == 4  # of the preset
     assert experiment["evaluate"]["bootstrap"] == 1000  # of the schema
     assert config["serve"]["options"] and config["track"]["enabled"] is True
 

@@ -55,10 +55,3 @@ def test_a_preset_is_not_changed_by_who_takes_it():
     first = model_of({})
     first["epochs"] = -1
     assert model_of({})["epochs"] > 0
-
-
-def test_images_grow_with_the_light_augmentation_alone():
-    assert model_of({})["grow_from"] < 1
-    assert model_of({"augment": "recipe"})["grow_from"] == 1
-    asked = {"augment": "recipe", "grow_from": 0.5}  # which patch_config refuses
-    assert model_of(asked)["grow_from"] == 0.5

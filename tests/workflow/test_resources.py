@@ -160,7 +160,7 @@ def test_several_nodes_are_one_job_with_a_process_on_each(tmp_path):
         r"mmdet-flow model train .* --launcher=slurm ",
         four,
     )
-    assert " --batch-size=2 " in four and " --processes=4 " in four
+    assert " --batch-size=4 " in four and " --processes=4 " in four
 
 
 @pytest.mark.parametrize("name", ["slurm", "cluster-generic"])

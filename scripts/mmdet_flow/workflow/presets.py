@@ -10,13 +10,8 @@ DEFAULT = "small-boxes"
 
 
 def apply_presets(experiment: dict) -> None:
-    """Fill in what an experiment leaves out of its model with what its preset says.
-
-    Images grow with the light augmentation alone, not where another one is asked for.
-    """
+    """Fill in what an experiment leaves out of its model with what its preset says."""
     model = experiment.setdefault("model", {})
-    if model.get("augment", "light") != "light":
-        model.setdefault("grow_from", 1)
     for key, value in _preset(model.get("preset", DEFAULT)).items():
         model.setdefault(key, copy.deepcopy(value))
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mmdet_flow.start.init.find import find
-from mmdet_flow.start.init.plan import SPEED, Sizes
+from mmdet_flow.start.init.plan import Sizes
 from mmdet_flow.start.init.tiling import kept_tiles, plan_for_tiles, tiles_for
 from mmdet_flow.tiles import Tiles
 from tests.dataset.voc_data import make_picture, voc_xml
@@ -49,7 +49,7 @@ def test_the_plan_is_that_of_the_tiles():
     assert (plan.tiles, plan.count) == (tiles, 32)
     assert plan.image_size == 640 and not plan.warning
     # 180 tiles are learned from: a fourth of the speed at 320 x 240, and a bit less.
-    assert plan.speed == pytest.approx(SPEED["small-boxes"] / 4 * 3 / 4)
+    assert plan.speed == pytest.approx(11.7 / 4 * 3 / 4)
     assert plan.epochs == 100
     short = plan_for_tiles(tiles, 20.0, *work, 20.0, 2)
     assert short.image_size < 640 and "would show more" in short.warning

@@ -10,18 +10,17 @@ from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.errors import DataError
 from mmdet_flow.tiles import Tiles
 
-SPEED = {"small-boxes": 13.2, "small-masks": 8.5}
-"""Images a second in a training on 2 cores in fp32, that grow to 320 by 240 pixels.
+SPEED = {"small-boxes": 11.7, "small-masks": 7.5}
+"""Images a second in a training on 2 cores in fp32, of 320 by 240 pixels.
 
-Images of full size in larger batches were measured at 11.7 and 7.5: the first is in
-docs/performance.md, the second that of the embedded example. On another processor the
-presets, whose images grow, took 0.89 of that time.
+The first is in docs/performance.md; the second is that of the embedded example, of 24
+images of 192 by 128 pixels a second.
 """
 
 SPEED_AREA = 320 * 240
 SPEED_CORES = 2
-MOST_CORES = 4
-"""Cores beyond these add little to a batch of 2."""
+MOST_CORES = 8
+"""Cores beyond these add little to a batch of 4."""
 
 PREDICTED = 3.0
 """Times as fast as in training an image is in a validation."""
@@ -33,7 +32,7 @@ SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
 GOOD_PIXELS, LEAST_PIXELS = 16, 8
 """Of an object's shorter side in the network: two cells of its finest map, and one."""
 
-FEWEST_EPOCHS, MOST_EPOCHS, ZOO_EPOCHS = 20, 100, 300
+FEWEST_EPOCHS, MOST_EPOCHS, ZOO_EPOCHS = 24, 100, 300
 """Those of the presets, those that suit hundreds of images, those of the model zoo."""
 
 SEEN = 12_000
