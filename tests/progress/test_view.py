@@ -93,8 +93,8 @@ def test_one_experiment_with_its_stages_and_training():
     (job,) = run.with_status(RUNNING)
     text = plain(drawn(run, 80, 24, trainings={job.number: HALF}))
     lines = text.splitlines()
-    assert re.match(r"mmdet-flow  8 of \d+ jobs  1:01:01  2 cores", lines[0])
-    assert "data ✓ 3:00  config ✓ 1:00  train ▸ 0:30  evaluate  predict" in text
+    assert re.match(r"mmdet-flow  9 of \d+ jobs  1:01:01  2 cores", lines[0])
+    assert "data ✓ 3:00  config ✓ 1:30  train ▸ 0:30  evaluate  predict" in text
     assert "50 %  8 min left  mAP 0.410 (best 0.430, epoch 8)" in text
     assert len(lines) <= 5
 
