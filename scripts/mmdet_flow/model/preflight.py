@@ -11,7 +11,14 @@ from mmengine.runner import Runner
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError, ModelError
 from mmdet_flow.model.building import building
-from mmdet_flow.model.rehearsal import learn, rehearsal_copy, take_batch
+from mmdet_flow.model.rehearsal import (
+    Rehearsal,
+    learn,
+    rehearsal_copy,
+    seconds_to_validate,
+    take_batch,
+    val_step,
+)
 from mmdet_flow.model.stages import Stage, stages_of
 
 IMAGES = 2
@@ -23,7 +30,8 @@ NO_CPU_FORM = re.compile(r"(\w+?)(?:_forward|_backward)?_impl: implementation fo
 def preflight(runner: Runner) -> None:
     """Try both steps on a copy of the model; raises ModelError with what failed.
 
-    The data sets that are loaded for it stay with the runner.
+    The data sets that are loaded for it stay with the runner, and how long a
+    validation will take.
     """
     runner._train_dataloader = runner.build_dataloader(
         runner._train_dataloader, seed=runner.seed
@@ -38,16 +46,14 @@ def preflight(runner: Runner) -> None:
         runner._val_dataloader = runner.build_dataloader(
             runner._val_dataloader, seed=runner.seed
         )
-        _try("validation", _val_step, model, runner._val_dataloader)
+        _try("validation", val_step, model, runner._val_dataloader)
+        seconds = seconds_to_validate(model, runner._val_dataloader)
+        runner.rehearsal = Rehearsal(validation=seconds)
     cli.log.info("preflight: a step of training and one of validation went well")
 
 
 def _train_step(model, loader, stage: Stage) -> None:
     learn(model, take_batch(loader, IMAGES, stage))
-
-
-def _val_step(model, loader) -> None:
-    model.eval().val_step(take_batch(loader, 1))
 
 
 def _try(what: str, step: Callable[..., None], *parts) -> None:

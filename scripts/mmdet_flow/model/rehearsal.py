@@ -52,11 +52,16 @@ def seconds_to_learn(model: nn.Module, batch: dict) -> float:
     return time.perf_counter() - begin
 
 
+def val_step(model: nn.Module, loader) -> None:
+    """Predict the first image of a loader."""
+    model.eval().val_step(take_batch(loader, 1))
+
+
 def seconds_to_validate(model: nn.Module, loader) -> float:
-    """Return how long a model takes to predict the images of a loader, by its first."""
-    model.eval()
-    for _ in range(2):  # the first one prepares
-        begin = time.perf_counter()
-        model.val_step(take_batch(loader, 1))
-        seconds = time.perf_counter() - begin
-    return seconds * len(loader.dataset)
+    """Return how long a model takes to predict the images of a loader, by its first.
+
+    The model is one that has done a step before, which takes longer.
+    """
+    begin = time.perf_counter()
+    val_step(model, loader)
+    return (time.perf_counter() - begin) * len(loader.dataset)

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from mmengine.config import Config
@@ -29,7 +30,6 @@ from mmdet_flow.model.rehearsal import (
     Rehearsal,
     rehearsal_copy,
     seconds_to_learn,
-    seconds_to_validate,
     take_batch,
 )
 from mmdet_flow.model.speed import (
@@ -111,23 +111,16 @@ class TrainingRunner(Runner):
         """
         if precision == "auto":
             precision = self._faster_precision()
-        self.rehearsal = self._rehearse(precision)
-        if precision == "bf16":
-            use_bf16(self.bare_model)
-
-    def _rehearse(self, precision: str) -> Rehearsal:
-        """Time a step of each stage, if there are several, and one of validation."""
-        steps, validation = (), 0.0
-        if self._val_dataloader is not None:
-            model = rehearsal_copy(self.bare_model)
-            validation = seconds_to_validate(model, self.val_dataloader)
         if len(stages := stages_of(self.cfg)) > 1:
             steps = self._seconds_of_steps(stages, precision)
-        return Rehearsal(steps, validation)
+            self.rehearsal = replace(self.rehearsal, steps=steps)
+        if precision == "bf16":
+            use_bf16(self.bare_model)
 
     def _seconds_of_steps(
         self, stages: list[Stage], precision: str
     ) -> tuple[float, ...]:
+        """Time a step of each stage, on a copy of the model."""
         model, loader = rehearsal_copy(self.bare_model), self.train_dataloader
         if precision == "bf16":
             use_bf16(model)

@@ -80,13 +80,16 @@ class Results:
 
     def all(self) -> list[Overview]:
         """Return the experiments, those that wrote last first."""
-        found = [self.one(name) for name in self.names()]
+        found = [self._overview(name) for name in self.names()]
         return sorted(found, key=lambda one: (-one.written, one.name))
 
     def one(self, name: str) -> Overview:
         """Return an experiment; LookupError if there is none of the name."""
         if name not in self.names():
             raise LookupError(name)
+        return self._overview(name)
+
+    def _overview(self, name: str) -> Overview:
         folder = self.folder / name
         with self._lock:
             follower = self._followers.setdefault(

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from mmdet_flow.pages.render import render
 from mmdet_flow.progress.state import DONE, FAILED, RUNNING, STOPPED, WAITING
-from mmdet_flow.progress.view import duration, facts_of
+from mmdet_flow.progress.view import MARKS, duration, facts_of
 from mmdet_flow.watch.curves import HEIGHT, WIDTH, curve
 from mmdet_flow.watch.machine import load_of
 from mmdet_flow.watch.overview import Overview
@@ -20,7 +20,6 @@ WORDS = {
     STOPPED: "stopped",
     WAITING: "not begun",
 }
-MARKS = {DONE: "✓", RUNNING: "▸", FAILED: "✗", STOPPED: "■", WAITING: "·"}
 
 
 def overview_html(folder: Path, experiments: Iterable[Overview]) -> str:
@@ -92,7 +91,7 @@ def _stage(stage: StageFiles, now: float) -> dict:
     return {
         "name": stage.name,
         "status": stage.status,
-        "mark": MARKS[stage.status],
+        "mark": MARKS[stage.status][0],
         "words": WORDS[stage.status],
         "written": _ago(stage.written, now),
     }
