@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -11,12 +12,14 @@ import yaml
 
 from mmdet_flow.dataset.annotations import Source, bbox_of_points
 from mmdet_flow.dataset.check import Rules, check
+from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.findings import Policy
 from mmdet_flow.dataset.predictions import read_predictions
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import only_writer, sha256_of
+from mmdet_flow.inference.scores import Scores
 from mmdet_flow.labelling.export import Export, export
 from mmdet_flow.labelling.writers import WRITERS
 from tests.conftest import assert_valid_opex, run_command, the_error
@@ -203,10 +206,34 @@ def test_scores_are_kept_where_a_format_has_a_place_for_them(form, tmp_path):
 
 def test_the_threshold_keeps_what_reaches_it_or_has_no_score(tmp_path):
     objects = {"a.jpg": [*BOXES["a.jpg"], boxed("no", None, 1, 2, 3, 4)]}
-    folder = exported("labelme", objects, tmp_path, score=0.25)
+    folder = exported("labelme", objects, tmp_path, scores=Scores(0.25))
     shapes = json.loads((folder / "a.json").read_text())["shapes"]
     assert [one.get("score") for one in shapes] == [0.9, 0.25, None]
     assert CocoFile.read(tmp_path / "round/predictions.json").info["score"] == 0.25
+
+
+def test_each_class_has_the_threshold_of_the_file(tmp_path):
+    """Which has to be for the model that predicted, and for its class list."""
+    thresholds = {name: 0.2 for name in CLASSES} | {"no": 0.9}
+
+    def shown(name: str, classes=CLASSES, model: str | None = None) -> list:
+        scores = Scores(thresholds, Path("t.json"), model, classes_sha256(CLASSES))
+        options = {"scores": scores, "classes": classes}
+        folder = exported("labelme", BOXES, tmp_path / name, **options)
+        shapes = json.loads((folder / "a.json").read_text())["shapes"]
+        return [(one["label"], one["score"]) for one in shapes]
+
+    whole = exported("labelme", BOXES, tmp_path / "whole")
+    every = json.loads((whole / "a.json").read_text())["shapes"]
+    wanted = [(one["label"], one["score"]) for one in every]
+    wanted = [one for one in wanted if one[1] >= thresholds[one[0]]]
+    assert shown("kept") == wanted and 0 < len(wanted) < len(every)
+    info = CocoFile.read(tmp_path / "kept/round/predictions.json").info
+    assert info["score"] == thresholds
+    with pytest.raises(UsageError, match=r"--classes: name those of t\.json"):
+        shown("order", classes=CLASSES[::-1])
+    with pytest.raises(DataError, match=r"t\.json: is for another model"):
+        shown("model", model="cd" * 32)
 
 
 def test_a_task_of_label_studio_names_its_model_and_its_image(tmp_path):
@@ -311,7 +338,7 @@ def test_corrections_are_never_written_over(form, tmp_path):
     )
     corrected.write_text("what a person drew")
     before = {path: path.read_bytes() for path in files_of(tmp_path / "round")}
-    how = Export(form, 0.2, classes=CLASSES)
+    how = Export(form, Scores(0.2), classes=CLASSES)
     with pytest.raises(DataError, match=f"{corrected.name}: is there with other"):
         export(tmp_path / "predicted", None, tmp_path / "round", how)
     again = {path: path.read_bytes() for path in files_of(tmp_path / "round")}

@@ -133,7 +133,7 @@ def changes_of(
     after = image.objects
     overlaps = box_ious(before, after)
     same = [[a.label == b.label for b in after] for a in before]
-    pairs = _assigned(overlaps, np.reshape(same, overlaps.shape), iou)
+    pairs = assigned(overlaps, np.reshape(same, overlaps.shape), iou)
     for row, item in enumerate(before):
         column = pairs.get(row)
         if column is None:
@@ -164,8 +164,14 @@ def _corners(items: Sequence[AnnotatedObject]) -> np.ndarray:
     return np.array([x, y, x + width, y + height])
 
 
-def _assigned(overlaps: np.ndarray, same: np.ndarray, least: float) -> dict[int, int]:
-    """Return the column of each row that has one."""
+def assigned(overlaps: np.ndarray, same: np.ndarray, least: float) -> dict[int, int]:
+    """Return the column of each row that has one, so that pairs overlap most in sum.
+
+    Args:
+        overlaps: intersections over unions (rows, columns).
+        same: bool (rows, columns), which of equal pairs is preferred.
+        least: what a pair has to have in common.
+    """
     from scipy.optimize import linear_sum_assignment
 
     enough = (overlaps >= least) & (overlaps > 0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256, listed
+from mmdet_flow.dataset.fields import named
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import StoredFile, read_json
 
@@ -38,6 +39,24 @@ class Scores:
         by_class = isinstance(self.value, dict)
         return min(self.value.values()) if by_class else self.value
 
+    def of(self, label: str) -> float:
+        """Return the threshold of a class; DataError if the file has none for it."""
+        if not isinstance(self.value, dict):
+            return self.value
+        if label not in self.value:
+            raise DataError(
+                f"{self.path}: is for the classes {listed(sorted(self.value))}, not "
+                f"for {named(label)}; make it again with mmdet-flow evaluate thresholds"
+            )
+        return self.value[label]
+
+    def is_for(self, classes: Sequence[str]) -> bool:
+        """Whether these are thresholds for a class list; a number is for any."""
+        return not isinstance(self.value, dict) or (
+            self.classes_sha256 == classes_sha256(classes)
+            and set(self.value) == set(classes)
+        )
+
     def for_classes(
         self, classes: Sequence[str], model_sha256: str | None = None
     ) -> float | np.ndarray:
@@ -48,8 +67,7 @@ class Scores:
         if not isinstance(self.value, dict):
             return self.value
         again = "make it again with mmdet-flow evaluate thresholds"
-        known = self.classes_sha256 == classes_sha256(classes)
-        if not known or set(self.value) != set(classes):
+        if not self.is_for(classes):
             raise DataError(
                 f"{self.path}: is for the classes {listed(sorted(self.value))}, the "
                 f"model has {listed(classes)}; {again}"

@@ -33,11 +33,15 @@ from mmdet_flow.files import (
     sha256_of,
     write_if_changed,
 )
+from mmdet_flow.inference.scores import Scores
 from mmdet_flow.labelling.round import HASHES, PREDICTIONS
 from mmdet_flow.labelling.shapes import corners, in_one, shaped
 from mmdet_flow.labelling.writers import WRITERS
 from mmdet_flow.labelling.writers.coco import coco_of
 from mmdet_flow.labelling.writers.writer import AnnotationWriter, Task, Written
+
+ALL = Scores(0.0)
+"""The threshold that every object reaches."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Export:
 
     Attributes:
         format: one of ``WRITERS``.
-        score: the threshold; objects without a score reach any.
+        scores: the thresholds; objects without a score reach any.
         shapes: one of ``SHAPES``.
         classes: the class list, or None for that of the experiment, or else of what was
             predicted.
@@ -56,7 +60,7 @@ class Export:
     """
 
     format: str
-    score: float = 0.0
+    scores: Scores = ALL
     shapes: str = "auto"
     classes: Sequence[str] | None = None
     edges: str = EDGES[0]
@@ -77,10 +81,11 @@ def export(predictions: Path, images: Path | None, output: Path, how: Export) ->
     _require_possible(writer, how)
     keep_apart(output, predictions_below(predictions), *filter(None, [images]))
     found = [
-        replace(one, objects=_kept(one, how.score))
+        replace(one, objects=_kept(one, how.scores))
         for one in read_predictions(predictions, images, how.image_list)
     ]
     classes = _class_list(predictions, found, how.classes)
+    _require_scores_of(how.scores, classes, found)
     task = Task(classes, how.edges, how.address)
     texts = partial(_texts, _drawn(found, how.shapes, writer), found, task, how)
     targets = {output / how.format / writer.images / one.name: one for one in found}
@@ -102,10 +107,27 @@ def _require_possible(writer: AnnotationWriter, how: Export) -> None:
         raise UsageError(f"--edges: {how.format} has one rule for all; leave it out")
 
 
-def _kept(one: PredictedImage, threshold: float) -> tuple:
-    """Return the objects that reach a threshold, or have no score."""
+def _kept(one: PredictedImage, thresholds: Scores) -> tuple:
+    """Return the objects that reach the threshold of their class, or have no score."""
     scores = [1 if item.score is None else item.score for item in one.objects]
-    return tuple(compress(one.objects, reaches(scores, threshold)))
+    limits = [thresholds.of(item.label) for item in one.objects]
+    return tuple(compress(one.objects, reaches(scores, limits)))
+
+
+def _require_scores_of(
+    scores: Scores, classes: Sequence[str], images: Sequence[PredictedImage]
+) -> None:
+    """DataError if a thresholds file is for another model than the one that predicted.
+
+    UsageError if the classes are not known as the model has them.
+    """
+    if not scores.is_for(classes):
+        raise UsageError(
+            f"--classes: name those of {scores.path}, {listed(sorted(scores.value))}, "
+            "in the order of the model"
+        )
+    for model in sorted({one.meta.get("model_sha256") for one in images} - {None}):
+        scores.for_classes(classes, model)
 
 
 def _class_list(
@@ -188,7 +210,7 @@ def _texts(
         for key in ("model", "model_sha256")
         if key in found[0].meta
     }
-    coco = coco_of(shown, task.classes, about | {"score": how.score})
+    coco = coco_of(shown, task.classes, about | {"score": how.scores.value})
     yield PREDICTIONS, json_text(coco.content)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.annotations import EDGES
+from mmdet_flow.inference.options import add_score_options
+from mmdet_flow.inference.scores import read_scores
 from mmdet_flow.labelling.export import Export, export
 from mmdet_flow.labelling.shapes import SHAPES
 from mmdet_flow.labelling.writers import WRITERS
@@ -20,6 +22,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         prog,
         __doc__,
         "predicted --images photos --format labelme --output rounds/1 --score 0.5",
+        "done --images photos --format cvat --output rounds/2 --score auto "
+        "--thresholds results/cells/evaluation/thresholds.json",
     )
     parser.add_argument(
         "predictions", type=Path, metavar="PREDICTIONS", help="what a model predicted"
@@ -46,12 +50,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="the round: a folder named like the format, and what was exported",
     )
-    parser.add_argument(
-        "--score",
-        type=cli.finite,
-        default=0.0,
-        help="score threshold (default: all that was predicted)",
-    )
+    add_score_options(parser, default=0.0)
     parser.add_argument(
         "--shapes",
         choices=SHAPES,
@@ -92,12 +91,12 @@ def run(options: argparse.Namespace) -> None:
     """Export the predictions as the options of the command say."""
     how = Export(
         options.format,
-        options.score,
-        options.shapes,
-        options.classes,
-        options.edges,
-        options.address,
-        options.copy,
-        options.image_list,
+        scores=read_scores(options.score, options.thresholds),
+        shapes=options.shapes,
+        classes=options.classes,
+        edges=options.edges,
+        address=options.address,
+        copy=options.copy,
+        image_list=options.image_list,
     )
     export(options.predictions, options.images, options.output, how)
