@@ -106,6 +106,9 @@ test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
 	@tests/install.sh slurmctld slurmd slurm-client munge
 	@$(BIN)/python -m pytest -m slurm tests/cluster
 
+test-pythons: setup ## set up and run the demo with each Python 3.11 to 3.13: 30 minutes each
+	@$(BIN)/python -m pytest -m pythons tests/test_pythons.py
+
 test-storage: .venv/storage .venv/storage-test ## run the workflow on an S3 server of its own
 	@$(BIN)/python -m pytest -m storage tests/storage
 
@@ -278,7 +281,7 @@ clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
 .PHONY: help setup demo report ui bccd onnx storage bundle package test test-slow test-slurm
-.PHONY: test-storage test-record test-faults test-interop
+.PHONY: test-pythons test-storage test-record test-faults test-interop
 .PHONY: setup-predict image image-predict publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-overload bench-two-stage bench-tiles bench-slides bench-large lint format clean
