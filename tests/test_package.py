@@ -18,7 +18,10 @@ from mmdet_flow.errors import FlowError, UsageError
 from mmdet_flow.project_files import PARTS, SOURCES
 from tests.conftest import BIN, ROOT, command_of, made_once, the_error
 
-OF_DEVELOPERS = {".ci", "benchmarks", "findings", "tests"}
+OF_DEVELOPERS = {
+    *(".ci", ".snakemake-workflow-catalog.yml", "benchmarks", "config", "findings"),
+    "tests",
+}
 """What no project folder has."""
 
 PACKED_IN_WHEEL = PurePosixPath(PACKED.parent.name, PACKED.name)

@@ -12,6 +12,7 @@ PARTS = (
     *("envs", "Makefile", "pyproject.toml", "setup.py", "MANIFEST.in"),
     *("Dockerfile", ".dockerignore", ".editorconfig", ".gitignore"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
+    *("CITATION.cff", "SECURITY.md"),
     *("docs", "mkdocs.yml"),
 )
 """What is around the package, by its name in the folder of the Snakefile."""
