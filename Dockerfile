@@ -11,7 +11,8 @@ RUN apt-get -qq update \
  && apt-get -qq install --no-install-recommends \
     binutils g++ python3 python3-dev python3-venv >/dev/null
 WORKDIR /opt/mmdet-flow
-COPY envs/setup.sh envs/main.txt envs/wai-annotations.txt envs/
+COPY envs/setup.sh envs/main.txt envs/wai-annotations.txt envs/uv.txt \
+  envs/exec_in_frame.py envs/
 COPY envs/stand-ins envs/stand-ins
 COPY pyproject.toml .
 COPY scripts/mmdet_flow/__init__.py scripts/mmdet_flow/

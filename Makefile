@@ -19,13 +19,18 @@ LOCKS := $(addprefix envs/, main.txt dev.txt wai-annotations.txt setup.sh) \
 # A folder of wheels to install from, without a network; docs/offline.md describes it.
 BUNDLE ?= $(wildcard bundle)
 
+# A folder that mmdet-flow new made has neither tests nor what they take.
+CHECKOUT := $(wildcard tests)
+DEVELOPING := ^(test|bench|bccd|coverage|lint|format|package)
+
 help: ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) $(if $(CHECKOUT),,| grep -vE '$(DEVELOPING)') \
+	  | sed 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/ready ## build both environments
 
 .venv/ready: $(LOCKS)
-	@envs/setup.sh $(if $(BUNDLE),--bundle "$(BUNDLE)")
+	@envs/setup.sh $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(CHECKOUT),,--no-dev)
 	@touch $@
 
 setup-predict: ## build .venv-predict, which predicts without torch; docs/deploying.md
@@ -101,6 +106,9 @@ test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
 	@tests/install.sh slurmctld slurmd slurm-client munge
 	@$(BIN)/python -m pytest -m slurm tests/cluster
 
+test-pythons: setup ## set up and run the demo with each Python 3.11 to 3.13: 30 minutes each
+	@$(BIN)/python -m pytest -m pythons tests/test_pythons.py
+
 test-storage: .venv/storage .venv/storage-test ## run the workflow on an S3 server of its own
 	@$(BIN)/python -m pytest -m storage tests/storage
 
@@ -156,6 +164,14 @@ WEIGHTS ?=
 
 bundle: setup ## pack all for machines without a network; docs/offline.md
 	@$(BIN)/python envs/bundle.py $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+# The wheel is made of the sources that are published, which shows that they are whole.
+package: setup ## build dist/ for a package index: sources and wheel
+	@rm -rf dist/mmdet_flow-*
+	@$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' \
+	  >/dev/null
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	@ls dist/mmdet_flow-*
 
 bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-slides bench-large bench-two-stage bench-serving ## measure all: long
 
@@ -264,8 +280,8 @@ docs: setup .venv/site/ready ## write the pages of keys and commands, and build 
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo report ui bccd onnx storage bundle test test-slow test-slurm
-.PHONY: test-storage test-record test-faults test-interop
+.PHONY: help setup demo report ui bccd onnx storage bundle package test test-slow test-slurm
+.PHONY: test-pythons test-storage test-record test-faults test-interop
 .PHONY: setup-predict image image-predict publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
 .PHONY: bench-serving bench-overload bench-two-stage bench-tiles bench-slides bench-large lint format clean

@@ -13,6 +13,7 @@ BESIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
 }
 NO_PAGES = shutil.ignore_patterns("*.py", "__pycache__")
 

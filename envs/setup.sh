@@ -7,9 +7,11 @@
 # compiler. The lines that install are the same; pip is told where to look. With --no-dev
 # tests and linters are left out.
 #
-# TORCH_INDEX is the address of an index that has the CPU build of torch; PyTorch's own
-# page "Get started" names one. Without it torch is what pip finds where it looks, which
-# may be a build for GPUs, of some gigabytes.
+# PYTHON names the Python to use, 3.11 to 3.13; otherwise the first one on the PATH is.
+#
+# TORCH_INDEX is the address of an index that has the CPU build of torch. Without it, and
+# where pip would take a build for GPUs, of some gigabytes, uv is asked, which knows the
+# index that PyTorch has for CPUs. Only where that is not reached, the large build is.
 #
 # What can overlap does: while mmcv compiles, the other packages are downloaded and
 # the second environment is built. Logs are in .venv/setup/.
@@ -49,14 +51,24 @@ pinned() { # the requirement of a package, as the lock has it
 
 find_python() {
   local candidate
-  for candidate in python3.11 python3; do
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-      2>/dev/null; then
+  for candidate in ${PYTHON:-$(python_of_bundle) python3.11 python3.12 python3.13 python3}; do
+    if "$candidate" -c 'import sys
+sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
       printf '%s\n' "$candidate"
       return
     fi
   done
-  fail "Python 3.11 is missing; install the package python3"
+  [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13"
+  fail "there is no Python 3.11, 3.12 or 3.13; install the package python3"
+}
+
+python_of_bundle() { # its wheels are for one version
+  [[ -n $bundle && $(echo "$bundle"/mmcv-*.whl) =~ -cp3([0-9]+)- ]] || return 0
+  echo "python3.${BASH_REMATCH[1]}"
+}
+
+version_of_python() {
+  "$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])'
 }
 
 check_python() {
@@ -80,7 +92,10 @@ check_compiler() {
 check_bundle() {
   [ -f "$bundle/SHA256SUMS" ] ||
     fail "$bundle: has no SHA256SUMS; name the folder that make bundle made"
-  local damaged stranger machine glibc here_glibc
+  local wanted damaged stranger machine glibc here_glibc
+  wanted=$(python_of_bundle)
+  [ "${wanted:-$(version_of_python)}" = "$(version_of_python)" ] ||
+    fail "the bundle is for $wanted, and this is $(version_of_python); install that"
   damaged=$(cd "$bundle" && sha256sum --check --quiet SHA256SUMS 2>/dev/null) ||
     fail "$bundle: ${damaged%%:*} is missing or damaged; copy the bundle again"
   stranger=$(cd "$bundle" && find . -type f -printf '%P\n' |
@@ -127,11 +142,29 @@ install_torch() {
   local extra=()
   if [ -z "$bundle" ] && [ -n "${TORCH_INDEX:-}" ]; then
     extra=(--extra-index-url "$TORCH_INDEX")
+  elif [ -z "$bundle" ] && pip_takes_gpu_build; then
+    install_cpu_torch || echo "uv did not get the CPU build; pip takes the other"
   fi
   printf '%s\n' "${extra[@]}" >"$logs/torch-index.txt" # make bundle looks there too
   "$main/bin/pip" install -q "${extra[@]}" --constraint "$here/main.txt" \
     "$(pinned torch)" "$(pinned setuptools)" "$(pinned wheel)" "$(pinned ninja)" \
     "$(pinned psutil)"
+}
+
+pip_takes_gpu_build() { # only what it says of itself is downloaded
+  "$main/bin/pip" install -q --dry-run --no-deps --report - "$(pinned torch)" |
+    grep -qE '"(nvidia-|cuda-|triton)'
+}
+
+install_cpu_torch() { # with what it requires, in the versions of the lock
+  local scratch
+  scratch=$(mktemp -d)
+  "$main/bin/pip" install -q --target "$scratch" -r "$here/uv.txt" &&
+    "$scratch/bin/uv" pip install --quiet --no-config --torch-backend cpu \
+      --python "$main/bin/python" --constraint "$here/main.txt" "$(pinned torch)"
+  local code=$?
+  rm -rf "$scratch"
+  return "$code"
 }
 
 note_gpu_build() {
@@ -155,15 +188,18 @@ print(" ".join("-I" + path for path in e.include_paths()))')
 }
 
 build_mmcv() {
-  local scratch flags
+  local scratch flags tag
   scratch=$(mktemp -d)
+  tag=$(version_of_python | tr -d . | sed s/python/cp/)
   mmcv_flags='-g0 -O2'
   flags=$mmcv_flags
-  if [ -z "$bundle" ] && ! "$main/bin/pip" cache list mmcv 2>/dev/null | grep -q 'mmcv-.*cp311'; then
+  if [ -z "$bundle" ] &&
+    ! "$main/bin/pip" cache list mmcv 2>/dev/null | grep -q "mmcv-.*-$tag-"; then
     precompile_torch_headers "$scratch" && flags+=" -include $scratch/torch_headers.h"
   fi
-  PATH=$main/bin:$PATH MMCV_WITH_OPS=1 FORCE_CUDA=0 MAX_JOBS=$(nproc) CC=cc CXX=c++ \
-    CFLAGS=$flags CXXFLAGS=$flags \
+  cp "$here/exec_in_frame.py" "$scratch/sitecustomize.py" # for setup.py of mmcv
+  PYTHONPATH=$scratch PATH=$main/bin:$PATH MMCV_WITH_OPS=1 FORCE_CUDA=0 \
+    MAX_JOBS=$(nproc) CC=cc CXX=c++ CFLAGS=$flags CXXFLAGS=$flags \
     "$main/bin/pip" wheel -v --no-deps --no-build-isolation -w "$logs" "$(pinned mmcv)"
   rm -rf "$scratch"
 }
@@ -208,7 +244,7 @@ grep -vE '^(torch|mmcv)==' "$here/main.txt" >"$logs/rest.txt"
   "${dev[@]}" >"$logs/rest.log" 2>&1 || fail "pip failed; see $logs/rest.log"
 install_stand_ins "$main" opencv-python openvino-telemetry >>"$logs/rest.log" 2>&1
 say "installed the packages"
-"$main/bin/python" -c 'import cv2, matplotlib.pyplot, openvino, pandas, snakemake.cli,
+"$main/bin/python" -c 'import cv2, matplotlib.pyplot, openvino, pandas, snakemake.cli
 import torch.utils.data' >"$logs/bytecode.log" 2>&1 &
 show_mmcv_progress "$mmcv_job"
 finish "$mmcv_job" mmcv

@@ -7,7 +7,7 @@ set -euo pipefail
 root=${1:-$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")}
 main=$root/.venv
 wai=$root/.venv-wai
-packages=lib/python3.11/site-packages
+packages=$(cd "$main" && echo lib/python3.*/site-packages)
 
 drop_build_tools() {
   local environment

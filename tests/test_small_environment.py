@@ -1,9 +1,7 @@
 """What make setup-predict builds, and commands where only that is installed."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import redis
 
 from mmdet_flow.errors import UsageError
 from tests.conftest import ROOT, command_of
+from tests.pythons import python_of
 from tests.small_environment import lacking, pictures_in, random_package, run_small
 
 LARGEST = 420
@@ -83,19 +82,6 @@ def test_a_module_of_ours_that_is_missing_is_a_bug():
         "sys.exit(cli.run(command, cli.PLAIN))"
     )
     assert run.returncode == 70
-
-
-def python_of(version: str) -> str | None:
-    """Return a Python of this machine that can make environments."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [shutil.which(f"python{version}"), shutil.which("python3")]
-    found += sorted(pyenv.glob(f"versions/{version}.*/bin/python"))
-    says = "import ensurepip, sys; print('%d.%d' % sys.version_info[:2])"
-    for python in filter(None, found):
-        run = subprocess.run((python, "-c", says), capture_output=True, text=True)
-        if run.stdout.strip() == version:
-            return str(python)
-    return None
 
 
 @pytest.fixture(scope="session")

@@ -4,5 +4,8 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The checkout of the workflow, in which the package stays when it is installed."""
+PACKED = Path(__file__).resolve().parent / "project"
+"""In a wheel, the files of the workflow; a checkout has them around the package."""
+
+ROOT = PACKED if PACKED.is_dir() else PACKED.parents[2]
+"""The folder of the Snakefile: the checkout, or what the wheel has of it."""

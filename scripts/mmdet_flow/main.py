@@ -23,6 +23,7 @@ from mmdet_flow.errors import UsageError, did_you_mean
 PROG = "mmdet-flow"
 
 COMMANDS: dict[str, str | dict[str, str]] = {
+    "new": "make a project folder with the workflow",
     "start": {
         "init": "write a config for a folder of annotated images",
         "doctor": "check environment, config, data and machine",

@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def test_another_machine_is_refused(bundle):
         f"the bundle is for pdp11, and this machine is {platform.machine()}; "
         "make one on its like"
     )
+
+
+def test_another_python_is_refused(bundle, monkeypatch):
+    monkeypatch.setenv("PYTHON", sys.executable)
+    (bundle / "mmcv-2.1.0-cp39-cp39-linux_x86_64.whl").touch()
+    sign(bundle)
+    assert set_up(bundle) == (
+        "the bundle is for python3.9, and this is "
+        f"python3.{sys.version_info.minor}; install that"
+    )
+
+
+def test_a_python_that_is_named_and_is_none(bundle, monkeypatch):
+    monkeypatch.setenv("PYTHON", "/bin/false")
+    assert set_up(bundle) == "PYTHON=/bin/false is no Python 3.11, 3.12 or 3.13"
 
 
 def test_a_folder_that_is_no_bundle_is_refused(bundle):

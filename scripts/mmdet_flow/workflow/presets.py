@@ -3,9 +3,10 @@
 import copy
 from functools import cache
 
+from mmdet_flow import ROOT
 from mmdet_flow.workflow import schema
 
-FOLDER = schema.ROOT / "presets"
+FOLDER = ROOT / "presets"
 DEFAULT = "small-boxes"
 
 

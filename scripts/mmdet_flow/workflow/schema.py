@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[3]
+from mmdet_flow import ROOT
+
 FILE = ROOT / "schemas" / "config.schema.yaml"
 
 # The one in C is there unless PyYAML was built without it.

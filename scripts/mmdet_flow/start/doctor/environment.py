@@ -16,7 +16,7 @@ from mmdet_flow.dataset.wai import READER, WRITER, find_wai_annotations
 from mmdet_flow.errors import FlowError
 from mmdet_flow.start.doctor.check import Check, Note, last_line
 
-PYTHON = (3, 11)
+PYTHONS = ((3, 11), (3, 12), (3, 13))
 PATIENCE = 180
 """Seconds for a probe; the first import of all packages is slow on a network disk."""
 
@@ -60,20 +60,17 @@ def checks(root: Path) -> list[Check]:
 def python(version: Sequence[int] = sys.version_info) -> str:
     """Check the version of Python, for which the locks are."""
     said = ".".join(map(str, version[:3]))
-    if tuple(version[:2]) != PYTHON:
+    if tuple(version[:2]) not in PYTHONS:
         raise FlowError(
-            f"Python {said}: the locks are for 3.11; install it and run make setup"
+            f"Python {said}: the locks are for 3.11 to 3.13; install one of these and "
+            "run make setup"
         )
     return f"{said} in {sys.prefix}"
 
 
 def packages(lock: Path, site_packages: Path) -> str:
     """Compare the packages of an environment with its lock."""
-    wanted = dict(
-        line.strip().split("==")
-        for line in lock.read_text(encoding="utf-8").splitlines()
-        if line.strip() and not line.startswith("#")
-    )
+    wanted = pinned(lock)
     there = versions(site_packages)
     mismatches = []
     for name, version in wanted.items():
@@ -87,6 +84,16 @@ def packages(lock: Path, site_packages: Path) -> str:
         more = f" and {len(mismatches) - 3} more" if len(mismatches) > 3 else ""
         raise FlowError(f"{', '.join(mismatches[:3])}{more}; run make setup")
     return f"{len(wanted)} as in envs/{lock.name}"
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    """Return the version of each package that a lock has for this Python."""
+    from packaging.requirements import Requirement
+
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    found = (Requirement(one) for one in lines if one.strip() and one[0] != "#")
+    here = (one for one in found if one.marker is None or one.marker.evaluate())
+    return {one.name: str(one.specifier).removeprefix("==") for one in here}
 
 
 def versions(site_packages: Path) -> dict[str, str]:
