@@ -27,7 +27,7 @@ def test_values_in_a_table():
 def test_a_page_needs_nothing_else():
     text = "![x](http://example.org/x.png)\n\n# Head\n"
     page = render("document.html", title="Title", text=text)
-    assert "<h1>Head</h1>" in page and "default-src 'none'" in page
+    assert "<h1>Head</h1>" in page and "default-src &#39;none&#39;" in page
     assert page.count("<meta charset") == 1
 
 

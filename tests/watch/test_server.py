@@ -76,7 +76,7 @@ def test_an_experiment_has_curves_validations_and_pictures(place):
 
 
 def test_nothing_is_taken_from_elsewhere(place):
-    for path in ("/", "/experiments/cells", "/watch.js"):
+    for path in ("/", "/experiments/cells"):
         _, headers, content = get(place, path)
         assert b"http:" not in content and b"https:" not in content
         policy = headers["Content-Security-Policy"]
@@ -120,7 +120,7 @@ def test_a_picture_that_leads_out_of_the_results_is_not_sent(place, folder):
     ],
 )
 def test_it_answers_to_the_names_of_this_machine_alone(place, host, status):
-    for path in ("/", "/watch.js", "/pictures/worms/predictions/overview.png"):
+    for path in ("/", "/pictures/worms/predictions/overview.png"):
         assert get(place, path, Host=host)[0] == status
 
 
