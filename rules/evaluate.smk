@@ -165,6 +165,7 @@ rule summarize:
         dataset="<results>/{experiment}/dataset/report.json",
         tiles=jobs.of_config(files.tile_report),
         metrics="<results>/{experiment}/evaluation/metrics.json",
+        thresholds=jobs.of_config(files.thresholds_if_any),
         images="<results>/{experiment}/predictions/images.csv",
         overview="<results>/{experiment}/predictions/overview.png",
         gallery="<results>/{experiment}/evaluation/gallery.html",
