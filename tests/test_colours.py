@@ -106,7 +106,7 @@ def test_the_colours_of_classes_are_told_apart_by_all(sight, least):
 
 
 def colour_in_sheet(name: str) -> str:
-    found = re.findall(rf"\.{name} {{ --colour: (#\w{{6}}) }}", SHEET)
+    found = re.findall(rf"\.{name} {{ --colour: (#\w{{6}})[ ;]", SHEET)
     assert len(found) == 1, name
     return found[0]
 
@@ -137,6 +137,8 @@ def test_plots_pages_and_drawings_have_the_same_colours():
 
 
 def test_letters_on_the_colours_can_be_read():
+    white = re.findall(r"\.by-class \.c(\d) { --colour: #\w{6}; --ink: #fff }", SHEET)
+    assert [int(one) for one in white] == [n for n in range(8) if any(ink(n))]
     for number in range(8):
         both = [lab_of(one, np.eye(3))[0] for one in (rgb(number), ink(number))]
         assert abs(both[0] - both[1]) > 45

@@ -191,9 +191,10 @@ BOXES_OF_NAMES = """
     const { left, top, right, bottom } = one.getBoundingClientRect();
     return [left - svg.left, top - svg.top, right - svg.left, bottom - svg.top];
   };
-  const seen = (one) => getComputedStyle(one).display !== "none";
-  return { size: [svg.width, svg.height],
-           names: [...card.querySelectorAll("text")].filter(seen).map(sides) };
+  const seen = (one) => one.getBoundingClientRect().width > 0;
+  const all = (name) =>
+    [...card.querySelectorAll(`svg ${name}`)].filter(seen).map(sides);
+  return { size: [svg.width, svg.height], names: all("rect"), texts: all("text") };
 })
 """
 
@@ -214,6 +215,9 @@ def test_names_are_in_the_picture_and_cover_none_other(page, tmp_path, enlarged)
     for card in found:
         width, height = card["size"]
         counts.append(len(card["names"]))
+        for box, text in zip(card["names"], card["texts"], strict=True):
+            assert box[0] - 1 <= text[0] and text[2] <= box[2] + 1
+            assert box[1] - 1 <= text[1] and text[3] <= box[3] + 1
         for number, (left, top, right, bottom) in enumerate(card["names"]):
             assert left >= -1 and top >= -1
             assert right <= width + 1 and bottom <= height + 1

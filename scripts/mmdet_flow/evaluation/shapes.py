@@ -53,14 +53,21 @@ FAR, NEAR = "far", "near"
 LETTERS = {FAR: 0.028, NEAR: 0.012}
 """Of names in a small drawing, and in one that is enlarged, in parts of its sides."""
 
-HIGH, BASE, STROKE = 1.25, 0.95, 0.2
-"""Of a name in sizes of its letters: its height, its base line, the line around it."""
+HIGH, BASE, MARGIN_OF_NAME = 1.25, 0.95, 0.15
+"""Of a name in sizes of its letters: its height, its base line, what is beside it."""
 
 
 class Label(NamedTuple):
-    """Where a name stands: its base line begins at x, y; ``size`` is of its letters."""
+    """Where a name stands: in a box, where its base line begins at x, y.
+
+    Attributes:
+        kind: FAR or NEAR.
+        box: x, y, width and height.
+        size: of its letters.
+    """
 
     kind: str
+    box: tuple[float, ...]
     x: float
     y: float
     size: float
@@ -199,17 +206,20 @@ def _with_places(shapes: Sequence[Shape], view: Sequence[int]) -> list[Shape]:
     named = [number for number, one in enumerate(shapes) if one.name]
     # The best detections are the last ones, and on top.
     named.sort(key=lambda number: (shapes[number].error == TRUE_POSITIVE, -number))
-    lengths = [_length(shapes[number].name) + STROKE for number in named]
+    beside = 2 * MARGIN_OF_NAME
+    lengths = [_length(shapes[number].name) + beside for number in named]
     boxes = [shapes[number].box for number in named]
     for kind, part in LETTERS.items():
         size = max(view[2:]) * part
         sizes = [(length * size, HIGH * size) for length in lengths]
-        for number, place in zip(named, place_labels(boxes, sizes, view), strict=True):
+        places = place_labels(boxes, sizes, view)
+        for number, place, own in zip(named, places, sizes, strict=True):
             if place:
-                x, y = place[0] + STROKE / 2 * size, place[1] + BASE * size
-                label = Label(kind, round(x, 1), round(y, 1), round(size, 2))
-                places = (*shapes[number].places, label)
-                shapes[number] = shapes[number]._replace(places=places)
+                x, y = place[0] + MARGIN_OF_NAME * size, place[1] + BASE * size
+                box = tuple(round(value, 1) for value in (*place, *own))
+                label = Label(kind, box, round(x, 1), round(y, 1), round(size, 2))
+                both = (*shapes[number].places, label)
+                shapes[number] = shapes[number]._replace(places=both)
     return shapes
 
 
