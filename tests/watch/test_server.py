@@ -222,6 +222,18 @@ def test_in_a_browser_the_page_follows_the_files(place, folder, tmp_path):
         page.open(f"http://{place}/")
         assert page.run(wide)
         assert page.run("document.querySelectorAll('tbody tr').length") == 2
+        names = (
+            "[...document.querySelectorAll('tbody a')].map((one) => one.textContent)"
+        )
+        for order in (["cells", "worms"], ["worms", "cells"]):
+            page.click("experiment", "th > button")
+            assert page.run(names) == order
+        page.run("document.querySelector('th > button').focus()")
+        # What is chosen stays when the files are read again.
+        put(folder / "cells", layout.TRAINING_LINES, training_lines(90))
+        page.wait("document.querySelector('main').textContent.includes('90 %')")
+        assert page.run(names) == ["worms", "cells"]
+        assert page.run("document.activeElement.textContent") == "experiment"
         assert page.errors == [] and {
             urllib.parse.urlsplit(one).netloc for one in page.requests
         } == {place}
