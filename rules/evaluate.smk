@@ -138,6 +138,7 @@ rule draw_predictions:
             "<results>/{{experiment}}/predictions/shard-{shard}/opex", shard=["0"]
         ),
         images=images_to_predict,
+        classes="<results>/{experiment}/dataset/classes.txt",
     output:
         report(
             "<results>/{experiment}/predictions/overview.png",
@@ -155,7 +156,7 @@ rule draw_predictions:
         runtime=growing(30),
     shell:
         "mmdet-flow evaluate draw {input.opex:q} --images={input.images:q}"
-        " --output={output:q} 2> {log:q}"
+        " --class-list={input.classes:q} --output={output:q} 2> {log:q}"
 
 
 rule summarize:
@@ -164,6 +165,7 @@ rule summarize:
         dataset="<results>/{experiment}/dataset/report.json",
         tiles=jobs.of_config(files.tile_report),
         metrics="<results>/{experiment}/evaluation/metrics.json",
+        thresholds=jobs.of_config(files.thresholds_if_any),
         images="<results>/{experiment}/predictions/images.csv",
         overview="<results>/{experiment}/predictions/overview.png",
         gallery="<results>/{experiment}/evaluation/gallery.html",

@@ -6,14 +6,16 @@ rule serve:
     input:
         checkpoint=f"<results>/{SERVED}/model/checkpoint.pth",
         form=f"<results>/{SERVED}/model/checkpoint.deploy.zip",
-        thresholds=files.thresholds_to_use(config, SERVED),
+        thresholds=files.thresholds_to_serve(config, SERVED),
     log:
         "<logs>/serve.log",
     conda:
         "../envs/main.yaml"
     threads: THREADS
     params:
-        score=lambda _: options.serving(config["experiments"][SERVED]),
+        score=lambda _: options.serving(
+            config["experiments"][SERVED], config["serve"]["options"]
+        ),
         thresholds=option_of_input("thresholds"),
         options=lambda _: options.words_of(config["serve"]["options"]),
     # exec: the predictor itself gets the signals.

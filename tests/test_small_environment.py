@@ -65,10 +65,11 @@ def test_without_fonts_names_in_any_script_are_drawn():
     """As their code points, in letters that OpenCV has."""
     run = run_small(
         program="import numpy as np\n"
-        "from mmdet_flow.formats.overlay import draw_object\n"
+        "from mmdet_flow.formats.overlay import Drawn, draw_objects\n"
         "def drawn(text):\n"
         "    image = np.zeros((99, 999, 3), np.uint8)\n"
-        "    draw_object(image, [(1, 20), (50, 20), (50, 60)], (1, 20), text, 0)\n"
+        "    points = [(1, 20), (50, 20), (50, 60)]\n"
+        "    draw_objects(image, [Drawn(points, (1, 20, 50, 41), text, 0)])\n"
         "    return image\n"
         "assert np.array_equal(drawn('\u00e4 0.5'), drawn('U+00E4 0.5'))"
     )

@@ -3,16 +3,21 @@
 from functools import cache
 from pathlib import Path
 
+from mmdet_flow.colours import PALETTE
 from mmdet_flow.files import new_file
 from mmdet_flow.fonts import font_files
 
 
 def new_figure(width: float, height: float):
-    """Return an empty figure of matplotlib, of inches, with fonts for any name."""
+    """Return an empty figure of matplotlib, of inches, with fonts for any name.
+
+    Its colours "C0", "C1" and so on are those of the classes.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
     matplotlib.rcParams["font.family"] = _families()
+    matplotlib.rcParams["axes.prop_cycle"] = matplotlib.cycler(color=PALETTE)
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from mmdet_flow.colours import bgr
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.evaluation.draw import MAX_WIDTH, draw_sheet
-from mmdet_flow.formats.overlay import draw_object
+from mmdet_flow.formats.overlay import Drawn, draw_objects
 from mmdet_flow.tiles import Tiles
 
 WIDTH = 300
@@ -33,9 +34,36 @@ def test_a_sheet_that_is_no_picture_is_refused(dataset, tmp_path):
 def test_a_text_at_the_edge_can_be_read():
     whole, moved = np.zeros((2, 60, 200, 3), np.uint8)
     box = [[180, 30], [190, 30], [190, 40], [180, 40]]
-    draw_object(whole, box, (50, 30), "washer 0.90", 0)
-    draw_object(moved, box, (180, 30), "washer 0.90", 0)
+    draw_objects(whole, [Drawn(box, (50, 30, 11, 11), "washer 0.90", 0)])
+    draw_objects(moved, [Drawn(box, (180, 30, 11, 11), "washer 0.90", 0)])
     assert (moved[:28] > 0).sum() == (whole[:28] > 0).sum() > 500
+
+
+def test_a_class_has_the_colour_of_its_place_in_the_class_list(tmp_path):
+    folders = write_opex(tmp_path / "opex", polygon={"points": []}, label="x")
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    (tmp_path / "classes.txt").write_text("a\nb\nx\n")
+    for classes, place in ((None, 0), (tmp_path / "classes.txt", 2)):
+        sheet = tmp_path / "sheet.png"
+        draw_sheet(folders, tmp_path, sheet, 1, None, class_list=classes)
+        drawn = cv2.imread(str(sheet))
+        assert (drawn == bgr(place)).all(2).any()
+        assert not (drawn == bgr(2 - place)).all(2).any()
+
+
+def test_labels_cover_no_other_label(tmp_path):
+    """Two objects in the same place have as much text as two that are apart."""
+    together, apart = np.zeros((2, 100, 400, 3), np.uint8)
+    box = (50, 40, 30, 30)
+    for picture, other in ((together, box), (apart, (250, 40, 30, 30))):
+        objects = [
+            Drawn([[0, 0]], where, text, number)
+            for where, text, number in ((box, "leaf 0.90", 0), (other, "shell 0.80", 1))
+        ]
+        draw_objects(picture, objects)
+    for number in (0, 1):
+        shown = [(one == bgr(number)).all(2).sum() for one in (together, apart)]
+        assert shown[0] == shown[1] > 300
 
 
 def write_opex(folder, **changes) -> list:
@@ -86,7 +114,8 @@ def test_names_in_any_script_are_told_apart(words):
     pictures = []
     for word in words:
         picture = np.zeros((60, 300, 3), np.uint8)
-        draw_object(picture, [[0, 50], [9, 50], [9, 59]], (20, 30), f"{word} 0.90", 0)
+        points, box = [[0, 50], [9, 50], [9, 59]], (20, 30, 9, 9)
+        draw_objects(picture, [Drawn(points, box, f"{word} 0.90", 0)])
         assert (picture[10:32] > 0).sum() > 500
         pictures.append(picture)
     assert (pictures[0] != pictures[1]).any()
@@ -96,7 +125,8 @@ def test_a_long_name_in_any_script_fits_no_small_picture():
     for shape in ((1, 1), (3, 2000), (2000, 3)):
         picture = np.zeros((*shape, 3), np.uint8)
         for corner in ((0, 0), (9000, 9000), (-9, -9)):
-            draw_object(picture, [[0, 0], [0, 0]], corner, "ü" * 500, 0)
+            box = (*corner, 5, 5)
+            draw_objects(picture, [Drawn([[0, 0], [0, 0]], box, "ü" * 500, 0)])
         assert picture.shape == (*shape, 3)
 
 

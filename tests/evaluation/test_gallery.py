@@ -1,20 +1,19 @@
 import base64
 import json
 import re
-import shutil
-import subprocess
 
 import cv2
 import numpy as np
 import pytest
 
+from mmdet_flow.colours import rgb
 from mmdet_flow.dataset.coco import CocoFile
+from tests.chromium import CHROMIUM, chromium
 from tests.conftest import command_of
 from tests.evaluation.scenes import CLASSES, SIZE, found_in, truth_of
 
 main = command_of("evaluate gallery")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TITLE = "cells & <leaves>"
 LEAF, SHELL = ("leaf", 10, 10, 40, 40), ("shell", 55, 55, 30, 30)
 TRUTH = ([LEAF, SHELL], [LEAF], [SHELL], [])
@@ -88,7 +87,7 @@ def test_the_page_needs_nothing_else(page, tmp_path):
     assert links and all(link.startswith(("data:image/jpeg", "#")) for link in links)
     assert "http:" not in text and "https:" not in text and "url(" not in text
     assert str(tmp_path) not in text
-    assert "default-src 'none'" in text
+    assert "default-src &#39;none&#39;" in text
 
 
 def test_the_same_bytes_again(page):
@@ -100,7 +99,7 @@ def test_the_same_bytes_again(page):
 def test_outlines_say_what_became_of_them(page):
     card = next(card for card in cards_of(page().read_text()) if "1.png" in card)
     shapes = re.findall(
-        r'<g class="shape (\w+) \w*" data-error="(\w*)" data-classes="([\d ]+)">'
+        r'<g class="shape (\w+) \w* c\d" data-error="(\w*)" data-classes="([\d ]+)">'
         r"<title>(.*?)</title>",
         card,
     )
@@ -125,62 +124,46 @@ def test_large_pictures_are_made_smaller(page, tmp_path):
 
 
 PROBE = """
-<script>
-function shown(selector) {
-  return [...document.querySelectorAll(selector)]
+(() => {
+  const shown = (selector) => [...document.querySelectorAll(selector)]
     .filter((figure) => !figure.hidden)
     .map((figure) => figure.querySelector("b").textContent);
-}
-function choose(label, error) {
-  byId("class").value = label;
-  byId("error").value = error;
-  byId("class").dispatchEvent(new Event("change"));
-  return { cards: shown(".card"), status: byId("count").textContent,
-           candidates: shown(".candidate"),
-           dim: document.querySelectorAll(".dim").length };
-}
-const found = {
-  all: choose("", ""), leaf: choose("0", ""), any: choose("", "any"),
-  wrongPebble: choose("1", "classification"), missed: choose("", "missed"),
-  none: choose("1", "missed"), again: choose("", ""),
-};
-const card = document.querySelector(".card");
-const width = () => Math.round(card.getBoundingClientRect().width);
-const truth = card.querySelector(".truth .line");
-found.width = [width()];
-card.querySelector("button").click();
-found.width.push(width());
-found.pressed = card.querySelector("button").getAttribute("aria-pressed");
-byId("truth").click();
-found.truth = getComputedStyle(truth.parentNode).display;
-found.picture = document.querySelector("image").getBoundingClientRect().width > 0;
-found.crop = document.querySelector("use").getBoundingClientRect().width > 0;
-console.error("the probe speaks");
-document.body.innerHTML = "";
-document.body.textContent = "PROBE" + JSON.stringify(found) + "END";
-</script>
+  const choose = (label, error) => {
+    byId("class").value = label;
+    byId("error").value = error;
+    byId("class").dispatchEvent(new Event("change"));
+    return { cards: shown(".card"), status: byId("count").textContent,
+             candidates: shown(".candidate"),
+             dim: document.querySelectorAll(".dim").length };
+  };
+  const found = {
+    all: choose("", ""), leaf: choose("0", ""), any: choose("", "any"),
+    wrongPebble: choose("1", "classification"), missed: choose("", "missed"),
+    none: choose("1", "missed"), again: choose("", ""),
+  };
+  const card = document.querySelector(".card");
+  const width = () => Math.round(card.getBoundingClientRect().width);
+  const truth = card.querySelector(".truth .line");
+  found.width = [width()];
+  card.querySelector("button").click();
+  found.width.push(width());
+  found.pressed = card.querySelector("button").getAttribute("aria-pressed");
+  byId("truth").click();
+  found.truth = getComputedStyle(truth.parentNode).display;
+  found.picture = document.querySelector("image").getBoundingClientRect().width > 0;
+  found.crop = document.querySelector("use").getBoundingClientRect().width > 0;
+  return found;
+})()
 """
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_the_filters_work_in_chromium_without_errors(page, tmp_path):
-    probed = tmp_path / "probed.html"
-    probed.write_text(page().read_text().replace("</body>", PROBE + "</body>"))
-    run = subprocess.run(
-        [
-            *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"),
-            *("--disable-background-networking", "--disable-component-update"),
-            *("--disable-sync", "--no-first-run", "--enable-logging=stderr"),
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1300,900"),
-            *("--dump-dom", probed.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    spoken = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
-    assert len(spoken) == 1 and "the probe speaks" in spoken[0], run.stderr[-2000:]
-    found = json.loads(re.search("PROBE({.*})END", run.stdout)[1])
+    made = page()
+    with chromium(tmp_path / "profile", (1300, 900)) as browser:
+        browser.open(made.as_uri())
+        found = browser.run(PROBE)
+        assert browser.errors == []
     everything = ["3.png", "1.png", "2.png", "4.png"]
     assert found["all"]["cards"] == found["again"]["cards"] == everything
     assert found["all"]["status"] == "4 of 4 images" and found["again"]["dim"] == 0
@@ -196,3 +179,69 @@ def test_the_filters_work_in_chromium_without_errors(page, tmp_path):
     assert found["width"][1] > 2 * found["width"][0] and found["pressed"] == "true"
     assert found["truth"] == "none"
     assert found["picture"] and found["crop"]
+
+
+CROWD = [
+    ("leaf", 5 + 9 * n % 60, 3 + 7 * n % 70, 20, 20, 0.95 - n / 100) for n in range(60)
+]
+BOXES_OF_NAMES = """
+[...document.querySelectorAll(".card")].map((card) => {
+  const svg = card.querySelector("svg").getBoundingClientRect();
+  const sides = (one) => {
+    const { left, top, right, bottom } = one.getBoundingClientRect();
+    return [left - svg.left, top - svg.top, right - svg.left, bottom - svg.top];
+  };
+  const seen = (one) => one.getBoundingClientRect().width > 0;
+  const all = (name) =>
+    [...card.querySelectorAll(`svg ${name}`)].filter(seen).map(sides);
+  return { size: [svg.width, svg.height], names: all("rect"), texts: all("text") };
+})
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_names_are_in_the_picture_and_cover_none_other(page, tmp_path, enlarged):
+    (tmp_path / "found.json").write_text(json.dumps(found_in(CROWD, CROWD[:2], [], [])))
+    made = page()
+    with chromium(tmp_path / "profile") as browser:
+        browser.open(made.as_uri())
+        if enlarged:
+            buttons = "document.querySelectorAll('.enlarge')"
+            browser.run(f"{buttons}.forEach((one) => one.click())")
+        found = browser.run(BOXES_OF_NAMES)
+        assert browser.errors == []
+    counts = []
+    for card in found:
+        width, height = card["size"]
+        counts.append(len(card["names"]))
+        for box, text in zip(card["names"], card["texts"], strict=True):
+            assert box[0] - 1 <= text[0] and text[2] <= box[2] + 1
+            assert box[1] - 1 <= text[1] and text[3] <= box[3] + 1
+        for number, (left, top, right, bottom) in enumerate(card["names"]):
+            assert left >= -1 and top >= -1
+            assert right <= width + 1 and bottom <= height + 1
+            for a, b, c, d in card["names"][:number]:
+                beside = left >= c - 1 or a >= right - 1
+                assert beside or top >= d - 1 or b >= bottom - 1
+    assert sorted(counts)[:3] == [0, 1, 2]
+    # Of 60 detections and a missed object: an enlarged picture has room for all.
+    assert max(counts) == 61 if enlarged else 10 < max(counts) < 50
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_colours_are_those_of_errors_or_of_classes(page, tmp_path):
+    made = page()
+    line = "getComputedStyle(document.querySelector('.card .found .line')).stroke"
+    legends = "[...document.querySelectorAll('.legend')]"
+    legends += ".map((one) => getComputedStyle(one).display)"
+    with chromium(tmp_path / "profile") as browser:
+        browser.open(made.as_uri())
+        assert browser.run(line) == "rgb(157, 106, 254)"  # background
+        assert browser.run(legends) == ["flex", "none"]
+        browser.run(
+            "byId('colours').value = 'by-class';"
+            "byId('colours').dispatchEvent(new Event('change'))"
+        )
+        assert browser.run(line) == f"rgb{rgb(CLASSES.index('shell'))}"
+        assert browser.run(legends) == ["none", "flex"]

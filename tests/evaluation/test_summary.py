@@ -29,7 +29,18 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
         *("all", "leaf", "pebble", "shell")
     ]
     assert re.search(r"finds \d+ of \d+ \(recall \d+ %.*\); \d+ of \d+ rep", lines[2])
+    assert "  scores       chosen on the validation split, for the best F1" in text
     assert lines[3].split()[1:3] == ["from", f"{LOW_SCORE:.3f}"]
     assert "boxes        mAP" in text and "masks        mAP" in text
     assert f"{run}/model/sea.zip" in text
     assert "s3://bucket/sea/model/sea.zip" in summarize("--place", "s3://bucket/sea")
+    chosen = run / "evaluation/thresholds.json"
+    content = json.loads(chosen.read_text())
+    for scores, words in (
+        (dict.fromkeys(content["scores"], 0.9), "as the config has it"),
+        ({}, "the model found no object of the validation split"),
+    ):
+        chosen.write_text(json.dumps(content | {"scores": scores}))
+        assert f"  scores       {LOW_SCORE:g}" in summarize() and words in summarize()
+    chosen.unlink()
+    assert "there is no validation split to choose them by" in summarize()

@@ -72,7 +72,7 @@ def test_the_speed_is_what_was_recorded(pages):
 
 def test_pages_need_nothing_else_and_fit_into_a_report(pages, run):
     for name, page in pages.items():
-        assert "default-src 'none'" in page and "<script" not in page, name
+        assert "default-src &#39;none&#39;" in page and page.count("<script") == 1, name
         assert not re.search(r"(src|href)=|url\(", page), name
         assert len(page) < 1_000_000
     before = {path: sha256_of(path) for path in (run / "pages").iterdir()}

@@ -46,7 +46,7 @@ def test_auto_takes_the_score_of_each_class(thresholds):
         ("auto", None, UsageError, "--score auto: needs --thresholds FILE"),
         (0.3, {}, UsageError, "--thresholds: is for --score auto"),
         ("auto", {"scores": 3}, DataError, "is not of mmdet-flow evaluate thresholds"),
-        ("auto", {"scores": {}}, DataError, "the model found no object; train longer"),
+        ("auto", {"scores": {}}, DataError, "is not of mmdet-flow evaluate thresholds"),
         ("auto", {"classes_sha256": "b"}, DataError, "is for the classes leaf, pebble"),
         ("auto", {"model_sha256": "b" * 64}, DataError, "is for another model (bbbb"),
     ],
@@ -57,6 +57,15 @@ def test_what_does_not_fit_is_one_line(thresholds, score, changes, error, messag
         read_scores(score, path).for_classes(CLASSES, "a" * 64)
     assert type(raised.value) is error
     assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_model_that_found_nothing_has_one_score_and_says_so(thresholds, caplog):
+    path = thresholds(scores={}, classes={name: {} for name in CLASSES})
+    scores = read_scores("auto", path)
+    assert scores.for_classes(CLASSES, "a" * 64).tolist() == [0.3] * 3
+    assert "the model found no object; 0.3 is taken, but train longer" in caplog.text
+    with pytest.raises(DataError, match="is for another model"):
+        scores.for_classes(CLASSES, "b" * 64)
 
 
 def test_detections_are_kept_by_the_score_of_their_class():

@@ -76,7 +76,7 @@ def test_an_experiment_has_curves_validations_and_pictures(place):
 
 
 def test_nothing_is_taken_from_elsewhere(place):
-    for path in ("/", "/experiments/cells", "/watch.js"):
+    for path in ("/", "/experiments/cells"):
         _, headers, content = get(place, path)
         assert b"http:" not in content and b"https:" not in content
         policy = headers["Content-Security-Policy"]
@@ -120,7 +120,7 @@ def test_a_picture_that_leads_out_of_the_results_is_not_sent(place, folder):
     ],
 )
 def test_it_answers_to_the_names_of_this_machine_alone(place, host, status):
-    for path in ("/", "/watch.js", "/pictures/worms/predictions/overview.png"):
+    for path in ("/", "/pictures/worms/predictions/overview.png"):
         assert get(place, path, Host=host)[0] == status
 
 
@@ -222,6 +222,18 @@ def test_in_a_browser_the_page_follows_the_files(place, folder, tmp_path):
         page.open(f"http://{place}/")
         assert page.run(wide)
         assert page.run("document.querySelectorAll('tbody tr').length") == 2
+        names = (
+            "[...document.querySelectorAll('tbody a')].map((one) => one.textContent)"
+        )
+        for order in (["cells", "worms"], ["worms", "cells"]):
+            page.click("experiment", "th > button")
+            assert page.run(names) == order
+        page.run("document.querySelector('th > button').focus()")
+        # What is chosen stays when the files are read again.
+        put(folder / "cells", layout.TRAINING_LINES, training_lines(90))
+        page.wait("document.querySelector('main').textContent.includes('90 %')")
+        assert page.run(names) == ["worms", "cells"]
+        assert page.run("document.activeElement.textContent") == "experiment"
         assert page.errors == [] and {
             urllib.parse.urlsplit(one).netloc for one in page.requests
         } == {place}

@@ -58,6 +58,27 @@ def test_preparing_changes_nothing_that_is_prepared(sections):
     assert again == config
 
 
+@pytest.mark.parametrize(
+    ("model", "predict", "score"),
+    [
+        ({}, {}, "auto"),
+        ({"train_on": "train"}, {"options": "--output_overlay"}, "auto"),
+        ({"train_on": "trainval"}, {}, 0.3),  # there is nothing to choose by
+        ({"train_on": "trainval"}, {"score": 0.5}, 0.5),
+        ({}, {"score": 0.0}, 0.0),
+        ({}, {"options": "--score 0.5"}, 0.3),  # its own score comes last
+        ({}, {"options": ["--score=0.5"]}, 0.3),
+    ],
+)
+def test_the_score_is_chosen_where_there_are_images_to_choose_it_by(
+    model, predict, score
+):
+    config = small(model=model)
+    config["experiments"]["example"]["predict"] = predict
+    configs.prepare(config)
+    assert config["experiments"]["example"]["predict"]["score"] == score
+
+
 def test_defaults_are_nobody_elses():
     """What is done to one experiment is not done to the next one."""
     config = small()

@@ -97,7 +97,14 @@ def test_thresholds_are_an_input_where_the_score_is_theirs():
     thresholds = ["<results>/a/evaluation/thresholds.json"]
     auto = prepared("a", predict={"score": "auto"})
     assert files.thresholds_to_use(auto, "a") == thresholds
-    assert files.thresholds_to_use(prepared("a"), "a") == NOTHING
+    assert files.thresholds_to_serve(auto, "a") == thresholds
+    assert (
+        files.thresholds_to_use(prepared("a", predict={"score": 0.3}), "a") == NOTHING
+    )
+    # The service may have a score of its own.
+    auto["serve"]["options"] = "--embedded_redis --score=0.5"
+    assert files.thresholds_to_use(auto, "a") == thresholds
+    assert files.thresholds_to_serve(auto, "a") == NOTHING
 
 
 def test_images_of_the_user_are_not_listed_by_a_split():

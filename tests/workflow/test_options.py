@@ -224,6 +224,14 @@ def test_a_changed_value_changes_the_words_of_its_rules_alone(changed):
     )
 
 
+def test_the_service_may_have_a_score_of_its_own():
+    experiment = example(tiles={"size": 640}, predict={"score": "auto"})
+    words = options.serving(experiment, "--embedded_redis")
+    assert words == options.serving(experiment) and "--score=auto" in words
+    own = options.serving(experiment, "--embedded_redis --score 0.5")
+    assert own == [word for word in words if word != "--score=auto"] != []
+
+
 @pytest.mark.parametrize(
     ("words", "section", "left", "right"),
     [

@@ -209,7 +209,7 @@ def _draw_sample(axis, coco: CocoFile, image: dict, images: Path) -> None:
     for item in coco.annotations:
         if item["image_id"] != image["id"]:
             continue
-        style = {"fill": False, "color": f"C{order[item['category_id']] % 10}", "lw": 1}
+        style = {"fill": False, "color": f"C{order[item['category_id']]}", "lw": 1}
         x, y, width, height = item["bbox"]
         outlines = item.get("segmentation") or []
         if isinstance(outlines, list) and outlines:

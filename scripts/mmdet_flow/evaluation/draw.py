@@ -1,6 +1,6 @@
 """Predictions drawn on their images, as one sheet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.predictions import PredictedObject, read_opex
 from mmdet_flow.detections import reaches
 from mmdet_flow.errors import DataError, UsageError
-from mmdet_flow.files import keep_inputs, new_file
+from mmdet_flow.files import keep_inputs, new_file, read_text
 from mmdet_flow.formats.objects import rectangle
-from mmdet_flow.formats.overlay import draw_object
+from mmdet_flow.formats.overlay import Drawn, draw_objects
 from mmdet_flow.image_windows import WindowedImage, open_large
 from mmdet_flow.images import MAX_PIXELS, opened, read_image
 from mmdet_flow.tiles import Tiles, Window
@@ -39,12 +39,14 @@ def draw_sheet(
     count: int,
     score: float | None,
     tiles: Tiles | None = None,
+    class_list: Path | None = None,
 ) -> None:
     """Draw the objects of the first ``count`` OPEX files on their images.
 
     Those below ``score`` are left out, if it is given: a file holds what reached the
     score that it was predicted with. Without such files, where each image failed, the
-    sheet is empty. The borders of ``tiles`` are drawn, if there are any. Raises
+    sheet is empty. The borders of ``tiles`` are drawn, if there are any. The places of
+    the classes in ``class_list`` decide their colours, or else their order. Raises
     DataError where a folder or an image is missing, and UsageError if the name of
     ``output`` ends like that of no picture.
     """
@@ -60,7 +62,9 @@ def draw_sheet(
         cli.log.warning("%s: holds no OPEX files; the sheet is empty", folders[0])
     contents = list(map(read_opex, files))
     keep_inputs([output], [images / one.name for one in contents])
-    labels = sorted({item.label for one in contents for item in one.objects})
+    known = read_text(class_list).splitlines() if class_list else []
+    found = sorted({item.label for one in contents for item in one.objects})
+    labels = {name: n for n, name in enumerate(dict.fromkeys([*known, *found]))}
     columns = min(4, len(files)) or 1
     width = MAX_WIDTH // columns
     pictures = []
@@ -123,7 +127,7 @@ def _outline(item: PredictedObject) -> np.ndarray:
 def _draw(
     image: np.ndarray | WindowedImage,
     objects: list[PredictedObject],
-    labels: list[str],
+    labels: Mapping[str, int],
     width: int,
     windows: Sequence[Window],
 ) -> np.ndarray:
@@ -140,12 +144,17 @@ def _draw(
         left, top, right, bottom = (round(side * scale) for side in one)
         colour = BORDERS[number % len(BORDERS)]
         cv2.rectangle(image, (left, top), (right - 1, bottom - 1), colour)
-    for item in objects:
-        draw_object(
-            image,
-            _outline(item) * scale,
-            (item.bbox[0] * scale, item.bbox[1] * scale),
-            item.label if item.score is None else f"{item.label} {item.score:.2f}",
-            labels.index(item.label),
-        )
+    best_first = sorted(objects, key=lambda item: -(item.score or 0))
+    draw_objects(
+        image,
+        [
+            Drawn(
+                _outline(item) * scale,
+                np.array(item.bbox) * scale,
+                item.label if item.score is None else f"{item.label} {item.score:.2f}",
+                labels[item.label],
+            )
+            for item in best_first
+        ],
+    )
     return image

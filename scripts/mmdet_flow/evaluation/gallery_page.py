@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdet_flow.colours import PALETTE
 from mmdet_flow.evaluation.assignment import IOU, TRUE_POSITIVE
 from mmdet_flow.evaluation.label_errors import LabelError
 from mmdet_flow.evaluation.per_image import ImageResult
-from mmdet_flow.evaluation.shapes import DESCRIPTIONS, LEGEND, Drawings, jpeg_of
+from mmdet_flow.evaluation.shapes import DESCRIPTIONS, FOUND, LEGEND, Drawings, jpeg_of
 from mmdet_flow.pages.render import render
 
 
@@ -37,6 +38,10 @@ class Page:
             title=self.title,
             about=self._about(len(results)),
             colours=LEGEND,
+            class_colours=[
+                (FOUND, f"c{number % len(PALETTE)}", name)
+                for number, name in enumerate(self.drawings.classes)
+            ],
             classes=self.drawings.classes,
             errors=_counted_errors(results),
             candidates=map(self._candidate, candidates),

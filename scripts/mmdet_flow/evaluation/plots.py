@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdet_flow.colours import PALETTE
 from mmdet_flow.evaluation.calibration import Bin
 from mmdet_flow.evaluation.curves import Curve, best_f1
 from mmdet_flow.figures import new_figure, save_figure
@@ -14,14 +15,19 @@ MANY = 12
 """More classes than these have no legend, and no numbers in the matrix."""
 
 
+LINES = "-", "--", ":"
+"""Of the first classes, and of those whose colours are the same again."""
+
+
 def plot_curves(curves: Mapping[str, Curve], path: Path) -> None:
     """Draw precision over recall, and F1 over the score with its best points."""
     figure = new_figure(11, 4.5)
     left, right = figure.subplots(1, 2)
     for number, (name, curve) in enumerate(curves.items()):
-        style = {"color": f"C{number % 10}", "label": drawable(name)}
-        left.plot(curve.recall, curve.precision, **style)
-        right.plot(curve.score, curve.f1, **style)
+        style = {"color": f"C{number}", "label": drawable(name)}
+        line = LINES[number // len(PALETTE) % len(LINES)]
+        left.plot(curve.recall, curve.precision, line, **style)
+        right.plot(curve.score, curve.f1, line, **style)
         if best := best_f1(curve):
             right.plot(best["score"], best["f1"], "o", color=style["color"])
     left.set(title="precision over recall", xlabel="recall", ylabel="precision")
@@ -75,9 +81,7 @@ def plot_errors(
     start = np.zeros(len(names))
     for label, name in enumerate(classes):
         values = np.array([counts[error][label] for error in names])
-        left.barh(
-            names, values, left=start, color=f"C{label % 10}", label=drawable(name)
-        )
+        left.barh(names, values, left=start, color=f"C{label}", label=drawable(name))
         start = start + values
     left.set(title="errors at the score thresholds", xlabel="count")
     right.barh(names, [cost[error] or 0 for error in names], color="grey")

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from mmdet_flow.colours import PALETTE
 from mmdet_flow.detections import Mask
 from mmdet_flow.evaluation.assignment import (
     IGNORED,
@@ -16,6 +18,8 @@ from mmdet_flow.evaluation.assignment import (
     to_rle,
 )
 from mmdet_flow.evaluation.label_errors import LabelError
+from mmdet_flow.fonts import drawable, runs_of
+from mmdet_flow.formats.label_places import place_labels
 from mmdet_flow.formats.objects import Outlines, trace
 
 LONGER_SIDE = 800
@@ -45,26 +49,58 @@ LEGEND = (
 """Role, error and meaning of each colour of an outline."""
 
 
+FAR, NEAR = "far", "near"
+LETTERS = {FAR: 0.028, NEAR: 0.012}
+"""Of names in a small drawing, and in one that is enlarged, in parts of its sides."""
+
+HIGH, BASE, MARGIN_OF_NAME = 1.25, 0.95, 0.15
+"""Of a name in sizes of its letters: its height, its base line, what is beside it."""
+
+
+class Label(NamedTuple):
+    """Where a name stands: in a box, where its base line begins at x, y.
+
+    Attributes:
+        kind: FAR or NEAR.
+        box: x, y, width and height.
+        size: of its letters.
+    """
+
+    kind: str
+    box: tuple[float, ...]
+    x: float
+    y: float
+    size: float
+
+
 class Shape(NamedTuple):
-    """An outline with its tool tip, and a name at a corner of its box.
+    """An outline with its tool tip, and a name, which stands where there is room.
 
     Attributes:
         role: TRUTH or FOUND.
         error: what became of it; "" for an annotated object that was found.
-        labels: positions in the class list, with spaces between them.
+        label: the position of its class in the class list.
+        labels: those that it is about, with spaces between them.
         path: of SVG, in pixels.
-        name: "" for none; it stands at x, y, ``below`` the box or at its top.
+        name: "" for none.
+        box: x, y, width and height.
+        places: of its name, at most one of a kind.
     """
 
     role: str
     error: str
+    label: int
     labels: str
     path: str
     text: str
     name: str
-    x: int
-    y: int
-    below: bool
+    box: Sequence[float]
+    places: tuple[Label, ...] = ()
+
+    @property
+    def colour(self) -> int:
+        """The place of its class in the palette."""
+        return self.label % len(PALETTE)
 
 
 @dataclass(frozen=True)
@@ -84,10 +120,6 @@ class Drawing:
     shapes: Sequence[Shape]
     jpeg: bytes | None = None
 
-    @property
-    def size(self) -> int:
-        return max(self.view[2:])
-
 
 @dataclass(frozen=True)
 class Drawings:
@@ -98,12 +130,15 @@ class Drawings:
     kept: Assignment
 
     def whole(self, index: int, told: str, jpeg: bytes | None = None) -> Drawing:
-        """Return an image with all its outlines, the best detection on top."""
+        """Return an image with all its outlines, the best detection on top.
+
+        As many of their names are shown as can be read, those of errors first.
+        """
         image = self.kept.images[index]
         shapes = [*self._truths(index), *self._detections(index)]
         label = f"{image['file_name']}: {told}"
         view = (0, 0, image["width"], image["height"])
-        return Drawing(index, view, label, shapes, jpeg)
+        return Drawing(index, view, label, _with_places(shapes, view), jpeg)
 
     def around(self, one: LabelError) -> Drawing:
         """Return a candidate for an error, with the annotation that it doubts."""
@@ -129,11 +164,12 @@ class Drawings:
         return Shape(
             TRUTH,
             MISSED if missed else "",
+            label,
             str(label),
             outline(item, kept.images[kept.object_image[row]], self.iou_type),
             f"{text}, missed" if missed else text,
             self.classes[label] if missed else "",
-            *_corner(item["bbox"], below=False),
+            item["bbox"],
         )
 
     def _detections(self, index: int) -> Iterator[Shape]:
@@ -155,19 +191,51 @@ class Drawings:
         return Shape(
             FOUND,
             outcome,
+            label,
             labels,
             outline(item, kept.images[kept.image[row]], self.iou_type),
             text,
             name,
-            # Names of errors leave those of true positives readable.
-            *_corner(item["bbox"], below=outcome != TRUE_POSITIVE),
+            item["bbox"],
         )
 
 
-def _corner(bbox: Sequence[float], below: bool) -> tuple[int, int, bool]:
-    """Return where the name of a box stands, and whether that is below it."""
-    x, y, _, height = bbox
-    return round(max(x, 0)), round(max(y, 0) + below * height), below
+def _with_places(shapes: Sequence[Shape], view: Sequence[int]) -> list[Shape]:
+    """Return shapes with places for their names, the errors and the best ones first."""
+    shapes = list(shapes)
+    named = [number for number, one in enumerate(shapes) if one.name]
+    # The best detections are the last ones, and on top.
+    named.sort(key=lambda number: (shapes[number].error == TRUE_POSITIVE, -number))
+    beside = 2 * MARGIN_OF_NAME
+    lengths = [_length(shapes[number].name) + beside for number in named]
+    boxes = [shapes[number].box for number in named]
+    for kind, part in LETTERS.items():
+        size = max(view[2:]) * part
+        sizes = [(length * size, HIGH * size) for length in lengths]
+        places = place_labels(boxes, sizes, view)
+        for number, place, own in zip(named, places, sizes, strict=True):
+            if place:
+                x, y = place[0] + MARGIN_OF_NAME * size, place[1] + BASE * size
+                box = tuple(round(value, 1) for value in (*place, *own))
+                label = Label(kind, box, round(x, 1), round(y, 1), round(size, 2))
+                both = (*shapes[number].places, label)
+                shapes[number] = shapes[number]._replace(places=both)
+    return shapes
+
+
+@cache
+def _length(text: str) -> float:
+    """Return how long a text is in a wide font, in sizes of its letters."""
+    from PIL import ImageFont
+
+    fine = 100
+    return (
+        sum(
+            ImageFont.truetype(font, fine).getlength(part)
+            for font, part in runs_of(drawable(text))
+        )
+        / fine
+    )
 
 
 def outline(item: dict, image: dict, iou_type: str) -> str:

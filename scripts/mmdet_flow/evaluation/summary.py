@@ -38,6 +38,7 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
     lines = [
         f"Experiment {run.name}",
         *_answers(run),
+        f"  scores       {_chosen(run)}",
         *_counts(run),
         "Where to look",
         *(
@@ -62,6 +63,21 @@ def _answers(run: ResultsFolder) -> Iterator[str]:
         yield f"    {name:{width}}  {start:10}  {text}"
     if more := classes[MOST_CLASSES:]:
         yield f"    {len(more)} more classes are in {layout.MODEL_CARD}"
+
+
+def _chosen(run: ResultsFolder) -> str:
+    """Return what the scores are, and how they were chosen."""
+    used, chosen = run.metrics["scores"], run.thresholds
+    if chosen and chosen["scores"] and used == chosen["scores"]:
+        use = chosen["use"]
+        best = f"a {use} of {chosen['wanted'][use]:g}" if use != "f1" else "the best F1"
+        return f"chosen on the validation split, for {best} of each class"
+    every = " and ".join(f"{score:g}" for score in sorted(set(used.values())))
+    if chosen is None:
+        return f"{every}; there is no validation split to choose them by"
+    if not chosen["scores"]:
+        return f"{every}; the model found no object of the validation split"
+    return f"{every}, as the config has it"
 
 
 def _counts(run: ResultsFolder) -> Iterator[str]:

@@ -2,71 +2,113 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from mmdet_flow.colours import bgr, ink
 from mmdet_flow.fonts import drawable, runs_of
+from mmdet_flow.formats.label_places import Box, place_labels
 from mmdet_flow.formats.objects import PixelObject
-
-COLOURS = ((75, 25, 230), (60, 180, 75), (200, 130, 0), (0, 130, 245), (180, 30, 145))
-"""BGR, one a class, far apart for most eyes."""
 
 FONT = 0, 0.4
 """FONT_HERSHEY_SIMPLEX of OpenCV, and its scale."""
 
-
 SIZE = 12
 """Of other fonts, in pixels, whose letters are as high then."""
 
+HEIGHT, BASE, MARGIN = 15, 11, 2
+"""Of a label, in pixels: how high it is, where its letters stand, and beside them."""
 
-def draw_object(image: np.ndarray, points, corner, text: str, number: int) -> None:
-    """Draw a polygon (x, y) and a text above its corner, in the colour of a class."""
+LINE, HALO = 2, 4
+"""How wide an outline is, and the dark that sets it off from the image."""
+
+
+class Drawn(NamedTuple):
+    """An object to draw.
+
+    Attributes:
+        points: of its outline, (x, y).
+        box: x, y, width and height, in pixels.
+        number: of its class, which has a colour.
+    """
+
+    points: np.ndarray | Sequence
+    box: Box
+    text: str
+    number: int
+
+
+def draw_objects(image: np.ndarray, objects: Sequence[Drawn]) -> None:
+    """Draw outlines, and as many labels as can be read: those of the first objects."""
     import cv2
 
-    colour = COLOURS[number % len(COLOURS)]
-    points = np.rint(np.asarray(points)).astype(np.int32)
-    cv2.polylines(image, [points], True, colour, 2, cv2.LINE_AA)
-    text = drawable(text)
-    draw = _draw_ascii if text.isascii() else _draw_any
-    draw(image, text, corner, colour)
+    for one in objects:
+        points = [np.rint(np.asarray(one.points)).astype(np.int32)]
+        for wide, colour in ((HALO, (0, 0, 0)), (LINE, bgr(one.number))):
+            cv2.polylines(image, points, True, colour, wide, cv2.LINE_AA)
+    height, width = image.shape[:2]
+    texts = [_shortened(drawable(one.text), width) for one in objects]
+    sizes = [(_width(text), HEIGHT) for text in texts]
+    boxes = np.rint([one.box for one in objects]).astype(int).tolist()
+    places = place_labels(boxes, sizes, (0, 0, width, height))
+    for one, text, (wide, _), place in zip(objects, texts, sizes, places, strict=True):
+        if place:
+            left, top = place
+            label = image[top : top + HEIGHT, left : left + wide]
+            label[:] = bgr(one.number)
+            write = _write_ascii if text.isascii() else _write_any
+            write(label, text, ink(one.number))
 
 
-def _draw_ascii(image: np.ndarray, text: str, corner, colour) -> None:
+def _shortened(text: str, width: int) -> str:
+    """Return a text, or what fits of it into a width."""
+    whole = _width(text)
+    if whole <= width:
+        return text
+    return text[: max(1, int(len(text) * width / whole) - 3)] + "..."
+
+
+def _width(text: str) -> int:
+    """Return how wide a label is, in pixels."""
     import cv2
 
-    width = cv2.getTextSize(text, *FONT, thickness=3)[0][0]
-    place = _place(image, corner, width)
-    for thick, shade in ((3, (255, 255, 255)), (1, colour)):
-        cv2.putText(image, text, place, *FONT, shade, thick, cv2.LINE_AA)
+    if text.isascii():
+        return cv2.getTextSize(text, *FONT, thickness=1)[0][0] + 2 * MARGIN
+    lengths = (font.getlength(part) for font, part in _parts(text))
+    return math.ceil(sum(lengths)) + 2 * MARGIN
 
 
-def _draw_any(image: np.ndarray, text: str, corner, colour) -> None:
-    """Draw a text that OpenCV's own font has not, with Pillow."""
-    from PIL import Image, ImageDraw, ImageFont
+def _parts(text: str) -> list:
+    """Return the parts of a text with their fonts."""
+    from PIL import ImageFont
 
-    runs = [(ImageFont.truetype(font, SIZE), part) for font, part in runs_of(text)]
-    widths = [font.getlength(part) for font, part in runs]
-    left, base = _place(image, corner, math.ceil(sum(widths)) + 2)
-    top = max(0, base - 2 * SIZE)
-    region = image[top : base + SIZE, left:]
-    if not region.size:
-        return  # beyond the image
-    picture = Image.fromarray(region)
-    for stroke, shade in ((1, (255, 255, 255)), (0, colour)):
-        x = 1.0
-        for (font, part), width in zip(runs, widths, strict=True):
-            place = (x, base - top)
-            ImageDraw.Draw(picture).text(
-                place, part, shade, font, anchor="ls", stroke_width=stroke
-            )
-            x += width
-    region[:] = np.asarray(picture)
+    fonts: dict[Path, object] = {}
+    for font, _ in runs_of(text):
+        fonts.setdefault(font, ImageFont.truetype(font, SIZE))
+    return [(fonts[font], part) for font, part in runs_of(text)]
 
 
-def _place(image: np.ndarray, corner, width: int) -> tuple[int, int]:
-    """Return where a text begins that stands above a corner, so that it can be read."""
-    left = max(0, min(round(corner[0]), image.shape[1] - width))
-    return left, max(12, round(corner[1]) - 3)
+def _write_ascii(label: np.ndarray, text: str, shade: tuple[int, int, int]) -> None:
+    import cv2
+
+    # OpenCV writes on memory of its own alone.
+    picture = np.ascontiguousarray(label)
+    cv2.putText(picture, text, (MARGIN, BASE), *FONT, shade, 1, cv2.LINE_AA)
+    label[:] = picture
+
+
+def _write_any(label: np.ndarray, text: str, shade: tuple[int, int, int]) -> None:
+    """Write a text that OpenCV's own font has not, with Pillow."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(np.ascontiguousarray(label))
+    x = float(MARGIN)
+    for font, part in _parts(text):
+        ImageDraw.Draw(picture).text((x, BASE), part, shade, font, anchor="ls")
+        x += font.getlength(part)
+    label[:] = np.asarray(picture)
 
 
 def to_overlay_jpeg(image: np.ndarray, objects: Sequence[PixelObject]) -> bytes:
@@ -74,7 +116,12 @@ def to_overlay_jpeg(image: np.ndarray, objects: Sequence[PixelObject]) -> bytes:
     import cv2
 
     picture = image.copy()
-    for item in objects:
-        text = f"{item.name} {item.score:.2f}"
-        draw_object(picture, item.polygon, item.bbox[:2], text, item.label)
+    best_first = sorted(objects, key=lambda one: -one.score)
+    draw_objects(picture, [_drawn(one) for one in best_first])
     return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
+def _drawn(item: PixelObject) -> Drawn:
+    left, top, right, bottom = item.bbox
+    box = (left, top, right - left + 1, bottom - top + 1)
+    return Drawn(item.polygon, box, f"{item.name} {item.score:.2f}", item.label)

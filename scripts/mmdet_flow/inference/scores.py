@@ -17,6 +17,9 @@ from mmdet_flow.files import StoredFile, read_json
 
 BY_CLASS = "auto"
 
+FALLBACK = 0.3
+"""Where a model found no object that a score could be chosen by."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -108,9 +111,11 @@ def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
     content = read_json(thresholds)
     try:
         value = {name: float(own) for name, own in content["scores"].items()}
+        names = list(content.get("classes", value))
         origin = (content["model_sha256"], content["classes_sha256"])
         valid = all(0 <= score <= 1 for score in value.values())
         valid = valid and all(isinstance(one, str | None) for one in origin)
+        valid = valid and bool(names)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         valid = False
     if not valid:
@@ -119,8 +124,10 @@ def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
             "that command"
         )
     if not value:
-        raise DataError(
-            f"{thresholds}: has no scores, because the model found no object; train "
-            "longer, or give a number as --score"
+        cli.log.warning(
+            "%s: has no scores, because the model found no object; %g is taken, but "
+            "train longer, or give a number as --score",
+            *(thresholds, FALLBACK),
         )
+        value = dict.fromkeys(names, FALLBACK)
     return Scores(value, thresholds, *origin)

@@ -13,6 +13,10 @@ from mmdet_flow.watch.machine import load_of
 from mmdet_flow.watch.overview import Overview
 from mmdet_flow.watch.stages import StageFiles
 
+SCRIPTS = ("tables.js", "watch.js")
+SOURCES = "img-src 'self'; connect-src 'self'"
+"""What the pages take from the server: pictures, and themselves as they are later."""
+
 WORDS = {
     DONE: "done",
     RUNNING: "running",
@@ -27,6 +31,8 @@ def overview_html(folder: Path, experiments: Iterable[Overview]) -> str:
     now = time.time()
     return render(
         "watch.html",
+        scripts=SCRIPTS,
+        sources=SOURCES,
         title="Experiments",
         folder=str(folder),
         is_there=folder.is_dir(),
@@ -42,6 +48,8 @@ def experiment_html(folder: Path, one: Overview) -> str:
     scores = [(each.iteration, each.score) for each in one.follower.validations]
     return render(
         "watch_experiment.html",
+        scripts=SCRIPTS,
+        sources=SOURCES,
         title=one.name,
         machine=load_of(folder),
         one=_row(one, time.time()),
@@ -70,6 +78,7 @@ def _row(one: Overview, now: float) -> dict:
         "address": f"/experiments/{quote(one.name)}",
         "status": WORDS[one.status],
         "written": _ago(one.written, now),
+        "seconds": round(now - one.written) if one.written else None,
         "stages": [_stage(stage, now) for stage in one.stages],
         "errors": [stage.reason for stage in one.stages if stage.reason],
         "percent": None if fraction is None else int(100 * fraction),

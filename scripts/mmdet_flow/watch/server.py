@@ -3,26 +3,23 @@
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from http import HTTPStatus
-from importlib.resources import files
 from urllib.parse import unquote
 
 from mmdet_flow import cli
 from mmdet_flow.http_server import LOOPBACK, Handler, Server, bound, serving
+from mmdet_flow.pages.render import policy
 from mmdet_flow.watch.overview import SUFFIXES, Overview, Results
-from mmdet_flow.watch.page import experiment_html, overview_html
+from mmdet_flow.watch.page import SCRIPTS, SOURCES, experiment_html, overview_html
 
 HOST = "127.0.0.1"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": f"{policy(SCRIPTS, SOURCES)}; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
 HTML = "text/html; charset=utf-8"
-SCRIPT = "text/javascript; charset=utf-8"
 
 
 class _Refused(Exception):
@@ -50,8 +47,6 @@ def served(server: Server) -> AbstractContextManager[None]:
 
 
 def _handler(results: Results, hosts: Collection[str]) -> type[Handler]:
-    script = files("mmdet_flow.pages").joinpath("templates/watch.js").read_bytes()
-
     class Pages(Handler):
         def do_GET(self) -> None:
             self._answer(with_body=True)
@@ -85,8 +80,6 @@ def _handler(results: Results, hosts: Collection[str]) -> type[Handler]:
             if path == "/":
                 page = overview_html(results.folder, results.all())
                 return HTML, page.encode(errors="replace")
-            if path == "/watch.js":
-                return SCRIPT, script
             if path == "/favicon.ico":  # which browsers ask for unasked
                 raise _Refused(HTTPStatus.NO_CONTENT, "")
             what, _, rest = path.removeprefix("/").partition("/")

@@ -17,6 +17,9 @@ from mmdet_flow.workflow.presets import apply_presets
 EXAMPLE = "data/example"
 """The folder of the embedded example, which the workflow itself makes."""
 
+SCORE = 0.3
+"""Of an experiment without validation images, if the config has none."""
+
 FIRST_PORT = 16380
 """Of the Redis servers that the round trips of experiments start."""
 
@@ -36,6 +39,7 @@ def prepare(config: dict) -> Campaigns:
         require_schema(config, campaigns.of)
     for experiment in config["experiments"].values():
         apply_presets(experiment)
+        choose_score(experiment)
     add_defaults(config)
     require_paths(config["experiments"])
     options.require_options(config)
@@ -83,9 +87,26 @@ def add_defaults(config: dict) -> None:
         schema.fill_in({"properties": schema.sections()}, experiment)
 
 
+def choose_score(experiment: dict) -> None:
+    """Give the score of an experiment that cannot have the default, which is auto.
+
+    It has no images to choose scores by, or another score among its options.
+    """
+    predict = experiment.get("predict", {})
+    if not has_validation(experiment) or _has_score(predict.get("options", "")):
+        experiment.setdefault("predict", {}).setdefault("score", SCORE)
+
+
+def _has_score(words: str | list[str]) -> bool:
+    try:
+        return options.names_score(words)
+    except ValueError:  # which require_options explains
+        return False
+
+
 def has_validation(experiment: dict) -> bool:
     """Whether there are images that neither training nor test see."""
-    return experiment["model"]["train_on"] == "train"
+    return experiment.get("model", {}).get("train_on", "train") == "train"
 
 
 def has_tiles(experiment: dict) -> bool:

@@ -7,6 +7,7 @@ which Snakemake replaces. An empty list is an input that is none.
 from collections.abc import Collection, Iterable
 
 from mmdet_flow import layout
+from mmdet_flow.workflow import options
 from mmdet_flow.workflow.config import has_tiles, has_validation, published_weights
 
 SPLITS = ("train", "val", "test")
@@ -238,6 +239,12 @@ def thresholds_to_use(config: dict, name: str) -> list[str]:
     """Return the thresholds file where the score is auto, or nothing."""
     used = config["experiments"][name]["predict"]["score"] == "auto"
     return of_experiment(name, (layout.THRESHOLDS,) if used else ())
+
+
+def thresholds_to_serve(config: dict, name: str) -> list[str]:
+    """Return the thresholds file of the service, unless its options have a score."""
+    own = options.names_score(config["serve"]["options"])
+    return [] if own else thresholds_to_use(config, name)
 
 
 def list_to_predict(config: dict, name: str) -> list[str]:

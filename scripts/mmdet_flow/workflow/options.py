@@ -94,9 +94,12 @@ def training(experiment: dict) -> list[str]:
     return of_rule("train_model", experiment) + launcher
 
 
-def serving(experiment: dict) -> list[str]:
-    """Return the options of serve, but for those that the user writes."""
-    return of_rule("serve", experiment, dash="_")
+def serving(experiment: dict, own: str | list[str] = "") -> list[str]:
+    """Return the options of serve before its ``own``, whose score takes precedence."""
+    words = of_rule("serve", experiment, dash="_")
+    if names_score(own):
+        return [word for word in words if not word.startswith("--score=")]
+    return words
 
 
 def round_trip(experiment: dict) -> list[str]:
@@ -113,6 +116,11 @@ def prediction(experiment: dict) -> list[str]:
 def words_of(options: str | list[str]) -> list[str]:
     """Return options as words: a text is divided as a shell does, a list is words."""
     return list(options) if isinstance(options, list) else shlex.split(options)
+
+
+def names_score(options: str | list[str]) -> bool:
+    """Whether options have a score of their own; ValueError if they are no words."""
+    return any(word.split("=")[0] == "--score" for word in words_of(options))
 
 
 def require_options(config: dict) -> None:

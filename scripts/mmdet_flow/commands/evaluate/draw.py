@@ -42,6 +42,13 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         type=cli.finite,
         help="score threshold (default: draw all that was predicted)",
     )
+    parser.add_argument(
+        "--class-list",
+        type=Path,
+        metavar="FILE",
+        help="a class a line, whose places decide the colours, as in other pictures "
+        "(default: the classes that are drawn, in order)",
+    )
     add_tile_options(parser.add_argument_group("tiles whose borders are drawn"))
     return parser
 
@@ -54,4 +61,5 @@ def run(options: argparse.Namespace) -> None:
         count=options.count,
         score=options.score,
         tiles=tiles_of(options),
+        class_list=options.class_list,
     )

@@ -34,6 +34,9 @@ for (const id of ["truth", "found", "names"]) {
     document.body.classList.toggle("no-" + id, !event.target.checked);
   });
 }
+byId("colours").addEventListener("change", (event) => {
+  document.body.classList.toggle("by-class", event.target.value === "by-class");
+});
 for (const card of cards) {
   const button = card.querySelector(".enlarge");
   button.addEventListener("click", () => {
