@@ -19,7 +19,7 @@ from tests.faults.core import (
 )
 from tests.faults.folders import command as predict
 from tests.faults.folders import made
-from tests.faults.kills import tiling
+from tests.faults.kills import choosing, joining, tiling
 
 
 @contextmanager
@@ -116,6 +116,26 @@ def full_export(case: Case) -> None:
         return ["mmdet-flow label export", case.world.dataset.source, *words]
 
     _fill_and_repeat(case, "export", asked, lambda folder: None, content_of)
+
+
+@scenario("full-join", cases=6)
+def full_join(case: Case) -> None:
+    """label join on a full disk: one line, and complete after room is made"""
+
+    def asked(folder: Path) -> list:
+        return joining(case.world.dataset, folder / "out")
+
+    _fill_and_repeat(case, "join", asked, lambda folder: None, content_of)
+
+
+@scenario("full-choose", cases=6)
+def full_choose(case: Case) -> None:
+    """label choose on a full disk: one line, and complete after room is made"""
+
+    def asked(folder: Path) -> list:
+        return choosing(case.world.dataset, folder / "out")
+
+    _fill_and_repeat(case, "choose", asked, lambda folder: None, content_of)
 
 
 @scenario("full-predict", cases=12)

@@ -149,16 +149,35 @@ def kill_export(case: Case) -> None:
     killed_and_repeated(case, f"export-{name}", command, finished)
 
 
+def joining(data: Dataset, output: Path | str) -> list:
+    """Return the command that joins a data set with its own annotations."""
+    return [
+        *("mmdet-flow label join", data.folder.parent, "--format", "opex"),
+        *("--annotations", data.source, "--images", data.source),
+        *("--output", output, "--quiet", "--threads", 1),
+    ]
+
+
 @scenario("kill-join", cases=18)
 def kill_join(case: Case) -> None:
     """label join, killed and repeated: the same bytes."""
-    data = case.world.dataset
-    command = [
-        *("mmdet-flow label join", data.folder.parent, "--format", "opex"),
-        *("--annotations", data.source, "--images", data.source),
-        *("--output", "{}/out", "--quiet", "--threads", 1),
-    ]
+    command = joining(case.world.dataset, "{}/out")
     killed_and_repeated(case, "join", command, finished)
+
+
+def choosing(data: Dataset, output: Path | str) -> list:
+    """Return the command that ranks the images of a data set."""
+    return [
+        *("mmdet-flow label choose", data.source, "--method", "uncertain"),
+        *("--count", 5, "--output", output, "--quiet", "--threads", 1),
+    ]
+
+
+@scenario("kill-choose", cases=12)
+def kill_choose(case: Case) -> None:
+    """label choose, killed and repeated: the same bytes."""
+    command = choosing(case.world.dataset, "{}/out")
+    killed_and_repeated(case, "choose", command, finished)
 
 
 @scenario("kill-training", cases=8)
