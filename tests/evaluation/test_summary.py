@@ -36,11 +36,21 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
     assert "s3://bucket/sea/model/sea.zip" in summarize("--place", "s3://bucket/sea")
     chosen = run / "evaluation/thresholds.json"
     content = json.loads(chosen.read_text())
-    for scores, words in (
-        (dict.fromkeys(content["scores"], 0.9), "as the config has it"),
-        ({}, "the model found no object of the validation split"),
-    ):
-        chosen.write_text(json.dumps(content | {"scores": scores}))
-        assert f"  scores       {LOW_SCORE:g}" in summarize() and words in summarize()
-    chosen.unlink()
-    assert "there is no validation split to choose them by" in summarize()
+    metrics = run / "evaluation/metrics.json"
+    used = json.loads(metrics.read_text())
+
+    def scores_line(score: float, best: dict | None) -> str:
+        scores = dict.fromkeys(content["scores"], score)
+        metrics.write_text(json.dumps(used | {"scores": scores}))
+        chosen.unlink(missing_ok=True)
+        if best is not None:
+            chosen.write_text(json.dumps(content | {"scores": best}))
+        return re.search("^  scores       (.*)", summarize(), re.M)[1]
+
+    better = dict.fromkeys(content["scores"], 0.9)
+    assert scores_line(0.3, better) == "0.3, as the config has it"
+    nothing = "0.3; the model found no object of the validation split"
+    assert scores_line(0.3, {}) == nothing
+    assert scores_line(0.5, {}) == scores_line(0.5, None) == "0.5, as the config has it"
+    nowhere = "0.3; there is no validation split to choose them by"
+    assert scores_line(0.3, None) == nowhere

@@ -66,8 +66,6 @@ def test_preparing_changes_nothing_that_is_prepared(sections):
         ({"train_on": "trainval"}, {}, 0.3),  # there is nothing to choose by
         ({"train_on": "trainval"}, {"score": 0.5}, 0.5),
         ({}, {"score": 0.0}, 0.0),
-        ({}, {"options": "--score 0.5"}, 0.3),  # its own score comes last
-        ({}, {"options": ["--score=0.5"]}, 0.3),
     ],
 )
 def test_the_score_is_chosen_where_there_are_images_to_choose_it_by(

@@ -29,7 +29,7 @@ def statuses(path) -> dict[str, str]:
 
 def config_with(**predict) -> dict:
     data = {"format": "opex", "annotations": "ann", "images": "ann"}
-    predict = {"images": "new", "images_per_shard": 3, **predict}
+    predict = {"images": "new", "images_per_shard": 3, "score": 0.3, **predict}
     experiments = {NAME: {"data": data, "predict": predict}}
     return {"experiments": experiments, "track": {"enabled": False}}
 

@@ -264,6 +264,9 @@ def test_a_text_of_options_is_divided_as_by_a_shell():
     [
         ("--max_failures 3", "--max_failures has a key, predict.max_failures"),
         (["--max_failures=3"], "--max_failures has a key, predict.max_failures"),
+        ("--score 0.5", "--score has a key, predict.score, which"),
+        (["--score=auto"], "--score has a key, predict.score, which"),
+        ("--thresholds t.json", "--thresholds has a key, predict.score: auto"),
         ("--prediction_out x", "--prediction_out is set by the workflow"),
         ("--score '0.3", "No closing quotation; close the quotes"),
     ],

@@ -88,20 +88,9 @@ def add_defaults(config: dict) -> None:
 
 
 def choose_score(experiment: dict) -> None:
-    """Give the score of an experiment that cannot have the default, which is auto.
-
-    It has no images to choose scores by, or another score among its options.
-    """
-    predict = experiment.get("predict", {})
-    if not has_validation(experiment) or _has_score(predict.get("options", "")):
+    """Give the score of an experiment that has no images to choose scores by."""
+    if not has_validation(experiment):
         experiment.setdefault("predict", {}).setdefault("score", SCORE)
-
-
-def _has_score(words: str | list[str]) -> bool:
-    try:
-        return options.names_score(words)
-    except ValueError:  # which require_options explains
-        return False
 
 
 def has_validation(experiment: dict) -> bool:

@@ -21,6 +21,13 @@ OF_THE_RULE = frozenset(
 )
 """Options of mmdet_predict that decide where the workflow finds what was made."""
 
+HAVE_KEYS = {
+    "--max_failures": "predict.max_failures",
+    "--score": "predict.score, which the evaluation takes, too",
+    "--thresholds": "predict.score: auto",
+}
+"""Options of mmdet_predict that keys of the config say, by these keys."""
+
 
 def option(key: str, value: object, dash: str = "-") -> list[str]:
     """Return a key of the config as an option of a command.
@@ -129,8 +136,8 @@ def require_options(config: dict) -> None:
         place = f"config, at experiments.{name}.predict.options"
         for word in _read(place, experiment["predict"]["options"]):
             option = word.split("=")[0]
-            if option == "--max_failures":
-                raise UsageError(f"{place}: {option} has a key, predict.max_failures")
+            if option in HAVE_KEYS:
+                raise UsageError(f"{place}: {option} has a key, {HAVE_KEYS[option]}")
             if option in OF_THE_RULE:
                 raise UsageError(
                     f"{place}: {option} is set by the workflow; take it out, or call "

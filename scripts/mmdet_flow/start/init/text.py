@@ -45,8 +45,8 @@ experiments:
       # A folder of images; leave it out for the images of the test split.
       # images: data/new
       # Objects with a lower score are left out; auto takes the best score of each
-      # class, by the validation split.
-      score: 0.3
+      # class, by the validation split. A number, such as 0.3, is for all classes.
+      score: auto
 """
 
 GLOB = """\
