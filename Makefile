@@ -167,13 +167,15 @@ bundle: setup ## pack all for machines without a network; docs/offline.md
 
 # The wheel is made of the sources that are published, which shows that they are whole.
 package: setup ## build dist/ for a package index: sources and wheel
+	@[ -z "$$(git status --porcelain)" ] || \
+	  { echo "error: there are files that are not committed; commit or remove them"; exit 1; }
 	@rm -rf dist/mmdet_flow-*
 	@$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' \
 	  >/dev/null
 	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
 	@ls dist/mmdet_flow-*
 
-bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-slides bench-large bench-two-stage bench-serving ## measure all: long
+bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-slides bench-large bench-loop bench-two-stage bench-serving ## measure all: long
 
 bench-conversion: setup ## compare the conversion with wai.annotations alone
 	@$(BIN)/python benchmarks/conversion.py --data "$(BCCD)"
@@ -239,6 +241,9 @@ bench-slides: setup ## train on tiles of slides and on whole slides, and compare
 bench-large: setup ## predict for a picture of 20,000 pixels, after make demo: 10 minutes
 	@$(BIN)/python benchmarks/large_picture.py \
 	  --checkpoint results/example/model/checkpoint.pth
+
+bench-loop: setup ## go round the loop of labelling, with known corrections: 30 minutes
+	@$(BIN)/python benchmarks/loop.py --data "$(BCCD)" --output data/loop --cores $(CORES)
 
 TWO_STAGE := results/mask-rcnn/model/checkpoint.pth
 

@@ -11,6 +11,7 @@ kept in the cache of whoever sets up.
 """
 
 import argparse
+import os
 import platform
 import re
 import subprocess
@@ -45,7 +46,8 @@ def run(*command: object) -> bytes:
     run = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True)
     if run.returncode:
         lines = run.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in lines if "ERROR" in line.upper()), "no reason")
+        told = [line for line in lines if re.search("error|fatal", line, re.I)]
+        reason = next(iter(told + lines[-1:]), "no reason")
         raise FlowError(f"{Path(str(command[0])).name} failed: {reason}")
     return run.stdout
 
@@ -70,9 +72,8 @@ def collect(folder: Path) -> None:
     for environment, locks in LOCKS.items():
         pinned = [line for lock in locks for line in requirements(lock)]
         wheels(environment, "--no-deps", f"--find-links={SETUP}", *pinned)
-    index = (SETUP / "torch-index.txt").read_text().split()
     main_lock = f"--constraint={ROOT / 'envs/main.txt'}"
-    wheels(".venv", *index, main_lock, f"torch=={version('torch')}")
+    wheels(".venv", *require_index(), main_lock, f"torch=={version('torch')}")
 
 
 def collect_weights(folder: Path, sources: Iterable[str]) -> None:
@@ -126,7 +127,21 @@ def pack(bundle: Path, archive: Path, top: str) -> None:
                 tar.addfile(entry, content)
 
 
+def require_index() -> list[str]:
+    """Return the options with which pip finds the build of torch that setup chose."""
+    if (SETUP / "torch-by-uv").is_file():
+        if index := os.environ.get("TORCH_INDEX"):
+            return [f"--extra-index-url={index}"]
+        raise FlowError(
+            "TORCH_INDEX: is not set, and pip does not find the build of torch that is "
+            "installed without it; name the index that has the CPU builds"
+        )
+    return (SETUP / "torch-index.txt").read_text().split()
+
+
 def require_clean_checkout() -> None:
+    if Path(os.fsdecode(run("git", "rev-parse", "--show-toplevel")).strip()) != ROOT:
+        raise FlowError(f"{ROOT}: is no checkout of git; make the bundle in a clone")
     if run("git", "status", "--porcelain", "--untracked-files=no"):
         raise FlowError("there are changes that are not committed; commit them first")
 
@@ -134,6 +149,7 @@ def require_clean_checkout() -> None:
 def make_bundle(output: Path, weights: Iterable[str] = ()) -> Path:
     """Write the archive into a folder and return its path."""
     require_clean_checkout()
+    require_index()
     archive = output / f"mmdet-flow-bundle-{__version__}.tar"
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output) as scratch:

@@ -50,8 +50,10 @@ pinned() { # the requirement of a package, as the lock has it
 }
 
 find_python() {
-  local candidate
-  for candidate in ${PYTHON:-$(python_of_bundle) python3.11 python3.12 python3.13 python3}; do
+  local candidate candidates
+  candidates=($(python_of_bundle) python3.11 python3.12 python3.13 python3)
+  [ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+  for candidate in "${candidates[@]}"; do
     if "$candidate" -c 'import sys
 sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
       printf '%s\n' "$candidate"
@@ -143,7 +145,11 @@ install_torch() {
   if [ -z "$bundle" ] && [ -n "${TORCH_INDEX:-}" ]; then
     extra=(--extra-index-url "$TORCH_INDEX")
   elif [ -z "$bundle" ] && pip_takes_gpu_build; then
-    install_cpu_torch || echo "uv did not get the CPU build; pip takes the other"
+    if install_cpu_torch; then
+      touch "$logs/torch-by-uv" # pip does not know where to look; make bundle says so
+    else
+      echo "uv did not get the CPU build; pip takes the other"
+    fi
   fi
   printf '%s\n' "${extra[@]}" >"$logs/torch-index.txt" # make bundle looks there too
   "$main/bin/pip" install -q "${extra[@]}" --constraint "$here/main.txt" \
@@ -151,7 +157,7 @@ install_torch() {
     "$(pinned psutil)"
 }
 
-pip_takes_gpu_build() { # only what it says of itself is downloaded
+pip_takes_gpu_build() { # where an index has no metadata apart, the wheel is downloaded
   "$main/bin/pip" install -q --dry-run --no-deps --report - "$(pinned torch)" |
     grep -qE '"(nvidia-|cuda-|triton)'
 }
@@ -160,7 +166,7 @@ install_cpu_torch() { # with what it requires, in the versions of the lock
   local scratch
   scratch=$(mktemp -d)
   "$main/bin/pip" install -q --target "$scratch" -r "$here/uv.txt" &&
-    "$scratch/bin/uv" pip install --quiet --no-config --torch-backend cpu \
+    "$scratch/bin/uv" pip install --quiet --no-config --no-cache --torch-backend cpu \
       --python "$main/bin/python" --constraint "$here/main.txt" "$(pinned torch)"
   local code=$?
   rm -rf "$scratch"
