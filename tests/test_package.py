@@ -30,11 +30,13 @@ BUILD_SOURCES = "from setuptools import build_meta; build_meta.build_sdist('dist
 
 def tracked() -> list[str]:
     """Return the files that git knows, but for those that were taken away."""
-    run = subprocess.run(
-        ("git", "-C", ROOT, "ls-files", "-z"), capture_output=True, text=True
-    )
-    if run.returncode:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
         pytest.skip("this is no checkout of git")
+    run = subprocess.run(
+        (git, "-C", ROOT, "ls-files", "-z"), capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
     return [name for name in run.stdout.split("\0") if (ROOT / name).is_file()]
 
 

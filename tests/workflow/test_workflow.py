@@ -163,11 +163,14 @@ def test_every_config_key_is_described():
     check(schema["$defs"]["sections"], "experiment")
 
 
+OF_SEVERAL_PYTHONS = ("predict.txt", "wai-annotations.txt")
+"""Locks that have other versions for some Pythons."""
+
+
 def test_the_lock_pins_everything_exactly():
     for path in (ROOT / "envs").glob("*.txt"):
         for line in path.read_text().splitlines():
             if line and not line.startswith("#"):
                 pinned, _, marker = line.partition("; ")
                 assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^\s;]*", pinned), line
-                # Of several Pythons, which only the environment of prediction has.
-                assert not marker or path.name == "predict.txt", line
+                assert not marker or path.name in OF_SEVERAL_PYTHONS, line

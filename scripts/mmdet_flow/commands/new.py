@@ -1,7 +1,8 @@
 """Make a project folder: the workflow, a config, and the locks of its environments.
 
 The folder is new, or empty. It has this version of the workflow, and keeps it until you
-replace it. The config trains on the embedded example.
+replace it. The config trains on the embedded example. From a checkout or another
+project it takes the files that are there, changed ones and their config too.
 """
 
 import argparse

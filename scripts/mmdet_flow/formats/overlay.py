@@ -41,10 +41,13 @@ class Drawn(NamedTuple):
 
 
 def draw_objects(image: np.ndarray, objects: Sequence[Drawn]) -> None:
-    """Draw outlines, and as many labels as can be read: those of the first objects."""
+    """Draw outlines, and as many labels as can be read: those of the first objects.
+
+    The first objects are on top, as in the gallery.
+    """
     import cv2
 
-    for one in objects:
+    for one in reversed(objects):
         points = [np.rint(np.asarray(one.points)).astype(np.int32)]
         for wide, colour in ((HALO, (0, 0, 0)), (LINE, bgr(one.number))):
             cv2.polylines(image, points, True, colour, wide, cv2.LINE_AA)
