@@ -289,4 +289,4 @@ clean: ## remove results and the generated example, not the environments
 .PHONY: test-pythons test-storage test-record test-faults test-interop
 .PHONY: setup-predict image image-predict publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction
-.PHONY: bench-serving bench-overload bench-two-stage bench-tiles bench-slides bench-large lint format clean
+.PHONY: bench-serving bench-overload bench-two-stage bench-tiles bench-slides bench-large bench-loop lint format clean

@@ -95,11 +95,8 @@ def go_round(loop: Loop) -> None:
 
 def tell(loop: Loop) -> None:
     """Print the mAP of each round, and the work that it took."""
-    print(
-        "| round | labelled | mAP (95 % interval) | predicted | as they were |", end=""
-    )
-    print(" corrected | removed | added | work | drawn from nothing |")
-    print("|" + "---|" * 10)
+    print("|", *(f"{name} |" for name in COLUMNS))
+    print("|" + "---|" * len(COLUMNS))
     for number, row in enumerate(compare(loop)):
         mean, low, high = (row[f"bbox_mAP{end}"] for end in ("", "_low", "_high"))
         cells = (number, row["labelled_images"], f"{mean} ({low} to {high})")

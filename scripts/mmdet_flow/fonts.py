@@ -30,6 +30,14 @@ def font_files() -> tuple[Path, ...]:
 
 
 @cache
+def letters(font: Path, size: int):
+    """Return a font as Pillow draws it, with letters of so many pixels."""
+    from PIL import ImageFont
+
+    return ImageFont.truetype(font, size)
+
+
+@cache
 def _signs(font: Path) -> frozenset[int]:
     """Return the code points that a font has."""
     from fontTools.ttLib import TTFont

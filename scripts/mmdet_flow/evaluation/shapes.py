@@ -18,7 +18,7 @@ from mmdet_flow.evaluation.assignment import (
     to_rle,
 )
 from mmdet_flow.evaluation.label_errors import LabelError
-from mmdet_flow.fonts import drawable, runs_of
+from mmdet_flow.fonts import drawable, letters, runs_of
 from mmdet_flow.formats.label_places import place_labels
 from mmdet_flow.formats.objects import Outlines, trace
 
@@ -226,16 +226,9 @@ def _with_places(shapes: Sequence[Shape], view: Sequence[int]) -> list[Shape]:
 @cache
 def _length(text: str) -> float:
     """Return how long a text is in a wide font, in sizes of its letters."""
-    from PIL import ImageFont
-
     fine = 100
-    return (
-        sum(
-            ImageFont.truetype(font, fine).getlength(part)
-            for font, part in runs_of(drawable(text))
-        )
-        / fine
-    )
+    parts = runs_of(drawable(text))
+    return sum(letters(font, fine).getlength(part) for font, part in parts) / fine
 
 
 def outline(item: dict, image: dict, iou_type: str) -> str:

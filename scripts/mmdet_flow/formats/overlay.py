@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mmdet_flow.colours import bgr, ink
-from mmdet_flow.fonts import drawable, runs_of
+from mmdet_flow.fonts import drawable, letters, runs_of
 from mmdet_flow.formats.label_places import Box, place_labels
 from mmdet_flow.formats.objects import PixelObject
 
@@ -85,12 +84,7 @@ def _width(text: str) -> int:
 
 def _parts(text: str) -> list:
     """Return the parts of a text with their fonts."""
-    from PIL import ImageFont
-
-    fonts: dict[Path, object] = {}
-    for font, _ in runs_of(text):
-        fonts.setdefault(font, ImageFont.truetype(font, SIZE))
-    return [(fonts[font], part) for font, part in runs_of(text)]
+    return [(letters(font, SIZE), part) for font, part in runs_of(text)]
 
 
 def _write_ascii(label: np.ndarray, text: str, shade: tuple[int, int, int]) -> None:
