@@ -1,5 +1,6 @@
 """A Slurm for the session, and the small workflow that is run through it."""
 
+import filecmp
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.slurm import Slurm, slurm, why_not
+from tests.cluster.slurm import Slurm, slurm, wait_until, why_not
 from tests.conftest import BIN, ROOT, run_command
 
 CONFIG = {
@@ -139,6 +140,29 @@ class Project:
         """Remove the model and all that a training could go on from."""
         self.checkpoint.unlink()
         shutil.rmtree(self.training)
+
+    def wait_for_a_state(self, run: subprocess.Popen) -> None:
+        """Wait until the training can go on from a state, and is not at its end."""
+        wait_until(
+            lambda: list(self.training.glob("iter_*.pth")) or run.poll() is not None,
+            900,
+            "a state of the training",
+        )
+        assert run.poll() is None
+
+    def cancel_training(self) -> None:
+        """Train anew, cancel the job, and wait for the end of the next one."""
+        self.forget_training()
+        run = self.start(MODEL)
+        self.wait_for_a_state(run)
+        cancelled = self.job_of("train_model")["JobId"]
+        slurm("scancel", cancelled)
+        self.expect_success(run)
+        assert self.job_of("train_model")["JobId"] != cancelled
+
+    def assert_resumed_to_weights_of(self, whole: "Project") -> None:
+        assert "resuming from" in (self.results / "logs/train_model.log").read_text()
+        assert filecmp.cmp(self.checkpoint, whole.checkpoint, shallow=False)
 
     def jobs_of(self, rule: str) -> list[dict[str, str]]:
         """Return what Slurm knows of the jobs of a rule that were started here."""

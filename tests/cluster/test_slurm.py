@@ -1,18 +1,14 @@
 """The workflow on a real Slurm: two nodes, and what goes wrong on a cluster."""
 
-import filecmp
 import os
 import signal
 from pathlib import Path
 
 import pytest
-import torch
 
-from mmdet_flow.files import read_json_lines
-from mmdet_flow.model.checkpoint import load_checkpoint
 from mmdet_flow.model.work_dir import WorkDir
 from tests.cluster.conftest import MODEL
-from tests.cluster.slurm import NODES, processes_of, slurm, wait_until
+from tests.cluster.slurm import NODES, processes_of, slurm
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slurm
@@ -26,21 +22,6 @@ def files_below(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.startswith(".snakemake")
     }
-
-
-def wait_for_a_state(project, run) -> None:
-    """Wait until the training has something to go on from, and is not at its end."""
-    wait_until(
-        lambda: list(project.training.glob("iter_*.pth")) or run.poll() is not None,
-        900,
-        "a state of the training",
-    )
-    assert run.poll() is None
-
-
-def assert_resumed_to_same_weights(project, undisturbed) -> None:
-    assert "resuming from" in (project.results / "logs/train_model.log").read_text()
-    assert filecmp.cmp(project.checkpoint, undisturbed.checkpoint, shallow=False)
 
 
 def test_the_workflow_runs_on_two_nodes(undisturbed):
@@ -67,17 +48,17 @@ def test_nodes_give_the_bytes_of_one_machine(project, undisturbed):
 def test_a_training_survives_its_node(cluster, project, undisturbed):
     project.forget_training()
     run = project.start(MODEL)
-    wait_for_a_state(project, run)
+    project.wait_for_a_state(run)
     cluster.lose_node(project.job_of("train_model")["NodeList"])
     project.expect_success(run)
     assert project.job_of("train_model")["Restarts"] == "1"
-    assert_resumed_to_same_weights(project, undisturbed)
+    project.assert_resumed_to_weights_of(undisturbed)
 
 
 def test_a_training_leaves_a_drained_node(cluster, project, undisturbed):
     project.forget_training()
     run = project.start(MODEL)
-    wait_for_a_state(project, run)
+    project.wait_for_a_state(run)
     job = project.job_of("train_model")
     with cluster.drained(job["NodeList"]):
         slurm("scontrol", "requeue", job["JobId"])
@@ -85,21 +66,12 @@ def test_a_training_leaves_a_drained_node(cluster, project, undisturbed):
     after = project.job_of("train_model")
     assert (after["JobId"], after["Restarts"]) == (job["JobId"], "1")
     assert after["NodeList"] != job["NodeList"]
-    assert_resumed_to_same_weights(project, undisturbed)
+    project.assert_resumed_to_weights_of(undisturbed)
 
 
-@pytest.mark.parametrize("whole", ["undisturbed", "undisturbed_pair"])
-def test_a_cancelled_training_goes_on_in_another_job(whole, request, tmp_path):
-    whole = request.getfixturevalue(whole)
-    project = whole.copy(tmp_path / "project")
-    project.forget_training()
-    run = project.start(MODEL)
-    wait_for_a_state(project, run)
-    cancelled = project.job_of("train_model")["JobId"]
-    slurm("scancel", cancelled)
-    project.expect_success(run)
-    assert project.job_of("train_model")["JobId"] != cancelled
-    assert_resumed_to_same_weights(project, whole)
+def test_a_cancelled_training_goes_on_in_another_job(cluster, project, undisturbed):
+    project.cancel_training()
+    project.assert_resumed_to_weights_of(undisturbed)
 
 
 def test_a_training_that_hangs_is_cut_off_and_goes_on(cluster, project, undisturbed):
@@ -107,7 +79,7 @@ def test_a_training_that_hangs_is_cut_off_and_goes_on(cluster, project, undistur
     project.forget_training()
     limit = "train_model:runtime=1 if attempt == 1 else 30"
     run = project.start(MODEL, options=["--set-resources", limit])
-    wait_for_a_state(project, run)
+    project.wait_for_a_state(run)
     job = project.job_of("train_model")
     for pid in processes_of(job["NodeList"], "mmdet-flow"):
         os.kill(pid, signal.SIGSTOP)
@@ -115,7 +87,7 @@ def test_a_training_that_hangs_is_cut_off_and_goes_on(cluster, project, undistur
     state = slurm("squeue", "-h", "--states=all", "-o", "%T", "-j", job["JobId"])
     assert state.strip() == "TIMEOUT"
     assert project.job_of("train_model")["TimeLimit"] == "00:30:00"
-    assert_resumed_to_same_weights(project, undisturbed)
+    project.assert_resumed_to_weights_of(undisturbed)
 
 
 def test_a_limited_training_is_a_chain_of_jobs(cluster, project, undisturbed):
@@ -130,42 +102,7 @@ def test_a_limited_training_is_a_chain_of_jobs(cluster, project, undisturbed):
     jobs = project.jobs_of("train_model")
     assert len(jobs) == len(states) - 1
     assert project.job_of("train_model")["TimeLimit"] == "00:31:00"
-    assert_resumed_to_same_weights(project, undisturbed)
-
-
-def test_two_nodes_train_as_one_with_twice_the_batch(undisturbed_pair, pair):
-    pair.set_model(nodes=1, batch_size=4)
-    pair.forget_training()
-    pair.run(MODEL, profile=None)
-    one, two = (
-        read_json_lines(project.training / "metrics.jsonl")
-        for project in (pair, undisturbed_pair)
-    )
-    for alone, together in zip(one, two, strict=True):
-        assert alone.pop("mode") == together.pop("mode")
-        # Rounding grows from step to step.
-        near = 1e-5 if alone["epoch"] == 1 else 1e-2
-        assert alone == pytest.approx(together, rel=near), alone["iter"]
-    one, two = (
-        load_checkpoint(project.checkpoint).state_dict
-        for project in (pair, undisturbed_pair)
-    )
-    for key, weights in one.items():
-        assert torch.allclose(weights, two[key], rtol=0, atol=1e-3), key
-
-
-@pytest.mark.parametrize("node", NODES)
-def test_two_nodes_go_on_when_one_of_them_dies(cluster, pair, undisturbed_pair, node):
-    """The first is where the job's script runs, so Slurm starts the same job again.
-
-    When it loses the other one the job fails, and Snakemake starts another.
-    """
-    pair.forget_training()
-    run = pair.start(MODEL)
-    wait_for_a_state(pair, run)
-    cluster.lose_node(node)
-    pair.expect_success(run)
-    assert_resumed_to_same_weights(pair, undisturbed_pair)
+    project.assert_resumed_to_weights_of(undisturbed)
 
 
 def test_a_job_over_its_memory_gets_more(cluster, project):
