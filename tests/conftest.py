@@ -51,7 +51,10 @@ FINISHED = "sea-side"
 
 PRELOADED = {
     "snakemake": ("snakemake.cli",),
-    "mmdet-flow": ("mmdet_flow.imports:import_mmdet", "mmdet_flow.inference.runner"),
+    "mmdet-flow": (
+        *("mmdet_flow.imports:import_mmdet", "mmdet_flow.inference.runner"),
+        *("matplotlib.figure", "matplotlib.backends.backend_agg"),
+    ),
 }
 """What commands need seconds to import, by the process that they are forks of."""
 
@@ -236,7 +239,7 @@ def train_model(dataset: Dataset, root: Path) -> None:
     run = run_command(
         *("mmdet-flow model train", patched_config(dataset, root / "config.py")),
         *("--work-dir", root / "work", "--publish", root / "checkpoint.pth"),
-        *("--threads", "2"),
+        *("--threads", "1"),
     )
     assert run.returncode == 0, run.stderr[-3000:]
 

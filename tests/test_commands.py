@@ -15,6 +15,7 @@ from mmdet_flow import __version__, cli
 from mmdet_flow.inference.options import score_option
 from mmdet_flow.main import COMMANDS, PATHS, REFERENCE, main
 from tests.conftest import BIN, ROOT, parser_of, run_command
+from tests.forks import ForkServer
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WORDS = [" ".join(path) for path in PATHS]
@@ -106,11 +107,20 @@ def test_a_word_that_is_none_is_one_line_with_the_nearest(words, hint, capsys):
         assert said.err.endswith(f"; {hint}\n") and said.err.count("\n") == 1
 
 
+@pytest.fixture(scope="module")
+def bare():
+    """A process to fork commands from that has imported no command yet."""
+    server = ForkServer(["mmdet_flow.main"], os.environ)
+    yield server
+    server.close()
+
+
 @pytest.mark.parametrize("words", ["", *COMMANDS, *WORDS])
-def test_help_waits_for_no_slow_import(words):
-    run = run_command(f"mmdet-flow {words}", "--help", PYTHONPROFILEIMPORTTIME="1")
-    assert run.returncode == 0 and run.stdout.startswith("usage: mmdet-flow")
-    imported = {line.split("|")[-1].strip() for line in run.stderr.splitlines()}
+def test_help_waits_for_no_slow_import(bare, words, tmp_path):
+    argv = ["mmdet-flow", *words.split(), "--help"]
+    run = bare.run("tests.bare:main", argv, tmp_path, os.environ, seconds=60)
+    assert run.code == 0 and run.stdout.startswith("usage: mmdet-flow")
+    imported = set(run.stderr.splitlines())
     assert not imported & SLOW_TO_IMPORT
     commands = {name for name in imported if name.startswith("mmdet_flow.commands")}
     own = f"mmdet_flow.commands.{words.replace(' ', '.')}"

@@ -16,12 +16,10 @@ SHORT = {
 
 
 @pytest.fixture(scope="session")
-def world(dataset, trained, tmp_path_factory):
+def world(dataset, trained, deployed, tmp_path_factory):
     made = World(tmp_path_factory.mktemp("faults"))
     # What other tests have made already need not be made again.
-    made.__dict__.update(
-        dataset=dataset, config=trained.config, checkpoint=trained.checkpoint
-    )
+    made.__dict__.update(dataset=dataset, config=trained.config, checkpoint=deployed)
     yield made
     made.measured.close()
 

@@ -9,7 +9,7 @@ from mmdet_flow.dataset.tiling.cut import cut
 from mmdet_flow.dataset.tiling.plan import Cutting
 from mmdet_flow.errors import DataError, ModelError, UsageError
 from mmdet_flow.model.changes import changes
-from mmdet_flow.model.config import export_config, load_config
+from mmdet_flow.model.config import export_config, load_config, text_of
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.tree import LOADERS, walk
 from mmdet_flow.model.patch import patch, patch_config
@@ -75,7 +75,7 @@ def test_data_classes_and_evaluators_agree(dataset, name):
     inits = [node.get("init_cfg") or {} for node in walk(cfg.model)]
     assert not any(isinstance(i, dict) and i.get("type") == "Pretrained" for i in inits)
     assert cfg.train_cfg.max_epochs == 6
-    assert "coco/" not in cfg.pretty_text.replace("coco/bbox_mAP", "")
+    assert "coco/" not in text_of(cfg).replace("coco/bbox_mAP", "")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -83,8 +83,8 @@ def test_the_patched_config_reads_back(dataset, name, tmp_path):
     cfg = load_config(name)
     patch(cfg, recipe_for(dataset))
     path = tmp_path / "config.py"
-    path.write_text(cfg.pretty_text)
-    assert load_config(str(path)).pretty_text == cfg.pretty_text
+    path.write_text(text_of(cfg))
+    assert text_of(load_config(str(path))) == text_of(cfg)
 
 
 def test_schedules_keep_their_shape(dataset):

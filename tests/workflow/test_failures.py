@@ -9,8 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from mmdet_flow.files import sha256_of
-from mmdet_flow.inference.deploy.form import Form, form_file, write_form
+from mmdet_flow.inference.deploy.form import form_file
 from tests.conftest import ROOT, command_of, run_command, the_error
 from tests.workflow.test_workflow import snakemake, write_config
 
@@ -35,7 +34,7 @@ def config_with(**predict) -> dict:
 
 
 @pytest.fixture
-def folder(tmp_path, trained, dataset):
+def folder(tmp_path, deployed, dataset):
     """A workflow that is done as far as its model, with four images to predict."""
     (tmp_path / "ann").mkdir()
     (tmp_path / "new").mkdir()
@@ -43,10 +42,8 @@ def folder(tmp_path, trained, dataset):
         shutil.copy(image, tmp_path / "new")
     checkpoint = tmp_path / f"results/{NAME}/model/checkpoint.pth"
     checkpoint.parent.mkdir(parents=True)
-    shutil.copy(trained.checkpoint, checkpoint)
-    # It has no form, so that torch predicts.
-    form = Form(sha256_of(checkpoint), (), "", reason="it is a test")
-    write_form(form_file(checkpoint), form, {})
+    shutil.copy(deployed, checkpoint)
+    shutil.copy(form_file(deployed), form_file(checkpoint))
     return tmp_path
 
 

@@ -224,9 +224,7 @@ def _begin(
         cli.log.info("training starts from the beginning")
     kept = work_dir.in_force()["threads"]
     if kept != threads:
-        told = (
-            "keeping the %d threads of the beginning, not %d: others change the weights"
-        )
+        told = "threads stay %d as at the beginning, not %d: others change the weights"
         cli.log.info(told, kept, threads)
     return state, kept
 
