@@ -5,11 +5,13 @@ import json
 
 import pytest
 
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.errors import UsageError
 from mmdet_flow.workflow import config as configs
 from mmdet_flow.workflow import schema
 from mmdet_flow.workflow.campaigns import Campaigns
 from mmdet_flow.workflow.places import Places
+from tests.conftest import parser_of
 from tests.workflow.test_workflow import SMALL, snakemake, write_config
 
 HERE = Places("results", "logs")
@@ -75,6 +77,15 @@ def test_the_score_is_chosen_where_there_are_images_to_choose_it_by(
     config["experiments"]["example"]["predict"] = predict
     configs.prepare(config)
     assert config["experiments"]["example"]["predict"]["score"] == score
+
+
+def test_the_score_that_nobody_chose_is_one_and_told_as_it_is():
+    keys = schema.sections()["predict"]["properties"]
+    assert f"the default is {DEFAULT_SCORE}." in keys["score"]["description"]
+    for command in ("metrics", "gallery", "precision"):
+        parser = parser_of(f"evaluate {command}")
+        assert parser.get_default("score") == DEFAULT_SCORE
+        assert f"(default: {DEFAULT_SCORE})" in parser.format_help()
 
 
 def test_defaults_are_nobody_elses():

@@ -40,8 +40,6 @@ from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.formats.coco_results import write_coco_results
 from mmdet_flow.inference.scores import Scores
 
-SCORE = 0.3
-
 
 def evaluate(
     truth: CocoFile,

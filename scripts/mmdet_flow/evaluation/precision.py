@@ -27,9 +27,6 @@ CALIBRATION = 100
 TIMED, ROUNDS = 48, 5
 """Images that are timed, all in memory, and how often."""
 
-SCORE = 0.3
-"""The score threshold that images are timed with."""
-
 GAIN = 1.05
 """Another precision must be faster than fp32 by this factor to be worth its loss."""
 

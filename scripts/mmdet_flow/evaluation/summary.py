@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow import cli, contents, layout
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.answer import answers
 from mmdet_flow.files import write_if_changed
-from mmdet_flow.inference.scores import FALLBACK
 from mmdet_flow.results import ResultsFolder
 
 MOST_CLASSES = 12
@@ -74,7 +74,7 @@ def _chosen(run: ResultsFolder) -> str:
         best = f"a {use} of {chosen['wanted'][use]:g}" if use != "f1" else "the best F1"
         return f"chosen on the validation split, for {best} of each class"
     every = " and ".join(f"{score:g}" for score in sorted(set(used.values())))
-    if set(used.values()) != {FALLBACK}:
+    if set(used.values()) != {DEFAULT_SCORE}:
         return f"{every}, as the config has it"
     if chosen is None:
         return f"{every}; there is no validation split to choose them by"

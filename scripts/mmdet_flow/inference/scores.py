@@ -12,13 +12,11 @@ import numpy as np
 from mmdet_flow import cli
 from mmdet_flow.dataset.classes import classes_sha256, listed
 from mmdet_flow.dataset.fields import named
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.files import StoredFile, read_json
 
 BY_CLASS = "auto"
-
-FALLBACK = 0.3
-"""Where a model found no object that a score could be chosen by."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def read_scores(score: float | str, thresholds: StoredFile | None) -> Scores:
         cli.log.warning(
             "%s: has no scores, because the model found no object; %g is taken, but "
             "train longer, or give a number as --score",
-            *(thresholds, FALLBACK),
+            *(thresholds, DEFAULT_SCORE),
         )
-        value = dict.fromkeys(names, FALLBACK)
+        value = dict.fromkeys(names, DEFAULT_SCORE)
     return Scores(value, thresholds, *origin)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mmdet_flow import cli, layout
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import read_json, write_if_changed
 
@@ -123,7 +124,7 @@ def _try(family: str, config: str, folder: Path, image_size: int, threads: int) 
         predict_mb = _run(
             *("predict", "--checkpoint", checkpoint, "--keep_input"),
             *("--prediction_in", images, "--prediction_out", opex),
-            *("--threads", threads, "--score", 0.3, "--speed", speed),
+            *("--threads", threads, "--score", DEFAULT_SCORE, "--speed", speed),
         )
         _require_opex(opex)
     except ModelError as error:

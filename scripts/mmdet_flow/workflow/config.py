@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import jsonschema
 
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.model.weights.index import Published, require_published
 from mmdet_flow.tiles import Tiles
@@ -16,9 +17,6 @@ from mmdet_flow.workflow.presets import apply_presets
 
 EXAMPLE = "data/example"
 """The folder of the embedded example, which the workflow itself makes."""
-
-SCORE = 0.3
-"""Of an experiment without validation images, if the config has none."""
 
 FIRST_PORT = 16380
 """Of the Redis servers that the round trips of experiments start."""
@@ -90,7 +88,7 @@ def add_defaults(config: dict) -> None:
 def choose_score(experiment: dict) -> None:
     """Give the score of an experiment that has no images to choose scores by."""
     if not has_validation(experiment):
-        experiment.setdefault("predict", {}).setdefault("score", SCORE)
+        experiment.setdefault("predict", {}).setdefault("score", DEFAULT_SCORE)
 
 
 def has_validation(experiment: dict) -> bool:

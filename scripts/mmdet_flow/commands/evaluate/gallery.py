@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.evaluation.evaluate import SCORE
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.gallery import EXCERPT_IMAGES, LIMIT, gallery
 from mmdet_flow.evaluation.options import add_detection_options, find_objects
 from mmdet_flow.files import keep_inputs, write_if_changed
@@ -26,7 +26,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "images --output gallery.html",
     )
     add_detection_options(parser, images=True)
-    add_score_options(parser, default=SCORE)
+    add_score_options(parser, default=DEFAULT_SCORE)
     parser.add_argument(
         "--gallery-images",
         type=cli.positive_int,

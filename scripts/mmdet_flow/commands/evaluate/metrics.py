@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.bootstrap import SAMPLES
-from mmdet_flow.evaluation.evaluate import SCORE, evaluate
+from mmdet_flow.evaluation.evaluate import evaluate
 from mmdet_flow.evaluation.options import (
     add_detection_options,
     find_objects,
@@ -30,7 +31,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "evaluation",
     )
     add_detection_options(parser)
-    add_score_options(parser, default=SCORE)
+    add_score_options(parser, default=DEFAULT_SCORE)
     parser.add_argument(
         "--bootstrap",
         type=cli.count,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.options import add_comparison_options, add_map_drop_option
-from mmdet_flow.evaluation.precision import SCORE, Trial, choose_precision
+from mmdet_flow.evaluation.precision import Trial, choose_precision
 from mmdet_flow.precisions import PRECISIONS
 
 
@@ -54,9 +55,10 @@ def _add_choice_options(parser) -> None:
     parser.add_argument(
         "--score",
         type=cli.finite,
-        default=SCORE,
+        default=DEFAULT_SCORE,
         metavar="SCORE",
-        help=f"score threshold that the speed is measured with (default: {SCORE})",
+        help="score threshold that the speed is measured with "
+        f"(default: {DEFAULT_SCORE})",
     )
 
 
