@@ -15,6 +15,7 @@ PIXELS = Place("dataset/images.csv")
 REPORT = Place("dataset/report.json")
 FINDINGS = Place("dataset/report.csv")
 
+SPLITS = ("train", "val", "test")
 SPLIT = Place("splits/{split}.json")
 SPLIT_LIST = Place("splits/{split}.txt")
 

@@ -5,7 +5,6 @@ from collections import Counter
 from mmdet_flow import layout
 from mmdet_flow.comparison.identity import annotations_sha256, objects_by_name
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.files import sha256_of
 from mmdet_flow.results import ResultsFolder
 
@@ -16,7 +15,7 @@ def compare_data(a: ResultsFolder, b: ResultsFolder) -> dict[str, dict]:
     "same" says whether images, sizes and annotations are equal. Of the test split
     "same_pixels" says whether the image files are.
     """
-    compared = {name: _compare_split(a, b, name) for name in SPLITS}
+    compared = {name: _compare_split(a, b, name) for name in layout.SPLITS}
     compared["test"] |= _compare_pixels(a, b)
     return compared
 

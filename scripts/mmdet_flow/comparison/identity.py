@@ -6,13 +6,12 @@ from pathlib import Path
 
 from mmdet_flow import layout
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.files import sha256_of
 from mmdet_flow.results import ResultsFolder
 
 NEEDED = (
     *(layout.METRICS, layout.CHECKPOINT),
-    *(layout.fill(layout.SPLIT, split=name) for name in SPLITS),
+    *(layout.fill(layout.SPLIT, split=name) for name in layout.SPLITS),
 )
 
 
@@ -39,7 +38,7 @@ def recipe_sha256(run: ResultsFolder) -> str:
     config = dict(config_of(run))
     config["randomness"] = {**config["randomness"], "seed": None}
     begun = {key: (run.recipe or {}).get(key) for key in ("precision", "load_from")}
-    splits = {name: annotations_sha256(run.split_file(name)) for name in SPLITS}
+    splits = {name: annotations_sha256(run.split_file(name)) for name in layout.SPLITS}
     tiles = run.tiles and run.tiles["settings"]
     words = json.dumps([config, begun, splits, tiles], sort_keys=True)
     return hashlib.sha256(words.encode()).hexdigest()

@@ -27,8 +27,6 @@ from mmdet_flow.files import (
     write_if_changed,
 )
 
-SPLITS = ("train", "val", "test")
-
 Groups = Mapping[str, str]
 """The group of each image name; images that it does not name are alone."""
 

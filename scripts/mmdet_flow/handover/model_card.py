@@ -7,11 +7,11 @@ One page of Markdown in the order of Mitchell et al., "Model Cards for Model Rep
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import ModelError
 from mmdet_flow.evaluation.answer import answers, found, total_of, wrong
 from mmdet_flow.files import sha256_of
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
+from mmdet_flow.layout import SPLITS
 from mmdet_flow.results import ResultsFolder
 
 SOURCE = (

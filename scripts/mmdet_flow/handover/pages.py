@@ -4,7 +4,6 @@ from pathlib import Path
 
 from mmdet_flow import cli, layout
 from mmdet_flow.contents import ALL, TileReport, name_apart
-from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
 from mmdet_flow.evaluation.metrics import METRICS
 from mmdet_flow.files import read_text, write_if_changed
@@ -23,7 +22,7 @@ def data_set(run: ResultsFolder) -> str:
     classes = list(splits["train"]["objects_by_class"])
     rows = [
         (name, own["images"], own["objects"], *own["objects_by_class"].values())
-        for name, own in ((name, splits[name]) for name in SPLITS)
+        for name, own in ((name, splits[name]) for name in layout.SPLITS)
     ]
     parts = [table(("split", "images", "objects", *map(plain, classes)), rows)]
     percents = sorted(card["box_sizes"], key=lambda one: int(one.rstrip("%")))

@@ -1,7 +1,7 @@
 """The page that says what a run was made from, and how, from its record."""
 
-from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.handover.markdown import UNKNOWN, Code, table
+from mmdet_flow.layout import SPLITS
 from mmdet_flow.results import ResultsFolder
 
 

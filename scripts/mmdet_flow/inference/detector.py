@@ -35,6 +35,7 @@ from mmdet_flow.precisions import EXACT
 
 MISFIT = "does not fit the config: {}; use the config of this training"
 LOADING = ("LoadImageFromFile", "LoadImageFromNDArray")
+"""Steps of a pipeline that make pixels of files."""
 
 
 class Detector:

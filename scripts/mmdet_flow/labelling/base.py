@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmdet_flow import layout
 from mmdet_flow.dataset.labelled import LabelledSet, is_converted, read_converted
-from mmdet_flow.dataset.split import SPLITS, read_split
+from mmdet_flow.dataset.split import read_split
 from mmdet_flow.errors import DataError
 
 
@@ -51,7 +51,8 @@ def read_base(place: Path, splits: Path | None = None) -> Base:
     data = read_converted(folder)
     lists = splits or place / layout.SPLIT.parent
     files = {
-        name: lists / layout.fill(layout.SPLIT_LIST, split=name).name for name in SPLITS
+        name: lists / layout.fill(layout.SPLIT_LIST, split=name).name
+        for name in layout.SPLITS
     }
     known = [one.name for one in data.images]
     found = {

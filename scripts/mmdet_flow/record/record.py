@@ -10,7 +10,6 @@ from pathlib import Path
 
 from mmdet_flow import cli, layout
 from mmdet_flow.dataset.classes import classes_sha256
-from mmdet_flow.dataset.split import SPLITS
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import sha256_of, write_json
 from mmdet_flow.record.crate import make_crate, write_sources
@@ -95,7 +94,7 @@ def made_from(run: ResultsFolder) -> dict:
     classes = run.split("test").classes
     return {
         "classes": {"names": list(classes), "sha256": classes_sha256(classes)},
-        "data": {name: _split(run, name) for name in SPLITS},
+        "data": {name: _split(run, name) for name in layout.SPLITS},
         "training": _training(run.recipe),
     }
 

@@ -10,7 +10,6 @@ from mmdet_flow import layout
 from mmdet_flow.workflow import options
 from mmdet_flow.workflow.config import has_tiles, has_validation, published_weights
 
-SPLITS = ("train", "val", "test")
 TRAINING_SPLITS = ("train", "val", "trainval")
 """Those that a model sees in training, as a whole or as tiles."""
 
@@ -29,7 +28,7 @@ MADE = (
 READ = (
     *(layout.CLASSES, layout.REPORT, layout.FINDINGS, layout.PIXELS),
     *(layout.fill(layout.SPLIT, split=name) for name in TRAINING_SPLITS),
-    *(layout.fill(layout.SPLIT_LIST, split=name) for name in SPLITS),
+    *(layout.fill(layout.SPLIT_LIST, split=name) for name in layout.SPLITS),
     *(layout.DATA_CARD, layout.DATA_CARD_PLOTS, layout.SAMPLES, layout.CURVES),
     *(layout.SCORE_CURVES, layout.SCORE_CURVES_PLOT),
     *(layout.CONFUSION, layout.CONFUSION_PLOT),
@@ -53,7 +52,7 @@ LAST = (layout.SUMMARY, layout.RECORD, layout.fill(layout.PAGE, page="model_card
 
 COMPARED = (
     *(layout.METRICS, layout.DETECTIONS, layout.CHECKPOINT),
-    *(layout.fill(layout.SPLIT, split=name) for name in SPLITS),
+    *(layout.fill(layout.SPLIT, split=name) for name in layout.SPLITS),
 )
 """What a comparison reads of an experiment, beside its images and its tiles."""
 

@@ -8,8 +8,6 @@ KEPT = ("policy", "license", "min_objects")
 """Of the data of the base. All else says how annotations were read that are joined now;
 the classes, and their order, are those of the joined data."""
 
-SPLITS = ("train", "val", "test")
-
 
 def rounds_of(campaign: str, content: dict, base: dict) -> Iterator[tuple[str, dict]]:
     """Yield the experiment of each round, with its name, from round 1 up.
@@ -38,7 +36,7 @@ def _experiment(base: dict, folder: str, start: str | None) -> dict:
     }
     lists = {
         name: f"{folder}/{layout.fill(layout.SPLIT_LIST, split=name)}"
-        for name in SPLITS
+        for name in layout.SPLITS
     }
     if isinstance(splits.get("val"), str) and splits["val"] == splits.get("test"):
         lists["val"] = lists["test"]  # which the base says, too

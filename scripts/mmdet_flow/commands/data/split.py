@@ -12,13 +12,13 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.split import (
-    SPLITS,
     group_by_pattern,
     group_by_table,
     keep_duplicates_together,
     split,
 )
 from mmdet_flow.files import keep_inputs
+from mmdet_flow.layout import SPLITS
 
 ENDS = (".json", ".txt")
 

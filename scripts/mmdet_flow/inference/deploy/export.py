@@ -18,8 +18,9 @@ from mmdet_flow.inference.deploy.kernel_masks import KernelMasks
 from mmdet_flow.inference.deploy.preparation import Preparation
 from mmdet_flow.inference.deploy.roi_heads import second_stage
 from mmdet_flow.inference.deploy.tracing import CandidatesGraph
+from mmdet_flow.inference.detector import LOADING
 from mmdet_flow.inference.engines.conversion import converted
-from mmdet_flow.inference.engines.engine import CannotTrace
+from mmdet_flow.inference.engines.engine import TOLERANCE, CannotTrace
 from mmdet_flow.inference.engines.graphs import dense_head
 from mmdet_flow.inference.engines.runtime import Runtime
 from mmdet_flow.inference.int8_file import StoredGraph
@@ -30,11 +31,7 @@ SIZES = ((320, 384), (416, 320))
 COUNTS = (7, 12)
 """Numbers of regions, for the same."""
 
-TOLERANCE = 1e-3
-"""Greatest difference to torch, as a fraction of the largest output (or of 1)."""
-
 STEPS_WITHOUT_PIXELS = ("LoadAnnotations", "PackDetInputs")
-LOADING = ("LoadImageFromFile", "LoadImageFromNDArray")
 
 
 @dataclass(frozen=True)

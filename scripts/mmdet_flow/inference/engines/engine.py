@@ -10,6 +10,9 @@ from mmdet_flow.inference.int8_file import StoredGraph
 
 BACKENDS = ("auto", "openvino", "torch")
 
+TOLERANCE = 1e-3
+"""Greatest difference to torch, as a fraction of the largest output (or of 1)."""
+
 
 class Engine(Protocol):
     """A network that is ready to run.

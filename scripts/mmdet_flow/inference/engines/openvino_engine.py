@@ -20,7 +20,7 @@ from mmdet_flow import cli
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.files import write_json
 from mmdet_flow.inference.engines.conversion import converted
-from mmdet_flow.inference.engines.engine import CannotTrace, EngineOptions
+from mmdet_flow.inference.engines.engine import TOLERANCE, CannotTrace, EngineOptions
 from mmdet_flow.inference.engines.graphs import (
     DenseGraph,
     Features,
@@ -45,9 +45,6 @@ INT8_FIX = (
     "make it with mmdet-flow evaluate precision --precision int8, or choose another "
     "precision"
 )
-
-TOLERANCE = 1e-3
-"""Greatest difference to torch, as a fraction of the largest output (or of 1)."""
 
 
 class OpenVINOEngine:

@@ -11,9 +11,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.start.doctor.check import Check, Note
 from mmdet_flow.start.doctor.config import data_sections, experiments
 from mmdet_flow.start.survey import check_counts, survey
-
-EXAMPLE = "data/example"
-"""The folder that the workflow itself draws."""
+from mmdet_flow.workflow.config import EXAMPLE
 
 LIMIT = 5000
 """Annotated images after which counting ends."""

@@ -8,6 +8,7 @@ from statistics import median
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.errors import DataError
+from mmdet_flow.model.fit.growth import LEAST_PIXELS
 from mmdet_flow.tiles import Tiles
 
 SPEED = {"small-boxes": 11.7, "small-masks": 7.5}
@@ -29,8 +30,8 @@ START = 60.0
 """Seconds for the imports, the trial step, and the choice of the precision."""
 
 SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
-GOOD_PIXELS, LEAST_PIXELS = 16, 8
-"""Of an object's shorter side in the network: two cells of its finest map, and one."""
+GOOD_PIXELS = 2 * LEAST_PIXELS
+"""Of an object's shorter side in the network: two cells of its finest map."""
 
 FEWEST_EPOCHS, MOST_EPOCHS, ZOO_EPOCHS = 24, 100, 300
 """Those of the presets, those that suit hundreds of images, those of the model zoo."""

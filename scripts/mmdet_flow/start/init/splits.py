@@ -12,7 +12,7 @@ from mmdet_flow.dataset.check import in_order
 from mmdet_flow.dataset.findings import Ledger, Policy
 from mmdet_flow.dataset.image_checks import with_unique_names
 from mmdet_flow.dataset.image_index import OTHER_IMAGE_SUFFIXES, ImageIndex
-from mmdet_flow.dataset.split import SPLITS
+from mmdet_flow.layout import SPLITS
 from mmdet_flow.start.init.stated import Stated, split_called, stated_by_files
 from mmdet_flow.start.survey import common_place
 
