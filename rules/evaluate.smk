@@ -154,9 +154,11 @@ rule draw_predictions:
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
+    params:
+        options=jobs.of_experiment(options.drawing),
     shell:
         "mmdet-flow evaluate draw {input.opex:q} --images={input.images:q}"
-        " --class-list={input.classes:q} --output={output:q} 2> {log:q}"
+        " --class-list={input.classes:q} --output={output:q} {params.options:q} 2> {log:q}"
 
 
 rule summarize:

@@ -154,9 +154,11 @@ def test_the_borders_of_tiles_are_drawn_where_they_are(tmp_path):
     assert (drawn[10:790, 410:790] == 99).all()
 
 
-def test_an_image_too_large_to_unpack_is_drawn_as_any_other(tmp_path, monkeypatch):
-    """Its bands, and its objects; where it is damaged, that is told with its name."""
-    monkeypatch.setattr("mmdet_flow.evaluation.draw.MAX_PIXELS", 1000)
+def test_an_image_too_large_to_unpack_is_drawn_as_any_other(tmp_path):
+    """Its bands, and its objects; where it is damaged, that is told with its name.
+
+    One that has no windows is refused.
+    """
     ramp = np.linspace(0, 255, 2400)[:, None, None] * np.ones((1, 1800, 3))
     pixels = ramp.astype(np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
@@ -169,11 +171,14 @@ def test_an_image_too_large_to_unpack_is_drawn_as_any_other(tmp_path, monkeypatc
         content = json.dumps({"id": name, "objects": [item | {"score": 0.9}]})
         (tmp_path / name[2:] / "a.json").write_text(content)
         sheets.append(tmp_path / f"{name}.png")
-        draw_sheet([tmp_path / name[2:]], tmp_path, sheets[-1], 1, None)
+        limit = {"max_pixels": 1000} if name == "a.tif" else {}
+        draw_sheet([tmp_path / name[2:]], tmp_path, sheets[-1], 1, None, **limit)
+    with pytest.raises(DataError, match=r"a\.png: the image has 1800 x 2400 pixels, m"):
+        draw_sheet([tmp_path / "png"], tmp_path, sheets[-1], 1, None, **limit)
     whole, bands = (cv2.imread(str(sheet)).astype(int) for sheet in sheets)
     assert whole.shape == bands.shape == (1600, MAX_WIDTH, 3)
     assert abs(whole - bands).max() <= 1 and (whole[:, :, 0] != whole[:, :, 1]).any()
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"a\.tif: its pixels cannot be read at row"):
-        draw_sheet([tmp_path / "tif"], tmp_path, sheets[-1], 1, None)
+        draw_sheet([tmp_path / "tif"], tmp_path, sheets[-1], 1, None, **limit)

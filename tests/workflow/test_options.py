@@ -252,6 +252,19 @@ def test_values_that_are_exchanged_are_a_change(words, section, left, right):
     assert one != other
 
 
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ("", []),
+        ("--batch_size 2 --max_pixels 9", ["--max-pixels=9"]),
+        (["--max_pixels=9", "--max_pixels=10"], ["--max-pixels=10"]),
+        ("--max_pixels", []),  # prediction says what is wrong
+    ],
+)
+def test_what_may_be_predicted_may_be_drawn(own, words):
+    assert options.drawing(example(predict={"options": own})) == words
+
+
 def test_a_text_of_options_is_divided_as_by_a_shell():
     text = "--output_overlay --prediction_suffix '-my file.json' \"$(touch marker)\""
     words = ["--output_overlay", "--prediction_suffix", "-my file.json"]

@@ -40,6 +40,7 @@ def draw_sheet(
     score: float | None,
     tiles: Tiles | None = None,
     class_list: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> None:
     """Draw the objects of the first ``count`` OPEX files on their images.
 
@@ -47,8 +48,9 @@ def draw_sheet(
     score that it was predicted with. Without such files, where each image failed, the
     sheet is empty. The borders of ``tiles`` are drawn, if there are any. The places of
     the classes in ``class_list`` decide their colours, or else their order. Raises
-    DataError where a folder or an image is missing, and UsageError if the name of
-    ``output`` ends like that of no picture.
+    DataError where a folder or an image is missing, or where one has more than
+    ``max_pixels`` and is no TIFF, and UsageError if the name of ``output`` ends like
+    that of no picture.
     """
     import cv2
 
@@ -70,7 +72,7 @@ def draw_sheet(
     pictures = []
     for one in contents:
         kept = [item for item in one.objects if _reaches(item.score, score)]
-        with _pixels_of(images / one.name) as image:
+        with _pixels_of(images / one.name, max_pixels) as image:
             windows = tiles.windows(image.shape[1], image.shape[0]) if tiles else []
             pictures.append(_draw(image, kept, labels, width, windows))
     height = max((one.shape[0] for one in pictures), default=EMPTY_HEIGHT)
@@ -85,12 +87,12 @@ def draw_sheet(
 
 
 @contextmanager
-def _pixels_of(path: Path) -> Iterator[np.ndarray | WindowedImage]:
+def _pixels_of(path: Path, max_pixels: int) -> Iterator[np.ndarray | WindowedImage]:
     """Open an image: all its pixels, or its windows if it is too large to unpack."""
     with opened(path) as stream:
         try:
-            large = open_large(stream, MAX_PIXELS)
-            yield read_image(path)[1] if large is None else large
+            large = open_large(stream, max_pixels)
+            yield read_image(path, max_pixels)[1] if large is None else large
         except DataError as error:
             reason = str(error).removeprefix(f"{path}: ")
             raise DataError(f"{path}: {reason}") from None

@@ -7,6 +7,7 @@ value begins with. Functions take the config of one experiment.
 
 import shlex
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 
 from mmdet_flow.errors import UsageError
@@ -118,6 +119,22 @@ def prediction(experiment: dict) -> list[str]:
     """Return the options of predict_images, those that the user writes last."""
     words = of_rule("predict_images", experiment, dash="_")
     return words + words_of(experiment["predict"]["options"])
+
+
+def drawing(experiment: dict) -> list[str]:
+    """Return the options of draw_predictions: what was predicted can be drawn."""
+    words = words_of(experiment["predict"]["options"])
+    return option("max_pixels", _value_of("--max_pixels", words))
+
+
+def _value_of(name: str, words: list[str]) -> str | None:
+    """Return the value that counts, the last one, of an option among words."""
+    found = None
+    for word, following in zip_longest(words, words[1:]):
+        key, sign, value = word.partition("=")
+        if key == name:
+            found = value if sign else following
+    return found
 
 
 def words_of(options: str | list[str]) -> list[str]:

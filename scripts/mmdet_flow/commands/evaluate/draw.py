@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.evaluation.draw import draw_sheet
+from mmdet_flow.images import MAX_PIXELS
 from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 
@@ -49,6 +50,14 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         help="a class a line, whose places decide the colours, as in other pictures "
         "(default: the classes that are drawn, in order)",
     )
+    parser.add_argument(
+        "--max-pixels",
+        type=cli.positive_int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse larger images before they are unpacked; TIFF is drawn all the "
+        f"same (default: {MAX_PIXELS})",
+    )
     add_tile_options(parser.add_argument_group("tiles whose borders are drawn"))
     return parser
 
@@ -62,4 +71,5 @@ def run(options: argparse.Namespace) -> None:
         score=options.score,
         tiles=tiles_of(options),
         class_list=options.class_list,
+        max_pixels=options.max_pixels,
     )
