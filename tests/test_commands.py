@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import json
 import os
 import re
 import shlex
@@ -232,3 +233,53 @@ def test_every_option_that_is_a_number_refuses_nan():
     for words in WORDS:
         for action in parser_of(words)._actions:
             assert action.type is not float, (words, action.option_strings)
+
+
+FOUND = "--detections found.json --annotations coco.json --images . --output out"
+MODEL = "--checkpoint model.pth --annotations coco.json --images ."
+FOLDERS = "--checkpoint model.pth --prediction_in . --prediction_out out"
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        (f"evaluate metrics {FOUND} --config a.py", "--config"),
+        (f"evaluate metrics {FOUND} --tile-size 640", "--tile-size"),
+        (f"evaluate thresholds {FOUND} --tile-overlap 0.5", "--tile-overlap"),
+        (f"evaluate gallery {FOUND} --tile-full-image", "--tile-full-image"),
+        (
+            f"evaluate precision {MODEL} --precision bf16 --calibration coco.json",
+            "--calibration",
+        ),
+        ("model config --list x --save-path a.py", "--save-path"),
+        ("model config a.py --list", "CONFIG"),
+        ("model config a.py --diff b.py --cfg-options a=1", "--cfg-options"),
+        ("data split coco.json --output out --fold 1", "--fold"),
+        ("data split coco.json --output out --group-column a", "--group-column"),
+        (
+            "data difference coco.json b --before-edges exclusive --output out",
+            "--before-edges",
+        ),
+        (f"predict {FOLDERS} --continuous --image_list a.txt", "--image_list"),
+        (f"predict {FOLDERS} --continuous --shard 0/2", "--shard"),
+        ("serve --checkpoint model.pth --max_backlog 9", "--max_backlog"),
+        ("serve --checkpoint model.pth --image_root .", "--image_root"),
+        (
+            "serve --checkpoint model.pth --redis_front streams --when_full block",
+            "--when_full",
+        ),
+        ("label export . --format yolo --address a --output out", "--address"),
+        ("label export . --format yolo --edges exclusive --output out", "--edges"),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    line, option, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    content = {"images": [], "annotations": [], "categories": []}
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    (tmp_path / "images.csv").write_text("file,sha256\n")
+    assert main(shlex.split(line)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {option}: ") and said.endswith("; leave it out\n")
+    assert not (tmp_path / "out").exists()

@@ -95,6 +95,23 @@ def finite(text: str) -> float:
     return value
 
 
+def refuse_given(
+    options: argparse.Namespace,
+    names: Iterable[str],
+    why: str,
+    parser: argparse.ArgumentParser | None = None,
+) -> None:
+    """UsageError for the first of these options that is given, as it has no effect.
+
+    ``parser`` knows their defaults, if any has one.
+    """
+    for name in names:
+        key = name.lower().lstrip("-").replace("-", "_")
+        default = parser and parser.get_default(key)
+        if getattr(options, key) not in (default, None):
+            raise UsageError(f"{name}: {why}; leave it out")
+
+
 def available_threads() -> int:
     """Return the number of CPUs that this process may run on."""
     return len(os.sched_getaffinity(0))

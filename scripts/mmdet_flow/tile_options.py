@@ -7,6 +7,8 @@ from mmdet_flow import cli
 from mmdet_flow.errors import UsageError
 from mmdet_flow.tiles import Tiles
 
+TILE_OPTIONS = ("--tile-size", "--tile-overlap", "--tile-scale", "--tile-full-image")
+
 
 def add_tile_options(parser, dash: str = "-") -> None:
     """Add --tile-size and what goes with it; ``dash`` stands between the words."""
@@ -58,11 +60,9 @@ def tiles_of(options: argparse.Namespace, default: Tiles | None = None) -> Tiles
     go together.
     """
     details, size = details_of(options), options.tile_size
-    if size == 0:
-        return None
-    if default is not None:
+    if default is not None and size != 0:
         return replace(default, **details, **({"size": size} if size else {}))
-    if size is None and details:
+    if not size and details:
         name = next(iter(details)).replace("_", " ")
         raise UsageError(f"the tile {name} goes with a tile size; give that, too")
     return Tiles(size, **details) if size else None

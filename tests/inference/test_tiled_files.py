@@ -163,6 +163,7 @@ def test_a_package_says_how_its_images_are_divided(run, folder, tmp_path, caplog
 
 
 def test_tiles_without_a_size_are_one_line(trained, folder, tmp_path, capsys):
-    code = predict(of_checkpoint(trained), folder, tmp_path, "--tile_overlap", 0.1)
-    assert code == 2
-    assert "the tile overlap goes with a tile size" in capsys.readouterr().err
+    for none in ((), ("--tile_size", 0)):
+        options = (*none, "--tile_overlap", 0.1)
+        assert predict(of_checkpoint(trained), folder, tmp_path, *options) == 2
+        assert "the tile overlap goes with a tile size" in capsys.readouterr().err

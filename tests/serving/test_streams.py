@@ -310,6 +310,8 @@ def test_dead_letters_are_listed_and_replayed(predictor, server, stream, images)
             "wrong",
             "reply_to 'text' is no stream\n",
         ]
+        none = run_command("mmdet-flow redis replay", "--list", "1-1", *port)
+        assert (none.returncode, none.stdout) == (0, "")
         server.client.delete("text")
         assert run_command("mmdet-flow redis replay", "1-1", *port).returncode == 0
         assert server.client.xlen("images:dead") == 1

@@ -248,6 +248,8 @@ def _require_endless(options: argparse.Namespace, task: "Task") -> None:
     if task.output.after == "keep":
         kept = "--keep_input" if options.keep_input else "results beside the images"
         raise UsageError(f"--continuous and {kept} would predict without an end")
+    why = "is for a folder as it is; --continuous takes what comes"
+    cli.refuse_given(options, ("--image_list", "--shard"), why)
     for name in task.summaries.paths():
         raise UsageError(f"--{name} is written at the end; --continuous has none")
 

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from mmdet_flow.serving.service import Service
 
 
+OF_PUBSUB = ("--redis_pattern", "--redis_timeout", "--max_queue", "--when_full")
+OF_STREAMS = (
+    *("--redis_group", "--claim_after", "--max_deliveries", "--max_replies"),
+    *("--max_backlog", "--image_root"),
+)
+"""Options of one front alone."""
+
+
 def build_parser(prog: str) -> argparse.ArgumentParser:
     parser = cli.new_parser(
         prog,
@@ -196,10 +204,13 @@ def run(options: argparse.Namespace) -> None:
     from mmdet_flow.serving.names import check_names
     from mmdet_flow.serving.service import warm_up
 
+    streams = options.redis_front == "streams"
+    others, other = (OF_PUBSUB, "pubsub") if streams else (OF_STREAMS, "streams")
+    cli.refuse_given(options, others, f"is for --redis_front {other}", build_parser(""))
     check_names(
         options.redis_in,
         options.redis_out,
-        streams=options.redis_front == "streams",
+        streams=streams,
         pattern=options.redis_pattern,
     )
     model = model_options(options)

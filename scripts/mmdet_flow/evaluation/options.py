@@ -7,13 +7,15 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.detect import Found, detect, read_detections
-from mmdet_flow.tile_options import add_tile_options, tiles_of
+from mmdet_flow.tile_options import TILE_OPTIONS, add_tile_options, tiles_of
 from mmdet_flow.tiles import Tiles
 
 
 def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:
     """Return what the command line asks for: of a model, or of a file."""
     if options.detections:
+        why = "is for --checkpoint; --detections are as they are"
+        cli.refuse_given(options, ("--config", *TILE_OPTIONS), why)
         return read_detections(options.detections, truth)
     if not options.images:
         raise UsageError("--checkpoint needs the folder of the images, --images")

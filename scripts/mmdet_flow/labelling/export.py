@@ -105,6 +105,8 @@ def _require_possible(writer: AnnotationWriter, how: Export) -> None:
         raise UsageError(f"{how.format} holds boxes alone; choose --shapes boxes")
     if how.edges != EDGES[0] and not writer.corners:
         raise UsageError(f"--edges: {how.format} has one rule for all; leave it out")
+    if how.address and how.format != "label-studio":
+        raise UsageError("--address: is for label-studio; leave it out")
 
 
 def _kept(one: PredictedImage, thresholds: Scores) -> tuple:

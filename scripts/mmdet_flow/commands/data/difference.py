@@ -114,6 +114,9 @@ def _read(options: argparse.Namespace, side: str) -> LabelledSet:
                 f"{place}: is no converted data set; name its format with "
                 f"--{side}-format"
             )
+        own = (f"--{side}-images", f"--{side}-edges")
+        why = f"goes with --{side}-format; a converted data set has its own"
+        cli.refuse_given(options, own, why, build_parser(""))
         return read_converted(place)
     threads = options.threads or cli.available_threads()
     folder = place if place.is_dir() else place.parent

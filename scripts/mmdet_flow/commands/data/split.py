@@ -102,6 +102,12 @@ def _add_fold_options(parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Split the file as the options of the command say."""
+    parser = build_parser("")
+    if not options.folds:
+        cli.refuse_given(options, ["--fold"], "goes with --folds", parser)
+    if not options.group_file:
+        why = "goes with --group-file"
+        cli.refuse_given(options, ["--group-column"], why, parser)
     names = [f"{name}{end}" for name in (*SPLITS, "trainval") for end in ENDS]
     made = [options.output / name for name in names]
     lists = [Path(getattr(options, name)) for name in SPLITS]

@@ -63,6 +63,8 @@ def _add_choice_options(parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    if "int8" not in options.precision:
+        cli.refuse_given(options, ["--calibration"], "is for --precision int8")
     trial = Trial(
         checkpoint=options.checkpoint,
         config=options.config,

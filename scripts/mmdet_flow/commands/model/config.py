@@ -38,11 +38,16 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Do the one thing that the options ask for."""
+    parser = build_parser("")
     if options.list is not None:
+        others = ("CONFIG", "--diff", "--save-path", "--cfg-options")
+        cli.refuse_given(options, others, "has no effect on --list", parser)
         print_zoo(options.list)
     elif options.config is None:
         raise UsageError("CONFIG: name a config, or see the model zoo with --list")
     elif options.diff is not None:
+        others = ("--save-path", "--cfg-options")
+        cli.refuse_given(options, others, "has no effect on --diff", parser)
         print_diff(options.config, options.diff)
     elif options.save_path is None:
         raise UsageError("--save-path FILE: say where to write the config")

@@ -38,15 +38,17 @@ def run(options: argparse.Namespace) -> None:
     connection.check()
     with connection.told():
         if options.list:
-            _list(connection, options.redis_in)
+            _list(connection, options.redis_in, options.entries)
         else:
             moved = replay(connection, options.redis_in, options.entries)
             cli.log.info("moved %d requests back to %s", len(moved), options.redis_in)
 
 
-def _list(connection: Connection, stream: str) -> None:
-    """Print the dead letters of a stream."""
+def _list(connection: Connection, stream: str, entries: list[str]) -> None:
+    """Print the dead letters of a stream, all or those given."""
     for entry, fields in connection.client.xrange(dead_letters(stream)):
+        if entries and entry.decode() not in entries:
+            continue
         name = fields.get(b"id", b"").decode(errors="replace")
         error = fields.get(b"error", b"").decode(errors="replace")
         print(entry.decode(), name, error, sep="\t")
