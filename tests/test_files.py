@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mmdet_flow.files import new_file, write_if_changed
+from mmdet_flow.files import new_file, only_writer, write_if_changed
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
@@ -48,3 +48,20 @@ def test_writers_of_one_file_take_turns(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, contents))
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("written", [[], ["a/kept.txt"], ["a/b/c/kept.txt"]])
+def test_a_folder_that_nothing_was_written_to_goes_after_an_error(written, tmp_path):
+    """And those around it, as far as they were made for it."""
+    (tmp_path / "before").mkdir()
+    with pytest.raises(ValueError), only_writer(tmp_path / "before/a/b/c"):
+        for name in written:
+            write_if_changed(tmp_path / "before" / name, "")
+        raise ValueError
+    left = {path for path in (tmp_path / "before").rglob("*") if path.is_file()}
+    assert left == {tmp_path / "before" / name for name in written}
+    assert (tmp_path / "before/a").exists() == bool(written)
+    assert (tmp_path / "before/a/b").exists() == (written == ["a/b/c/kept.txt"])
+    with only_writer(tmp_path / "before/a/b/c"):
+        pass
+    assert (tmp_path / "before/a/b/c").is_dir()

@@ -236,9 +236,20 @@ def test_an_empty_folder_is_taken(tmp_path):
 
 def test_a_project_is_whole_or_not_there(tmp_path):
     """No file may become larger than 20 KB, as on a disk that is full."""
-    command = f"ulimit -f 20; exec {BIN}/mmdet-flow new cells"
+    command = f"ulimit -f 20; exec {BIN}/mmdet-flow new deep/er/cells"
     run = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True
     )
-    assert "cells: cannot be made: File too large" in the_error(run)
+    assert "deep/er/cells: cannot be made: File too large" in the_error(run)
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("name", ["cells", "of mine/cells", "-cells", "-", "--help"])
+def test_a_shell_goes_where_it_is_told_to(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command_of("new")(["--", name]) == 0
+    [line] = re.findall(r"^  (cd .+)$", capsys.readouterr().out, re.MULTILINE)
+    there = subprocess.run(
+        ["bash", "-c", f"{line} && pwd"], capture_output=True, text=True, check=True
+    )
+    assert Path(there.stdout.strip()) == tmp_path / name

@@ -115,11 +115,38 @@ def locked(folder: Path, refusal: Callable[[], FlowError]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those around it; what of them is empty goes after an error.
+
+    Those that another process makes meanwhile are left to that one.
+    """
+    made: list[Path] = []
+    try:
+        for one in (*reversed(folder.parents), folder):
+            with contextlib.suppress(FileExistsError):
+                if not one.is_dir():
+                    one.mkdir()
+                    made.append(one)
+        folder.mkdir(exist_ok=True)  # an error where it is a file
+        yield
+    except BaseException:
+        for one in reversed(made):
+            with contextlib.suppress(OSError):
+                one.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Make a folder, and lock it; DataError if another process writes there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make a folder, and lock it; DataError if another process writes there.
+
+    It is gone after an error if nothing was written there.
+    """
     refusal = "another process writes here; wait for it, or use another folder"
-    with locked(folder, lambda: DataError(f"{folder}: {refusal}")):
+    with (
+        new_folder(folder),
+        locked(folder, lambda: DataError(f"{folder}: {refusal}")),
+    ):
         yield
 
 

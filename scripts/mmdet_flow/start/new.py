@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from mmdet_flow import PACKED, ROOT
 from mmdet_flow.errors import FlowError, UsageError
-from mmdet_flow.files import UMASK
+from mmdet_flow.files import UMASK, new_folder
 from mmdet_flow.project_files import PARTS, SOURCES, files_around, files_of_package
 
 
@@ -26,8 +26,10 @@ def make_project(folder: Path, root: Path = ROOT) -> None:
         files[Path(SOURCES, path)] = packages / path
     target = Path(os.path.realpath(folder))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch:
+        with (
+            new_folder(target.parent),
+            TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch,
+        ):
             stage = Path(scratch, "project")
             for path, source in files.items():
                 copy(source, stage / path)
@@ -76,10 +78,12 @@ def copy(source: Path, target: Path) -> None:
 
 def next_steps(folder: Path) -> str:
     """Return what is left to do in a new project."""
+    # To cd, a dash at the beginning is an option, or where one was before.
+    place = f"./{folder}" if str(folder).startswith("-") else str(folder)
     return f"""\
 made {folder}: the workflow, and a config that trains on the embedded example
 next, where Python 3.11, 3.12 or 3.13, its headers, a C++ compiler and make are there:
-  cd {shlex.quote(str(folder))}
+  cd {shlex.quote(place)}
   make setup                            both environments, mostly mmcv: 10 minutes
   export PATH="$PWD/.venv/bin:$PATH"
   mmdet-flow start init DATA --force    a config for your images
