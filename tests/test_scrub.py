@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_flow.scrub import Scrubber, shown
+from mmdet_flow.errors import DataError, ModelError, UsageError
+from mmdet_flow.scrub import Scrubber, for_clients, shown
 
 
 @pytest.mark.parametrize(
@@ -117,3 +118,18 @@ def test_a_long_text_takes_no_longer_than_it_is(part):
     started = time.process_time()
     Scrubber()(shown(part * 20_000))
     assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (UsageError("tile size 16: too small; raise it"), None),
+        (ModelError("/srv/a/m.pth: is damaged; replace it"), ".../m.pth: is damaged"),
+        (DataError("a\nb"), "a\\nb"),
+        (OSError(2, "there is no file", "/srv/a/m.pth"), "FileNotFoundError"),
+        (KeyError("token"), "KeyError"),
+    ],
+)
+def test_clients_are_told_what_a_user_can_correct(error, told):
+    assert for_clients(error).startswith(told or str(error))
+    assert "/srv" not in for_clients(error) and "\n" not in for_clients(error)

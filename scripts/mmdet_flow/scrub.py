@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mmdet_flow.errors import FlowError
+
 HIDDEN = "***"
 SHORTEST = 6
 """A value of the environment that is shorter would hide words that are none."""
@@ -78,6 +80,17 @@ def one_line(text: str) -> str:
     if len(text) > LONGEST_LINE:
         text = f"{text[: LONGEST_LINE // 2]} ... {text[-LONGEST_LINE // 2 :]}"
     return "".join(map(_escaped, text))
+
+
+def for_clients(error: Exception) -> str:
+    """Return what may be told elsewhere of an error on this machine.
+
+    The line of one that a user can correct, without secrets and places; of any other
+    one its type, as its text may hold anything.
+    """
+    if isinstance(error, FlowError):
+        return one_line(Scrubber()(str(error)))
+    return type(error).__name__
 
 
 def _escaped(sign: str) -> str:

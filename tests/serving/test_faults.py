@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.inference.predictor import Prediction, Predictor
 from mmdet_flow.serving.connection import Connection
 from mmdet_flow.serving.files import _open_below, read_below
@@ -204,19 +204,28 @@ def test_a_file_that_becomes_a_link_is_not_followed(tmp_path):
             _open_below(root, parts)
 
 
-def test_errors_that_nobody_foresaw_tell_clients_no_places(
-    predictor, redis_port, images, caplog
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (RuntimeError, "RuntimeError; the log of the worker says more"),  # unforeseen
+        (UsageError, "cannot open .../model.bin as ***; make it again"),
+    ],
+)
+def test_errors_of_the_prediction_tell_clients_no_places_and_secrets(
+    kind, told, predictor, redis_port, images, caplog, monkeypatch
 ):
+    monkeypatch.setenv("SOME_PASSWORD", "hunter22")
+
     class Broken(Held):
         def predict(self, images):
-            raise RuntimeError("cannot open /secret/place/model.bin")
+            raise kind("cannot open /secret/place/model.bin as hunter22; make it again")
 
     with Running(Broken(predictor), redis_port):
         channel = Channel(redis_port)
         channel.send(images[0])
         error = channel.receive()["meta"]["error"]
-    assert error.startswith("the prediction failed: RuntimeError;")
-    assert "/secret/place" not in error and "/secret/place" in caplog.text
+    assert error == f"the prediction failed: {told}"
+    assert "/secret/place" in caplog.text
 
 
 def test_an_answer_that_cannot_be_made_is_an_error(predictor, redis_port, images):

@@ -30,6 +30,7 @@ from mmdet_flow.inference.predictor import Predictor
 from mmdet_flow.labelling.export import drawn
 from mmdet_flow.labelling.writers import WRITERS
 from mmdet_flow.labelling.writers.label_studio import prediction_of, version_of
+from mmdet_flow.scrub import for_clients
 
 FORMAT = "label-studio"
 
@@ -136,7 +137,7 @@ class Backend:
         except Exception as error:  # such as MemoryError; others may fit
             cli.log.error("an image cannot be predicted: %r", error)
             raise RequestError(
-                f"the image cannot be predicted: {type(error).__name__}",
+                f"the image cannot be predicted: {for_clients(error)}",
                 HTTPStatus.INTERNAL_SERVER_ERROR,
             ) from None
         digest = sha256(content).hexdigest()

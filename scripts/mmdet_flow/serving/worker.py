@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError, ServiceError
+from mmdet_flow.errors import DataError, FlowError, ServiceError
 from mmdet_flow.formats.opex import error_opex, timestamp
 from mmdet_flow.images import MAX_PIXELS, decode
 from mmdet_flow.inference.predictor import Prediction, Predictor
+from mmdet_flow.scrub import for_clients
 from mmdet_flow.serving.inbox import Inbox, Request
 from mmdet_flow.serving.metrics import Metrics
 
@@ -326,9 +327,8 @@ def _decode(request: Request, max_pixels: int) -> Decoded:
 
 
 def _tell(request: Request, what: str, error: Exception) -> str:
-    """Log an error that nobody foresaw; return what a client may know of it.
-
-    Its text may name places of this machine.
-    """
+    """Log an error in full; return what a client may know of it."""
     cli.log.error("image %s: %s: %r", request.short_id, what, error)
-    return f"{what}: {type(error).__name__}; the log of the worker says more"
+    if isinstance(error, FlowError):
+        return f"{what}: {for_clients(error)}"
+    return f"{what}: {for_clients(error)}; the log of the worker says more"
