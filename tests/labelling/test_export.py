@@ -273,6 +273,38 @@ def test_the_classes_are_those_of_the_model_in_their_order(tmp_path, caplog):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize(
+    ("predictions", "thresholds"),
+    [
+        ("cells/predictions", None),
+        ("cells/predictions/shard-0/opex", None),
+        ("done", "cells/evaluation/thresholds.json"),
+    ],
+)
+def test_the_order_is_that_of_the_experiment_around(predictions, thresholds, tmp_path):
+    """Unless its list is another one than the model has."""
+    folder = write_predictions(tmp_path / predictions, BOXES)
+    listed = tmp_path / "cells/dataset/classes.txt"
+    listed.parent.mkdir(parents=True)
+    path = thresholds and tmp_path / thresholds
+    values = dict.fromkeys(sorted(CLASSES), 0.1)
+    scores = Scores(values, path, None, classes_sha256(CLASSES)) if path else Scores(0)
+
+    def order(name: str) -> list[str]:
+        export(folder, None, tmp_path / name, Export("yolo", scores))
+        content = yaml.safe_load((tmp_path / name / "yolo/data.yaml").read_text())
+        return list(content["names"].values())
+
+    listed.write_text("\n".join(CLASSES) + "\n")
+    assert order("round") == CLASSES != sorted(CLASSES)
+    listed.write_text("\n".join([*CLASSES, "other"]) + "\n")
+    if path:
+        with pytest.raises(UsageError, match="in the order of the model"):
+            order("other")
+    else:
+        assert order("other") == sorted(CLASSES)
+
+
 @pytest.mark.parametrize("name", ["", "a\nb", "a\x01"])
 def test_a_class_that_no_format_can_hold_is_one_line(name, tmp_path):
     predictions = write_predictions(tmp_path / "predicted", BOXES)

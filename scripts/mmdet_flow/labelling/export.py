@@ -52,8 +52,8 @@ class Export:
         format: one of ``WRITERS``.
         scores: the thresholds; objects without a score reach any.
         shapes: one of ``SHAPES``.
-        classes: the class list, or None for that of the experiment, or else of what was
-            predicted.
+        classes: the class list, or None for that of the experiment that predictions or
+            thresholds are of, or else of what was predicted.
         edges, address: as ``Task`` has them.
         copy: whether images are copied even where a link can be made.
         image_list: names the images that are exported, or None for all.
@@ -84,7 +84,7 @@ def export(predictions: Path, images: Path | None, output: Path, how: Export) ->
         replace(one, objects=_kept(one, how.scores))
         for one in read_predictions(predictions, images, how.image_list)
     ]
-    classes = _class_list(predictions, found, how.classes)
+    classes = _class_list(predictions, found, how)
     _require_scores_of(how.scores, classes, found)
     task = Task(classes, how.edges, how.address)
     texts = partial(_texts, _drawn(found, how.shapes, writer), found, task, how)
@@ -133,12 +133,13 @@ def _require_scores_of(
 
 
 def _class_list(
-    predictions: Path, images: Sequence[PredictedImage], given: Sequence[str] | None
+    predictions: Path, images: Sequence[PredictedImage], how: Export
 ) -> list[str]:
     """Return the class list: as given, of the experiment, or what was predicted.
 
     A model says by a hash which list it has.
     """
+    given, scores = how.classes, how.scores
     labels = sorted({item.label for one in images for item in one.objects})
     hashes = {one.meta.get("classes_sha256") for one in images} - {None}
     file = predictions / layout.CLASSES
@@ -150,11 +151,14 @@ def _class_list(
                 "classes with --classes"
             )
     else:
-        known = list(given or labels)
+        wanted = hashes or {scores.classes_sha256}
+        known = list(
+            given or _list_around((predictions, scores.path), wanted) or labels
+        )
         if given is None and hashes - {classes_sha256(known)}:
             cli.log.warning(
-                "the model has other classes than the %d that it found, %s; to have "
-                "them in the tool, name all with --classes",
+                "the model has other classes than the %d that it found, %s, or another "
+                "order; to have all of them in the tool, name them with --classes",
                 *(len(known), listed(known)),
             )
     for name in labels:
@@ -168,6 +172,20 @@ def _class_list(
                 f"class {name!r}: is no name that can be printed; rename it"
             )
     return known
+
+
+def _list_around(places: Iterable[Path | None], wanted: set[str]) -> list[str] | None:
+    """Return the class list of an experiment that holds one of these places.
+
+    Only if it is the one that is wanted, by its hash.
+    """
+    for place in filter(None, places):
+        for folder in place.absolute().parents[: len(layout.SHARD_OPEX.parts)]:
+            if (file := folder / layout.CLASSES).is_file():
+                known = read_text(file).splitlines()
+                if {classes_sha256(known)} == wanted:
+                    return known
+    return None
 
 
 def _drawn(

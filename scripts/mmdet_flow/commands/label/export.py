@@ -63,8 +63,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="NAME",
-        help="class list in its order (default: that of the experiment, or what was "
-        "predicted, by name)",
+        help="class list in its order (default: that of the experiment of "
+        "PREDICTIONS or --thresholds, or what was predicted, by name)",
     )
     parser.add_argument(
         "--edges",
