@@ -4,6 +4,7 @@ import pytest
 
 from mmdet_flow.errors import UsageError
 from mmdet_flow.start.doctor import config as configs
+from mmdet_flow.start.doctor.check import Note
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,24 @@ def test_a_file_that_is_no_config(tmp_path, text, reason):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(UsageError, match=reason):
         configs.read_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("val, is_noted", [("val.txt", False), ("test.txt", True)])
+def test_it_is_said_where_trainval_is_train_alone(val, is_noted):
+    """Also of the experiments of a campaign."""
+    splits = {"train": "train.txt", "val": val, "test": "test.txt"}
+    data = {"format": "voc", "annotations": "a", "images": "b"}
+    one = {"data": data, "splits": splits, "model": {"train_on": "trainval"}}
+    both = {"model.train_on": ["train", "trainval"]}
+    config = {
+        "experiments": {"one": one, "two": one | {"model": {}}},
+        "campaigns": {"c": {"base": "two", "grid": both}},
+    }
+    said = configs.what_it_holds(config)
+    assert said.startswith("4 to run, of one, two, c")
+    assert isinstance(said, Note) == is_noted
+    assert ("; one, c-train_on-trainval: trainval is train alone" in said) == is_noted
+    assert configs.what_it_holds({"experiments": {"one": 3}}) == "1 to run, of one"
 
 
 def test_data_of_experiments_and_campaigns_is_found():

@@ -1,11 +1,14 @@
 """The config as it stands in its file, before presets and campaigns."""
 
+import copy
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
 from mmdet_flow.errors import UsageError
 from mmdet_flow.files import read_yaml
+from mmdet_flow.start.doctor.check import Note
+from mmdet_flow.workflow.config import has_validation, prepare
 from mmdet_flow.workflow.config_files import require_readable
 
 
@@ -21,9 +24,34 @@ def read_config(path: Path) -> dict:
 
 
 def what_it_holds(config: dict) -> str:
-    """Say how many experiments a config has, and of which names."""
+    """Say how many experiments a config has, and of which names.
+
+    And which of them learn from fewer images than it says.
+    """
     names = [*section(config, "experiments"), *section(config, "campaigns")]
-    return f"{experiments(config)} to run, of {', '.join(map(str, names))}"
+    said = f"{experiments(config)} to run, of {', '.join(map(str, names))}"
+    if alone := _on_train_alone(config):
+        return Note(
+            f"{said}; {', '.join(alone)}: trainval is train alone, as splits.val and "
+            "splits.test are one list"
+        )
+    return said
+
+
+def _on_train_alone(config: dict) -> list[str]:
+    """Return the experiments whose validation images, being test ones, are left out."""
+    config = copy.deepcopy(config)
+    try:
+        prepare(config)
+    except UsageError:  # the plan says what is wrong
+        return []
+    return [
+        name
+        for name, one in config["experiments"].items()
+        if not has_validation(one)
+        and isinstance(one["splits"]["val"], str)
+        and one["splits"]["val"] == one["splits"]["test"]
+    ]
 
 
 def data_sections(config: dict, place: str = "") -> Iterator[tuple[str, dict]]:
