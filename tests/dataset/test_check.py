@@ -424,3 +424,13 @@ def test_policies_that_are_none():
 def test_an_empty_folder_is_no_data_set(tmp_path):
     with pytest.raises(DataError, match="holds no annotations"):
         check(FORMATS["voc"], Source(tmp_path, tmp_path), Rules())
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_names_of_classes_are_for_formats_without_them(name, tmp_path):
+    (tmp_path / "names.txt").write_text("cat\n")
+    source = Source(tmp_path, tmp_path, labels=tmp_path / "names.txt")
+    takes = name in ("yolo", "open-images")
+    with pytest.raises(DataError if takes else UsageError) as refused:
+        check(FORMATS[name], source, Rules())
+    assert ("names.txt: this format has the names" in str(refused.value)) != takes

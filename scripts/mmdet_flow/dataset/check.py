@@ -64,13 +64,18 @@ def check(
     """Read and check a data set.
 
     Raises DataError when a folder is missing or holds no annotation, and UsageError
-    for a rule of edges that the format has no use for; all else is a finding in the
-    ledger.
+    for a rule of edges, or a file of names, that the format has no use for; all else is
+    a finding in the ledger.
     """
     _require_places(source)
     if source.edges != EDGES[0] and not annotation_format.corners:
         raise UsageError(
             f"edges {source.edges}: this format has no corners of boxes; leave it out"
+        )
+    if source.labels and annotation_format.label_files is None:
+        raise UsageError(
+            f"labels {source.labels}: this format has the names of its classes in its "
+            "annotations; leave it out"
         )
     if rules.classes is None and annotation_format.class_list:
         rules = replace(rules, classes=annotation_format.class_list(source))
