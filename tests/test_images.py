@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mmdet_flow.errors import DataError
-from mmdet_flow.images import decode
+from mmdet_flow.images import MAX_PIXELS, decode
 
 
 def encoded(array, suffix=".png") -> bytes:
@@ -73,9 +73,18 @@ def test_extreme_shapes(size):
 def test_large_images_are_refused_before_they_are_unpacked():
     bomb = encoded(np.zeros((2000, 3000), np.uint8))
     assert len(bomb) < 20000
-    with pytest.raises(DataError, match="3000 x 2000 pixels, more than --max_pixels"):
+    told = r"3000 x 2000 pixels, more than max_pixels 5999999; .* or raise the limit$"
+    with pytest.raises(DataError, match=told):
         decode(bomb, max_pixels=5_999_999)
     assert decode(bomb, max_pixels=6_000_000).shape == (2000, 3000, 3)
+
+
+def test_a_limit_that_nobody_can_raise_is_not_to_be_raised():
+    stream = io.BytesIO()
+    Image.new("1", (15_000, 14_000)).save(stream, "PNG")
+    told = rf"15000 x 14000 pixels, more than {MAX_PIXELS}; cut it into tiles$"
+    with pytest.raises(DataError, match=told):
+        decode(stream.getvalue())
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])

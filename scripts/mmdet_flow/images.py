@@ -44,11 +44,12 @@ READ = frozenset(("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "JPEG2000", "PPM"
 """Formats of which OpenCV reads all but rare files."""
 
 
-def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode(encoded: bytes, max_pixels: int | None = None) -> np.ndarray:
     """Decode an image file to (height, width, 3) uint8 in BGR order.
 
     By ``unpack``, as in training, and only if it is whole. Raises DataError when it is
-    broken, cut off, or has more than ``max_pixels``.
+    broken, cut off, or has more than ``max_pixels``, a limit that the user may raise
+    (None: MAX_PIXELS, which nobody may).
     """
     if not encoded:
         raise DataError("the image is empty (0 bytes); send the content of a file")
@@ -116,8 +117,8 @@ def _why_not(encoded: bytes) -> str:
     return f"it is a {kind}, which is not read; save it as PNG"
 
 
-def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, np.ndarray]:
-    """Return the encoded bytes and the pixels of a file."""
+def read_image(path: Path, max_pixels: int | None = None) -> tuple[bytes, np.ndarray]:
+    """Return the encoded bytes and the pixels of a file, as ``decode`` limits them."""
     encoded, _ = read_file(path, max_pixels)
     try:
         return encoded, decode(encoded, max_pixels)
@@ -125,7 +126,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, np.ndar
         raise DataError(f"{path}: {error}") from None
 
 
-def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity]:
+def read_file(path: Path, max_pixels: int | None = None) -> tuple[bytes, Identity]:
     """Return the bytes of a regular file, and what it was when they were read.
 
     Never waits, as opening a pipe would. Raises DataError for whatever else has the
@@ -134,10 +135,11 @@ def read_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[bytes, Identity
     with opened(path) as stream:
         status = os.fstat(stream.fileno())
         seen = identity_of(status)
-        if status.st_size > max(GIBIBYTE, 16 * max_pixels):
+        if status.st_size > max(GIBIBYTE, 16 * (max_pixels or MAX_PIXELS)):
             raise DataError(
                 f"{path}: has {status.st_size} bytes, more than an image of "
-                f"--max_pixels {max_pixels}; raise the limit or take it away"
+                f"{_limit(max_pixels)} pixels; {'raise it or ' if max_pixels else ''}"
+                "take the file away"
             )
         content = stream.read()
         require_unchanged(path, stream, seen)
@@ -182,12 +184,18 @@ def _file_type(status: os.stat_result) -> str:
     return f"a {names.get(stat.S_IFMT(status.st_mode), 'device')}"
 
 
-def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
-    if size[0] * size[1] > max_pixels:
+def _refuse_large(size: tuple[int, int], max_pixels: int | None) -> None:
+    if size[0] * size[1] > (max_pixels or MAX_PIXELS):
         raise DataError(
-            f"the image has {size[0]} x {size[1]} pixels, more than --max_pixels "
-            f"{max_pixels}; cut it into tiles or raise the limit"
+            f"the image has {size[0]} x {size[1]} pixels, more than "
+            f"{_limit(max_pixels)}; cut it into tiles"
+            f"{' or raise the limit' if max_pixels else ''}"
         )
+
+
+def _limit(max_pixels: int | None) -> str:
+    """Return a limit, by the name of its option if the user may raise it."""
+    return f"max_pixels {max_pixels}" if max_pixels else str(MAX_PIXELS)
 
 
 def _is_cut_off(encoded: bytes) -> bool:

@@ -105,7 +105,7 @@ def test_without_tiles_and_for_an_overlay_large_images_are_refused(
     tifffile.imwrite(folder / "slide.tif", slide, photometric="rgb", tile=(64, 64))
     (folder / "slide.png").unlink()
     for options, reason in (
-        ((), "more than --max_pixels 40000"),
+        ((), "more than max_pixels 40000"),
         (("--tile_size", SIZE, "--output_overlay"), "too large for --output_overlay"),
         (
             ("--tile_size", SIZE, "--tile_full_image"),
