@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,9 @@ from tests.forks import ForkServer
 # two run at a time, and what each of them starts takes two threads. Read by torch when
 # it is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A shell lets what it starts in the background ignore Ctrl-C, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
