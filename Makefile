@@ -102,11 +102,11 @@ coverage: setup ## measure which lines of the package the tests run
 matrix: setup ## try the detector families on this machine: 30 minutes
 	@$(BIN)/mmdet-flow model families --output results/matrix
 
-# Much of it is waiting for jobs, so two workers have a Slurm each, where they can be apart.
+# Much of it is waiting for jobs, so three workers have a Slurm each, if they can be apart.
 test-slurm: setup ## run the workflow on a Slurm of its own; as root, on Debian
 	@tests/install.sh slurmctld slurmd slurm-client munge
 	@if tests/cluster/apart.sh --version >/dev/null 2>&1; then \
-	  set -- --tx '2*popen//python=tests/cluster/apart.sh' --dist loadfile; \
+	  set -- --tx '3*popen//python=tests/cluster/apart.sh' --dist loadfile; \
 	fi; $(BIN)/python -m pytest -m slurm tests/cluster "$$@"
 
 test-pythons: setup ## set up and run the demo with each Python 3.11 to 3.13: 30 minutes each

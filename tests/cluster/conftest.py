@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.cluster.slurm import Slurm, slurm, wait_until, why_not
-from tests.conftest import BIN, ROOT, run_command
+from tests.conftest import BIN, ROOT, made_once, run_command
 
 CONFIG = {
     "experiments": {
@@ -190,28 +190,36 @@ def cluster(tmp_path_factory) -> Iterator[Slurm]:
         slurm.stop()
 
 
-@pytest.fixture(scope="session")
-def undisturbed(cluster, tmp_path_factory) -> Project:
-    """The whole workflow, run once through Slurm."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    (project.folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    (project.folder / "site").mkdir()
-    (project.folder / "site/profile.yaml").write_text(yaml.safe_dump(SITE))
-    run_command(
-        "mmdet-flow start example",
-        "--output",
-        project.folder / "data/example",
-        "--images",
-        "16",
-    )
-    project.run(options=["--set-resources", PLACES])
-    return project
+def new_project(folder: Path) -> Project:
+    """Write a config, a profile of the site, and the data set."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (folder / "site").mkdir()
+    (folder / "site/profile.yaml").write_text(yaml.safe_dump(SITE))
+    example = ("--output", folder / "data/example", "--images", "16")
+    run_command("mmdet-flow start example", *example)
+    return Project(folder)
 
 
 @pytest.fixture(scope="session")
-def undisturbed_pair(undisturbed, tmp_path_factory) -> Project:
+def trained_here(shared) -> Project:
+    """A model that was trained on this machine, without Slurm."""
+
+    def make(folder: Path) -> None:
+        new_project(folder).run(MODEL, profile=None)
+
+    return Project(made_once(shared / "trained_here", make))
+
+
+@pytest.fixture
+def project(trained_here, tmp_path) -> Project:
+    """A copy of what was made up to the model."""
+    return trained_here.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def undisturbed_pair(cluster, trained_here, tmp_path_factory) -> Project:
     """A model trained once by two nodes through Slurm."""
-    project = undisturbed.copy(tmp_path_factory.mktemp("pair") / "project")
+    project = trained_here.copy(tmp_path_factory.mktemp("pair") / "project")
     project.set_model(**TWO_NODES)
     project.forget_training()
     project.run(MODEL)
@@ -220,12 +228,14 @@ def undisturbed_pair(undisturbed, tmp_path_factory) -> Project:
 
 
 @pytest.fixture
-def project(undisturbed, tmp_path) -> Project:
-    """A copy of what the undisturbed run made."""
-    return undisturbed.copy(tmp_path / "project")
-
-
-@pytest.fixture
 def pair(undisturbed_pair, tmp_path) -> Project:
     """A copy of what two undisturbed nodes made."""
     return undisturbed_pair.copy(tmp_path / "pair")
+
+
+@pytest.fixture(scope="session")
+def whole(cluster, tmp_path_factory) -> Project:
+    """The whole workflow, run once through Slurm."""
+    project = new_project(tmp_path_factory.mktemp("project"))
+    project.run(options=["--set-resources", PLACES])
+    return project
