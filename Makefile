@@ -71,6 +71,8 @@ ui: setup ## show the runs that were tracked in results/tracking; docs/tracking.
 	  --backend-store-uri sqlite:///results/tracking/mlflow.db \
 	  --artifacts-destination results/tracking/artifacts
 
+notebook: .venv/notebook ## install what runs docs/results.ipynb
+
 onnx: .venv/onnx ## install what writes and runs ONNX; docs/deploying.md
 
 storage: .venv/storage ## install what S3-like storage takes; docs/storage.md
@@ -82,7 +84,7 @@ storage: .venv/storage ## install what S3-like storage takes; docs/storage.md
 	@$(BIN)/pip check && touch $@
 
 # Two at a time: most of a test is the start of a command, which has one thread.
-test: setup .venv/onnx ## run the linters and the tests
+test: setup .venv/onnx .venv/notebook ## run the linters and the tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
@@ -288,7 +290,7 @@ docs: setup .venv/site/ready ## write the pages of keys and commands, and build 
 clean: ## remove results and the generated example, not the environments
 	@rm -rf results data/example .snakemake
 
-.PHONY: help setup demo report ui bccd onnx storage bundle package test test-slow test-slurm
+.PHONY: help setup demo report ui bccd notebook onnx storage bundle package test test-slow test-slurm
 .PHONY: test-pythons test-storage test-record test-faults test-interop
 .PHONY: setup-predict image image-predict publish test-image docs
 .PHONY: coverage matrix bench bench-conversion bench-dag bench-training bench-prediction

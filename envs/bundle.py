@@ -30,7 +30,7 @@ from mmdet_flow.model.weights.store import get
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / ".venv/setup"
 LOCKS = {
-    ".venv": ("main", "dev", "onnx", "storage"),
+    ".venv": ("main", "dev", "notebook", "onnx", "storage"),
     ".venv-wai": ("wai-annotations",),
 }
 """The locks of each environment, whose pip builds what is published as source."""

@@ -4,7 +4,9 @@ import csv
 import json
 import re
 
+import nbformat
 import yaml
+from nbclient import NotebookClient
 
 from tests.conftest import NARROW, ROOT, SEGMENTER, assert_valid_opex, run_command
 
@@ -75,6 +77,7 @@ def test_the_whole_chain_then_nothing_to_do(tmp_path):
     assert again.returncode == 0
     assert "Nothing to be done" in again.stderr
     check_record(tmp_path)
+    check_notebook(tmp_path)
     answered = snakemake(tmp_path, "results/example/serving/round_trip.txt")
     assert answered.returncode == 0, answered.stderr[-3000:]
     report = (results / "serving/round_trip.txt").read_text()
@@ -116,6 +119,17 @@ def check_record(folder) -> None:
     assert up.returncode == 0 and "is there already" in up.stderr
     assert json.loads(receipt.read_text())["tracked"] is True
     assert "Nothing to be done" in snakemake(folder).stderr
+
+
+def check_notebook(folder) -> None:
+    """Run the notebook of docs/ where config.yaml is, as its first cell says."""
+    notebook = nbformat.read(ROOT / "docs/results.ipynb", as_version=4)
+    place = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=300, resources=place).execute()
+    outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
+    pictures = [one for one in outputs if "image/png" in one.get("data", ())]
+    assert len(pictures) == 4
+    assert "experiments: example" in outputs[0]["text"]
 
 
 def test_a_missing_folder_is_named(tmp_path):
