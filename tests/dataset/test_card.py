@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,3 +96,20 @@ def test_the_card_tells_which_objects_are_too_small(dataset, tmp_path, caplog):
 def test_an_image_that_is_not_there_is_one_line(dataset, tmp_path):
     with pytest.raises(DataError, match=r"ground-\d+\.jpg: No such file"):
         make_card(splits_of(dataset), tmp_path, 112, tmp_path / "card")
+
+
+def test_the_card_tells_what_a_fraction_of_the_training_leaves_out(dataset, tmp_path):
+    splits = splits_of(dataset)
+    make_card(splits, dataset.images, 112, tmp_path / "all")
+    names = [image["file_name"] for image in splits["train"].images]
+    kept = splits["train"].subset(names[2:])
+    splits["train"] = replace(kept, info=kept.info | {"left_out": names[:2]})
+    make_card(splits, dataset.images, 112, tmp_path / "part")
+    every, part = (
+        json.loads((tmp_path / name / "card.json").read_text())
+        for name in ("all", "part")
+    )
+    assert "left_out" not in every and part["left_out"] == 2
+    assert part["images"] == every["images"] - 2
+    assert "2 more images of train" in (tmp_path / "part/card.html").read_text()
+    assert "left out" not in (tmp_path / "all/card.html").read_text()

@@ -2,6 +2,7 @@ import pytest
 
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.split import (
+    first_images,
     group_by_pattern,
     group_by_table,
     keep_duplicates_together,
@@ -177,3 +178,91 @@ def test_each_image_is_validated_in_one_fold(tmp_path):
     assert sorted(validated) == sorted(rest)
     with pytest.raises(UsageError, match="fold 4 of 4"):
         split(coco, tmp_path / "x", wanted, 0, fold=(4, 4))
+
+
+def split_with(tmp_path, coco, fraction: float, wanted=None, **how) -> dict:
+    """Split, learning from a fraction; return the text of each list and COCO file."""
+    wanted = wanted or {name: str(one) for name, one in FRACTIONS.items()}
+    folder = tmp_path / f"fraction {fraction}"
+    split(coco, folder, wanted, seed=3, train_fraction=fraction, **how)
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("folds", [None, (1, 4)])
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_fraction_of_train_leaves_val_and_test_as_they_are(tmp_path, listed, folds):
+    coco = make_coco([["a"], ["b"], []] * 20, tmp_path)
+    wanted = None
+    if listed:
+        names = [image["file_name"] for image in coco.images]
+        parts = {"train": names[:40], "val": names[40:50], "test": names[50:]}
+        wanted = write_lists(tmp_path, **parts)
+    whole = split_with(tmp_path, coco, 1, wanted, fold=folds)
+    part = split_with(tmp_path, coco, 0.3, wanted, fold=folds)
+    assert part.keys() == whole.keys()
+    changed = {name for name in whole if part[name] != whole[name]}
+    assert changed == {"train.txt", "train.json", "trainval.json"}
+    every, kept = (set(one["train.txt"].split()) for one in (whole, part))
+    assert kept < every and len(kept) == round(0.3 * len(every))
+    folder = tmp_path / "fraction 0.3"
+    train = CocoFile.read(folder / "train.json")
+    assert {image["file_name"] for image in train.images} == kept
+    assert set(train.left_out) == every - kept
+    both = CocoFile.read(folder / "trainval.json")
+    val = set(part["val.txt"].split())
+    assert {image["file_name"] for image in both.images} == kept | val
+
+
+def test_a_fraction_of_one_changes_no_byte(tmp_path):
+    coco = make_coco([["a"], ["b"]] * 20, tmp_path)
+    wanted = {name: str(one) for name, one in FRACTIONS.items()}
+    split(coco, tmp_path / "as before", wanted, 3)
+    before = {one.name: one.read_text() for one in (tmp_path / "as before").iterdir()}
+    assert split_with(tmp_path, coco, 1.0) == before
+
+
+def test_what_a_fraction_has_a_larger_one_has_too(tmp_path):
+    coco = make_coco([["a"] * (i % 7) + ["b"] * (i % 3) for i in range(97)], tmp_path)
+    before: set[str] = set()
+    for hundredths in range(1, 101):
+        names = set(first_images(coco, hundredths / 100, seed=5))
+        assert before <= names
+        assert len(names) == round(hundredths / 100 * 97)
+        before = names
+    quarter = first_images(coco, 0.25, seed=5)
+    assert quarter == first_images(coco, 0.25, seed=5)
+    assert quarter != first_images(coco, 0.25, seed=6)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.4, 0.5, 0.75])
+def test_each_fraction_has_its_share_of_each_class(tmp_path, fraction):
+    # All have a, every 4th has b, every 20th has c, and 40 images are empty.
+    objects = [["a"] + ["b"] * (i % 4 == 0) + ["c"] * (i % 20 == 0) for i in range(200)]
+    coco = make_coco(objects + [[]] * 40, tmp_path)
+    part = coco.subset(first_images(coco, fraction, seed=1))
+    for category, total in ((1, 200), (2, 50), (3, 10)):
+        found = sum(item["category_id"] == category for item in part.annotations)
+        assert abs(found - fraction * total) <= 2
+
+
+def test_a_fraction_takes_groups_as_a_whole(tmp_path):
+    coco = make_coco([["a"] + ["b"] * (i % 3 == 0) for i in range(120)], tmp_path)
+    groups = group_by_pattern(coco, r"^(\d\d)")
+    before: set[str] = set()
+    for fraction in (0.2, 0.5, 0.8):
+        names = set(first_images(coco, fraction, 0, groups))
+        assert before < names and abs(len(names) - 120 * fraction) <= 10
+        for group in set(groups.values()):
+            members = {name for name in groups if groups[name] == group}
+            assert members <= names or not members & names
+        before = names
+
+
+def test_a_fraction_that_leaves_nothing_is_one_line(tmp_path):
+    coco = make_coco([["a"]] * 20, tmp_path)
+    with pytest.raises(DataError, match=r"fraction 0\.02: leaves none of the 14 train"):
+        split_with(tmp_path, coco, 0.02)
+    assert not list((tmp_path / "fraction 0.02").glob("*"))
+    for fraction in (0, -0.5, 1.5, float("nan")):
+        with pytest.raises(UsageError, match="give a number above 0, 1 at most"):
+            split_with(tmp_path, coco, fraction)

@@ -310,6 +310,28 @@ def test_an_image_that_is_labelled_already_keeps_name_and_split(base, tmp_path):
     assert splits_of(tmp_path / "data")["val"] == ["v.jpg"]
 
 
+def test_what_a_fraction_left_out_of_the_training_comes_back(base, tmp_path, caplog):
+    """Its images are labelled: they neither get lost nor change sides."""
+    caplog.set_level("INFO")
+    root = shutil.copytree(base.parents[1], tmp_path / "root")
+    base = root / "results/cells"
+    names = {"train": ["t1.jpg", "t2.jpg"], "val": ["v.jpg"], "test": ["x.jpg"]}
+    lists = {part: str(root / f"{part}.txt") for part in names}
+    coco = CocoFile.read(base / "dataset" / "annotations.json")
+    split(coco, base / "splits", lists, 0, train_fraction=0.5)
+    kept = (base / "splits/train.txt").read_text().split()
+    assert len(kept) == 1
+    folder = make_round(tmp_path, images=("n1.jpg",))
+    correct(folder / "labelme" / "n1.json")
+    join_round(base, folder, tmp_path / "joined")
+    joined = {
+        part: (tmp_path / f"joined/splits/{part}.txt").read_text().split()
+        for part in names
+    }
+    assert joined == names | {"train": ["n1.jpg", "t1.jpg", "t2.jpg"]}
+    assert "1 images that splits.train_fraction left out" in caplog.text
+
+
 def test_a_class_that_was_renamed_in_the_tool_is_one_line(base, tmp_path):
     folder = make_round(tmp_path)
     for path in (folder / "labelme").glob("*.json"):

@@ -48,6 +48,7 @@ def describe(
 ) -> dict:
     """Return counts, sizes and positions as plain values.
 
+    Training images that a fraction leaves out (``left_out``) are not described.
     Box sizes are the square roots of their areas in pixels: as annotated, and as the
     network sees them when the longer side, of an image or of its tiles, is resized to
     ``image_size``. Objects with a side below a pixel then are listed: training leaves
@@ -71,9 +72,11 @@ def describe(
                 row = int(np.clip((y + h / 2) / height * GRID, 0, GRID - 1))
                 column = int(np.clip((x + w / 2) / width * GRID, 0, GRID - 1))
                 heat[row, column] += 1
+    left_out = sum(len(coco.left_out) for coco in splits.values())
     return {
         "images": sum(sizes.values()),
         "splits": {name: _counts(coco) for name, coco in splits.items()},
+        **({"left_out": left_out} if left_out else {}),
         "image_sizes": dict(sizes.most_common()),
         "objects_per_image": {str(n): per_image[n] for n in sorted(per_image)},
         "box_sizes": _percentiles(annotated),
@@ -232,6 +235,7 @@ def _page(card: dict, folder: Path) -> str:
         title="Data set",
         header=("split", "images", "objects", *classes),
         rows=rows,
+        left_out=card.get("left_out", 0),
         warning=_warning(card) if card["too_small_to_learn"] else "",
         sizes=", ".join(f"{size} ({count})" for size, count in sizes),
         pictures=[(one.stem, (folder / one.name).read_bytes()) for one in PICTURES],

@@ -30,6 +30,9 @@ IMAGE = dict.fromkeys(("flickr_url", "coco_url", "date_captured"), "")
 ANNOTATION = {"segmentation": []}
 CATEGORY = {"supercategory": ""}
 
+LEFT_OUT = "left_out"
+"""In the info of a training split: the images that a fraction of it leaves out."""
+
 MAX_ID = 2**53
 """Ids of annotations become floating-point numbers in pycocotools."""
 
@@ -111,6 +114,13 @@ class CocoFile:
     @property
     def classes(self) -> list[str]:
         return [category["name"] for category in self.categories]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The names of training images that ``data split`` left out on purpose."""
+        names = self.info.get(LEFT_OUT)
+        names = names if isinstance(names, list) else []
+        return [name for name in names if isinstance(name, str)]
 
     @property
     def has_polygons(self) -> bool:

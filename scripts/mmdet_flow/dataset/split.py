@@ -3,13 +3,14 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from mmdet_flow import cli, layout
-from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.dataset.coco import LEFT_OUT, CocoFile
 from mmdet_flow.dataset.fields import (
     Malformed,
     mapping,
@@ -38,17 +39,23 @@ def split(
     seed: int,
     groups: Groups | None = None,
     fold: tuple[int, int] | None = None,
+    train_fraction: float = 1,
 ) -> None:
     """Write ``train``, ``val`` and ``test`` as JSON and text, and ``trainval.json``.
 
     ``wanted`` gives a fraction (as "0.7") or a list file for each split. ``fold`` is
     (k, n): train and val are divided anew into n equal parts, and part k becomes val.
+    Of train, only ``train_fraction`` is kept; ``train.json`` names what it leaves out.
     One list may be val and test; ``trainval`` is without the test images.
 
     Raises UsageError for a fraction or fold that is none, or fractions mixed with
     lists; DataError for a list that cannot be read, names no image of the data set,
     or one of another list, and for a split that stays empty.
     """
+    if not 0 < train_fraction <= 1:
+        raise UsageError(
+            f"train fraction {train_fraction:g}: give a number above 0, 1 at most"
+        )
     parts = _parts(coco, wanted, seed, groups or {})
     if fold:
         _require_apart(parts)
@@ -60,6 +67,17 @@ def split(
                 f"split {name}: is empty; {len(coco.images)} images are too few "
                 "for this fraction, or its list is empty"
             )
+    every, left_out = parts["train"], []
+    if train_fraction != 1:
+        pool = coco.subset(every)
+        parts["train"] = first_images(pool, train_fraction, seed, groups or {})
+        left_out = sorted(set(every) - set(parts["train"]))
+    if not parts["train"]:
+        raise DataError(
+            f"train fraction {train_fraction:g}: leaves none of the {len(every)} "
+            "training images, where those that stay together count as one; take a "
+            "larger one"
+        )
     tested = set(parts["test"])
     both = [name for name in parts["train"] + parts["val"] if name not in tested]
     with only_writer(output):
@@ -68,10 +86,13 @@ def split(
             write_if_changed(output / listed, "\n".join(names) + "\n")
         for name, names in {**parts, "trainval": both}.items():
             file = layout.fill(layout.SPLIT, split=name).name
-            coco.subset(names).write(output / file)
-    cli.log.info(
-        "%s", ", ".join(f"{name} {len(names)}" for name, names in parts.items())
-    )
+            part = coco.subset(names)
+            if name == "train" and left_out:
+                part = replace(part, info=part.info | {LEFT_OUT: left_out})
+            part.write(output / file)
+    counts = ", ".join(f"{name} {len(names)}" for name, names in parts.items())
+    rest = f"; {len(left_out)} of train left out" if left_out else ""
+    cli.log.info("%s%s", counts, rest)
 
 
 def _parts(
@@ -143,6 +164,28 @@ def split_by_fraction(
         remaining = remaining[~np.isin(remaining, batch)]
     _fill_empty(chosen)
     return {name: sorted(chain.from_iterable(own)) for name, own in chosen.items()}
+
+
+def first_images(
+    coco: CocoFile, fraction: float, seed: int, groups: Groups | None = None
+) -> list[str]:
+    """Return the names of a fraction of the images: of a larger one, part of it.
+
+    The images have one order for a seed, and the first so many are taken. It is that of
+    halves, which `split_by_fraction` makes and halves again, so that as many images as
+    you like from the start have their share of each class, within an image or so. A
+    group is taken as a whole, where half of it or more is wanted.
+    """
+    wanted = round(fraction * len(coco.images))
+    taken: list[str] = []
+    while len(units := _units(coco, groups or {})) > 1:
+        halves = split_by_fraction(coco, {"1": 0.5, "2": 0.5}, seed, groups)
+        if fits := len(halves["1"]) <= wanted - len(taken):
+            taken += halves["1"]
+        coco = coco.subset(halves["2" if fits else "1"])
+    if units and 2 * (wanted - len(taken)) >= len(units[0]):
+        taken += units[0]
+    return sorted(taken)
 
 
 def _units(coco: CocoFile, groups: Groups) -> list[list[str]]:

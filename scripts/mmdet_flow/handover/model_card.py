@@ -241,10 +241,21 @@ def training_data(run: ResultsFolder) -> str:
     used = Path(_annotations(run.config)).stem
     images, objects = run.check_report["images"], run.check_report["objects"]
     return (
-        f"Trained on the split {used}{_tiled(run, used)}. The check of the annotations "
-        f"left out {len(images['left_out'])} of {images['read']} images and "
-        f"{len(objects['left_out'])} of {objects['read']} objects.\n\n"
+        f"Trained on the split {used}{_tiled(run, used)}. {_left_out(run)}The check "
+        f"of the annotations left out {len(images['left_out'])} of {images['read']} "
+        f"images and {len(objects['left_out'])} of {objects['read']} objects.\n\n"
         + table((*header, "SHA-256 of the annotations"), rows)
+    )
+
+
+def _left_out(run: ResultsFolder) -> str:
+    """Return how many labelled images the training did not see on purpose, if any."""
+    count = len(run.split("train").left_out)
+    if not count:
+        return ""
+    return (
+        f"{count} labelled images were left out of the training, to see what more "
+        "images are worth (`splits.train_fraction`). "
     )
 
 

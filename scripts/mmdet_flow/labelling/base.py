@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_flow import layout
+from mmdet_flow import cli, layout
+from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.labelled import LabelledSet, is_converted, read_converted
 from mmdet_flow.dataset.split import read_split
 from mmdet_flow.errors import DataError
@@ -62,5 +63,20 @@ def read_base(place: Path, splits: Path | None = None) -> Base:
         raise DataError(
             f"{files['train']}: is not there; give its folder with --splits"
         )
+    if back := _left_out(lists, known) - set().union(*found.values()):
+        found["train"] = sorted(back.union(found["train"]))
+        cli.log.info(
+            "%s: %d images that splits.train_fraction left out of the training are "
+            "in train again",
+            place,
+            len(back),
+        )
     errors = (place / layout.LABEL_ERRORS, place / layout.LABEL_ERRORS.name)
     return Base(folder, data, found, next(filter(Path.is_file, errors), None))
+
+
+def _left_out(lists: Path, known: Iterable[str]) -> set[str]:
+    """Return which of these images a fraction of the training left out, if it did."""
+    path = lists / layout.fill(layout.SPLIT, split="train").name
+    names = CocoFile.read(path).left_out if path.is_file() else []
+    return set(names).intersection(known)

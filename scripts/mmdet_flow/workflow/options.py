@@ -86,6 +86,8 @@ def splitting(experiment: dict) -> list[str]:
         splits["group_column"] = None
     if splits["folds"] is None:
         splits["fold"] = None
+    if splits["train_fraction"] == 1:
+        splits["train_fraction"] = None
     return of_rule("split_dataset", {"splits": splits})
 
 

@@ -54,6 +54,14 @@ def _add_split_options(parser) -> None:
             help=f"default {fraction}",
         )
     parser.add_argument(
+        "--train-fraction",
+        type=cli.finite,
+        default=1.0,
+        metavar="FRACTION",
+        help="learn from this fraction of the training images alone, for a learning "
+        "curve; those of a smaller one are among those of a larger one (default: 1)",
+    )
+    parser.add_argument(
         "--seed",
         type=cli.count,
         default=0,
@@ -122,4 +130,5 @@ def run(options: argparse.Namespace) -> None:
         groups = keep_duplicates_together(groups, options.report)
     wanted = {name: getattr(options, name) for name in SPLITS}
     fold = (options.fold, options.folds) if options.folds else None
-    split(coco, options.output, wanted, options.seed, groups, fold)
+    fraction = options.train_fraction
+    split(coco, options.output, wanted, options.seed, groups, fold, fraction)
