@@ -16,7 +16,7 @@ from mmdet_flow.evaluation.evaluate import evaluate
 from mmdet_flow.files import write_json
 from mmdet_flow.inference.scores import Scores
 from mmdet_flow.model.config import load_config
-from tests.evaluation.scenes import SIZE
+from tests.evaluation.scenes import SIZE, truth_of
 
 VERSIONS = {"mmdet": "3.3.0", "torch": "2.13.0"}
 
@@ -52,6 +52,20 @@ def write_experiment(
     torch.save(content, folder / "model" / "checkpoint.pth")
     recipe = {"precision": "fp32", "threads": 2, "cpu": "AVX2", "load_from": None}
     write_json(folder / "training" / "recipe.json", recipe)
+    return folder
+
+
+def write_learned(
+    folder: Path, truth: CocoFile, found: list[dict], labelled: int, **how
+) -> Path:
+    """Write an experiment that trained and validated on so many images."""
+    write_experiment(folder, truth, found, **how)
+    more = truth_of(*[[("leaf", 0, 0, 40, 40)]] * labelled)
+    for number, image in enumerate(more.images):
+        image["file_name"] = f"new-{number}.png"
+    names = [image["file_name"] for image in more.images]
+    more.subset(names[1:]).write(folder / "splits/train.json")
+    more.subset(names[:1]).write(folder / "splits/val.json")
     return folder
 
 

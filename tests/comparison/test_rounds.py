@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from mmdet_flow.dataset.hashes import write_hashes
-from tests.comparison.results import write_experiment
+from tests.comparison.results import write_learned
 from tests.conftest import command_of
 from tests.evaluation.scenes import found_in, truth_of, with_masks
 
@@ -19,15 +19,7 @@ HALF = found_in([(*LEAF, 0.9)], [(*SHELL, 0.8)], [("leaf", 0, 0, 9, 9, 0.9)])
 
 
 def write_round(folder, found, labelled: int, truth=TRUTH):
-    """Write an experiment that trained and validated on so many images."""
-    write_experiment(folder, truth, found)
-    more = truth_of(*[[LEAF]] * labelled)
-    for number, image in enumerate(more.images):
-        image["file_name"] = f"new-{number}.png"
-    names = [image["file_name"] for image in more.images]
-    more.subset(names[1:]).write(folder / "splits/train.json")
-    more.subset(names[:1]).write(folder / "splits/val.json")
-    return folder
+    return write_learned(folder, truth, found, labelled)
 
 
 def rows_of(tmp_path, *folders) -> list[dict]:

@@ -124,12 +124,30 @@ def paired_differences(
     and its interval, "low" and "high", or is None for n/a. Both evaluations see the
     same draws, so what an image does to both of them alike cancels out.
     """
-    images = len(first.params.imgIds)
+    both = [drawn_figures(one, classes, samples, seed) for one in (first, second)]
+    return _each(difference_of, *both)
+
+
+def drawn_figures(
+    evaluation, classes: Sequence[str], samples: int = SAMPLES, seed: int = 0
+) -> dict:
+    """Return the figures of the whole, which come first, and of each draw.
+
+    The keys are those of `intervals`; each has (1 + samples,) values, NaN for n/a, and
+    draws are n/a where they cannot vary. Evaluations of the same images see the same
+    draws.
+    """
+    images = len(evaluation.params.imgIds)
     weights = draw_weights(images, samples, seed)
     weights = np.concatenate([np.ones((1, images), int), weights])
-    matches = [matches_of(one) for one in (first, second)]
-    each = [_figures(resample(one, weights), classes) for one in matches]
-    return _each(_difference, *each, _vary(matches[0], classes))
+    matches = matches_of(evaluation)
+    drawn = _figures(resample(matches, weights), classes)
+    return _each(_only_if, drawn, _vary(matches, classes))
+
+
+def _only_if(values: np.ndarray, varies: bool) -> np.ndarray:
+    """Return the whole with its draws, or with none that says anything."""
+    return values if varies else np.append(values[:1], np.full(len(values) - 1, np.nan))
 
 
 def _vary(matches: Sequence[ClassMatches], classes: Sequence[str]) -> dict:
@@ -146,12 +164,15 @@ def _vary(matches: Sequence[ClassMatches], classes: Sequence[str]) -> dict:
     }
 
 
-def _difference(first: np.ndarray, second: np.ndarray, varies: bool) -> dict | None:
-    """Return the difference of the whole, which comes first, and of the draws."""
+def difference_of(first: np.ndarray, second: np.ndarray) -> dict | None:
+    """Return the "difference" of a figure, second minus first, with "low" and "high".
+
+    Both (1 + samples,) as `drawn_figures` returns them; None where the whole is n/a.
+    """
     whole, *drawn = second - first
     if np.isnan(whole):
         return None
-    ends = _rounded(_quantiles(np.array(drawn)), _signed) if varies else None
+    ends = _rounded(_quantiles(np.array(drawn)), _signed)
     low, high = ends or (None, None)
     return {"difference": _signed(whole), "low": low, "high": high}
 
