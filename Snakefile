@@ -37,5 +37,5 @@ rule all:
     """Make everything for every experiment of the config."""
     default_target: True
     input:
-        files.of_stages(config, CAMPAIGNS.rounds),
+        files.of_stages(config, files.of_campaigns(CAMPAIGNS)),
         *shards_of_each("predictions/shard-{shard}/images.csv"),

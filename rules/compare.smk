@@ -41,11 +41,7 @@ rule rank_experiments:
 rule compare_rounds:
     """Say how good the model is after each round of labelling."""
     input:
-        lambda wildcards: [
-            file
-            for name in CAMPAIGNS.rounds[wildcards.campaign]
-            for file in files.of_round(config, name)
-        ],
+        lambda wildcards: files.tested(config, CAMPAIGNS.rounds[wildcards.campaign]),
     output:
         csv=report(
             "<results>/rounds/{campaign}.csv",
@@ -76,6 +72,43 @@ rule compare_rounds:
     # The log is shown too: it says if the test splits of the rounds differ.
     shell:
         "mmdet-flow compare rounds {params.folders:q} --csv={output.csv:q}"
+        " --png={output.png:q} 2> >(tee {log:q} >&2)"
+
+
+rule draw_learning_curve:
+    """Say what more labelled images would give."""
+    input:
+        lambda wildcards: files.tested(config, CAMPAIGNS.curves[wildcards.campaign]),
+    output:
+        csv=report(
+            "<results>/curves/{campaign}.csv",
+            caption="../report/learning_curve.rst",
+            category="all experiments",
+            labels={"what": "learning curve of {campaign} as a table"},
+        ),
+        png=report(
+            "<results>/curves/{campaign}.png",
+            caption="../report/learning_curve.rst",
+            category="all experiments",
+            labels={"what": "learning curve of {campaign}"},
+        ),
+    log:
+        "<logs>/draw_learning_curve-{campaign}.log",
+    wildcard_constraints:
+        campaign=names_pattern(CAMPAIGNS.curves),
+    conda:
+        "../envs/main.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        folders=lambda wildcards, output: [
+            Path(output.csv).parents[1] / name
+            for name in CAMPAIGNS.curves[wildcards.campaign]
+        ],
+    # The log is shown too: it says what more images would give.
+    shell:
+        "mmdet-flow compare curve {params.folders:q} --csv={output.csv:q}"
         " --png={output.png:q} 2> >(tee {log:q} >&2)"
 
 

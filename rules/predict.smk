@@ -100,7 +100,7 @@ rule gather_predictions:
 rule judge_predictions:
     """Count the images that failed, when all is made; too many end the run."""
     input:
-        files.last(config, CAMPAIGNS.rounds),
+        files.last(config, files.of_campaigns(CAMPAIGNS)),
         manifest="<results>/{experiment}/predictions/manifest.csv",
     output:
         "<results>/{experiment}/failures.txt",

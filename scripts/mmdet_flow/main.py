@@ -77,6 +77,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "package": "pack a model into one file, with hashes",
     },
     "compare": {
+        "curve": "say what more labelled images would give",
         "experiments": "say how two experiments differ, and which is better",
         "leaderboard": "rank experiments, with mean and spread over seeds",
         "rounds": "say how good each round of labelling made the model",

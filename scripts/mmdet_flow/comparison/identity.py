@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_flow import layout
@@ -37,11 +38,40 @@ def recipe_sha256(run: ResultsFolder) -> str:
     """Return what experiments have in common that differ in nothing but the seed."""
     config = dict(config_of(run))
     config["randomness"] = {**config["randomness"], "seed": None}
-    begun = {key: (run.recipe or {}).get(key) for key in ("precision", "load_from")}
     splits = {name: annotations_sha256(run.split_file(name)) for name in layout.SPLITS}
-    tiles = run.tiles and run.tiles["settings"]
-    words = json.dumps([config, begun, splits, tiles], sort_keys=True)
+    return _sha256([config, *_begun(run), splits])
+
+
+def learner_sha256(run: ResultsFolder) -> str:
+    """Return what experiments have in common that learn alike, from whatever images.
+
+    Of the config what is not fitted to them, as warm-up, augmentation and the limits
+    of the tests are.
+    """
+    config = config_of(run)
+    model = {key: one for key, one in config["model"].items() if key != "test_cfg"}
+    names = ("train_cfg", "optim_wrapper", "test_dataloader")
+    parts = [config[name] for name in names]
+    batch = config["train_dataloader"].get("batch_size")
+    return _sha256([model, *parts, batch, *_begun(run)])
+
+
+def _begun(run: ResultsFolder) -> list:
+    """Return what a training begins with beside its config and its images."""
+    begun = {key: (run.recipe or {}).get(key) for key in ("precision", "load_from")}
+    return [begun, run.tiles and run.tiles["settings"]]
+
+
+def _sha256(content: list) -> str:
+    words = json.dumps(content, sort_keys=True)
     return hashlib.sha256(words.encode()).hexdigest()
+
+
+def common_name(names: Sequence[str]) -> str:
+    """Return the parts that all names have: cells of cells-seed0 and cells-seed1."""
+    parts = [name.split("-") for name in names]
+    common = [own[0] for own in zip(*parts, strict=False) if len(set(own)) == 1]
+    return "-".join(common) or f"{names[0]} and others"
 
 
 def annotations_sha256(path: Path) -> str:
@@ -57,8 +87,7 @@ _known: dict[str, str] = {}
 
 
 def _hash(coco: CocoFile) -> str:
-    words = json.dumps([coco.classes, sorted(objects_by_name(coco).items())])
-    return hashlib.sha256(words.encode()).hexdigest()
+    return _sha256([coco.classes, sorted(objects_by_name(coco).items())])
 
 
 def objects_by_name(coco: CocoFile) -> dict[str, list]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.comparison.identity import (
     annotations_sha256,
+    common_name,
     finished,
     recipe_sha256,
     seed_of,
@@ -76,7 +77,7 @@ def _group(rows: list[Row]) -> Row:
         if None not in values:
             spread[name] = _spread(values)
     return Row(
-        _common_name([row.name for row in rows]),
+        common_name([row.name for row in rows]),
         {name: spread[name].mean if name in spread else None for name in names},
         spread=spread,
         members=tuple(_best_first(rows)),
@@ -98,13 +99,6 @@ def _best_first(rows: Iterable[Row]) -> list[Row]:
         return value is None, -(value or 0), row.name
 
     return sorted(rows, key=place)
-
-
-def _common_name(names: Sequence[str]) -> str:
-    """Return the parts that all names have: cells of cells-seed0 and cells-seed1."""
-    parts = [name.split("-") for name in names]
-    common = [own[0] for own in zip(*parts, strict=False) if len(set(own)) == 1]
-    return "-".join(common) or f"{names[0]} and others"
 
 
 def leaderboard_csv(tables: Sequence[Table]) -> str:

@@ -47,6 +47,7 @@ STEPS = {
     "build_pages": Step("handover", "build the pages of the report"),
     "rank_experiments": Step("compare", "rank all experiments"),
     "compare_rounds": Step("compare", "compare the rounds of labelling"),
+    "draw_learning_curve": Step("compare", "draw the learning curve"),
     "compare_experiments": Step("compare", "compare two experiments"),
     "serve": Step("serve", "serve the model over Redis"),
     "answer_round_trip": Step("serve", "serve while images are sent"),

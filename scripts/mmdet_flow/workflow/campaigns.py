@@ -27,10 +27,13 @@ class Campaigns:
         of: the campaign of each experiment that has one.
         rounds: of each campaign with rounds of labelling, the number of the round of
             each experiment; 0 is the base.
+        curves: the experiments of each campaign that learn from different fractions of
+            the training images, which makes a learning curve.
     """
 
     of: dict[str, str] = field(default_factory=dict)
     rounds: dict[str, dict[str, int]] = field(default_factory=dict)
+    curves: dict[str, list[str]] = field(default_factory=dict)
 
     def round_of(self, experiment: str) -> int | None:
         """Return which round an experiment is, None if it is none."""
@@ -63,6 +66,22 @@ def expand_campaigns(config: dict, keys: Collection[str]) -> Campaigns:
         for name in numbers:  # a base, too: it is round 0
             made.of.setdefault(name, campaign)
     return made
+
+
+def find_curves(campaigns: Campaigns, experiments: dict) -> dict[str, list[str]]:
+    """Return the experiments of each campaign that is a learning curve.
+
+    ``experiments`` have all their keys. Rounds of labelling have a table of their own.
+    """
+    members: dict[str, list[str]] = {}
+    for name, campaign in campaigns.of.items():
+        if campaigns.round_of(name) is None:
+            members.setdefault(campaign, []).append(name)
+    return {
+        campaign: own
+        for campaign, own in members.items()
+        if len({experiments[name]["splits"]["train_fraction"] for name in own}) > 1
+    }
 
 
 def _find_base(campaign: str, base: str | dict, experiments: dict) -> dict:

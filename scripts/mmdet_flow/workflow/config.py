@@ -10,7 +10,12 @@ from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.model.weights.index import Published, require_published
 from mmdet_flow.tiles import Tiles
 from mmdet_flow.workflow import options, schema
-from mmdet_flow.workflow.campaigns import Campaigns, expand_campaigns, hint
+from mmdet_flow.workflow.campaigns import (
+    Campaigns,
+    expand_campaigns,
+    find_curves,
+    hint,
+)
 from mmdet_flow.workflow.names import require_names, require_paths
 from mmdet_flow.workflow.places import Places
 from mmdet_flow.workflow.presets import apply_presets
@@ -39,6 +44,7 @@ def prepare(config: dict) -> Campaigns:
         apply_presets(experiment)
         choose_score(experiment)
     add_defaults(config)
+    campaigns.curves.update(find_curves(campaigns, config["experiments"]))
     require_paths(config["experiments"])
     options.require_options(config)
     require_tiles(config["experiments"])

@@ -4,10 +4,11 @@ Functions take the config and the name of an experiment. Paths begin with ``<res
 which Snakemake replaces. An empty list is an input that is none.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from mmdet_flow import layout
 from mmdet_flow.workflow import options
+from mmdet_flow.workflow.campaigns import Campaigns
 from mmdet_flow.workflow.config import has_tiles, has_validation, published_weights
 
 TRAINING_SPLITS = ("train", "val", "trainval")
@@ -122,31 +123,37 @@ def base_of_weights(config: dict, weights: str) -> str:
     )
 
 
-def of_round(config: dict, name: str) -> list[str]:
-    """Return what a comparison of rounds reads of an experiment."""
-    return [*compared(config, name), *of_experiment(name, (layout.PIXELS,))]
+def tested(config: dict, names: Iterable[str]) -> list[str]:
+    """Return what comparisons of rounds and learning curves read of experiments."""
+    return [
+        file
+        for name in names
+        for file in (*compared(config, name), *of_experiment(name, (layout.PIXELS,)))
+    ]
 
 
-def of_rounds(campaign: str) -> list[str]:
-    """Return what says how good each round of a campaign is."""
-    return [f"<results>/rounds/{campaign}.{end}" for end in ("csv", "png")]
+def of_campaigns(campaigns: Campaigns) -> list[str]:
+    """Return what says how good the models of a campaign are, one after the other."""
+    stems = [f"rounds/{campaign}" for campaign in campaigns.rounds]
+    stems += [f"curves/{campaign}" for campaign in campaigns.curves]
+    return [f"<results>/{stem}.{end}" for stem in stems for end in ("csv", "png")]
 
 
-def last(config: dict, rounds: Collection[str] = ()) -> list[str]:
+def last(config: dict, compared: Iterable[str] = ()) -> list[str]:
     """Return what is made last, before failures are judged.
 
     Of all experiments: a job that fails would keep those of the others waiting.
-    ``rounds`` are the campaigns that have rounds of labelling.
+    ``compared`` is what is made of campaigns.
     """
     names = list(config["experiments"])
     files = [file for name in names for file in of_experiment(name, LAST)]
     if config["track"]["enabled"]:
         files += [f"<results>/tracking/{name}.json" for name in names]
-    files += [file for campaign in rounds for file in of_rounds(campaign)]
+    files += compared
     return [*files, "<results>/leaderboard.csv"] if len(names) > 1 else files
 
 
-def of_stages(config: dict, rounds: Collection[str] = ()) -> list[str]:
+def of_stages(config: dict, compared: Iterable[str] = ()) -> list[str]:
     """Return what each stage of each experiment makes, shards aside.
 
     The last files alone would not do: when an earlier stage fails, the results of the
@@ -155,7 +162,7 @@ def of_stages(config: dict, rounds: Collection[str] = ()) -> list[str]:
     names = config["experiments"]
     stages = [file for name in names for file in made(config, name)]
     judged = [f"<results>/{name}/{layout.FAILURES}" for name in names]
-    return [*stages, *last(config, rounds), *judged]
+    return [*stages, *last(config, compared), *judged]
 
 
 def trained_on(config: dict, name: str) -> list[str]:

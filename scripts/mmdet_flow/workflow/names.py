@@ -8,8 +8,8 @@ from mmdet_flow.errors import UsageError
 
 RESERVED = frozenset(
     (
-        *("tracking", "leaderboard", "rounds", "weights", "report", "logs"),
-        *("matrix", "coverage", "checkpoint"),
+        *("tracking", "leaderboard", "rounds", "curves", "weights", "report"),
+        *("logs", "matrix", "coverage", "checkpoint"),
     )
 )
 """What is beside the experiments in results/, or beside a model in its folder."""
