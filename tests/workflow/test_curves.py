@@ -10,6 +10,7 @@ from mmdet_flow.errors import UsageError
 from mmdet_flow.workflow import files, options
 from mmdet_flow.workflow.config import prepare
 from mmdet_flow.workflow.sharing import find_converted
+from tests.workflow.test_rounds import draw_example
 from tests.workflow.test_workflow import SMALL, snakemake, write_config
 
 EXAMPLE = SMALL["experiments"]["example"]
@@ -109,10 +110,12 @@ def test_another_fraction_repeats_the_split_and_nothing_before(tmp_path):
 
 @pytest.mark.slow
 def test_a_campaign_ends_with_its_learning_curve(tmp_path):
+    draw_example(tmp_path, "data/example", 20, seed=0)
     base = copy.deepcopy(EXAMPLE) | {"evaluate": {"bootstrap": 20}}
     grid = {"splits.train_fraction": [0.3, 0.6, 1]}
     write_config(tmp_path, {"campaigns": {"curve": {"base": base, "grid": grid}}})
-    run = snakemake(tmp_path)
+    cards = [f"results/curve-train_fraction{one}/model/card.md" for one in (0.3, 1)]
+    run = snakemake(tmp_path, "--", "results/curves/curve.csv", *cards)
     assert run.returncode == 0, run.stderr[-3000:]
     assert "curve, boxes: 30 more labelled images" in run.stderr
     results = tmp_path / "results"
@@ -127,10 +130,7 @@ def test_a_campaign_ends_with_its_learning_curve(tmp_path):
     assert [int(row["labelled_images"]) for row in rows] == wanted
     assert {row["runs"] for row in rows} == {"1"}
     assert (results / "curves/curve.png").is_file()
-    card = (results / "curve-train_fraction0.3/model/card.md").read_text()
-    assert f"{wanted[2] - wanted[0]} labelled images were left out" in card
-    assert (
-        "left out of the training"
-        not in (results / "curve-train_fraction1/model/card.md").read_text()
-    )
-    assert "Nothing to be done" in snakemake(tmp_path).stderr
+    part, whole = ((tmp_path / card).read_text() for card in cards)
+    assert f"{wanted[2] - wanted[0]} labelled images were left out of the tr" in part
+    assert "left out of the training" not in whole
+    assert "Nothing to be done" in snakemake(tmp_path, "--", *cards).stderr
