@@ -26,7 +26,7 @@ NOT_OPTIONS = {
 UNDERSCORES = ("predict_images", "serve", "answer_round_trip")
 """Rules whose commands are those of the reference image, with options as it has."""
 
-UNASKED = ("classes", "group_column")
+UNASKED = ("classes", "group_column", "train_fraction")
 """Keys whose default is nothing to tell a command."""
 
 
