@@ -116,9 +116,8 @@ PATHS = [
 
 HEAD = f"""\
 usage: {PROG} COMMAND [OPTIONS]
-Train and run MMDetection models on CPU. Start with:
-  {PROG} start init FOLDER    write config.yaml for your annotated images
-  {PROG} run                  make all that config.yaml asks for
+Train and run MMDetection models on CPU. To begin, {PROG} start init FOLDER
+writes config.yaml for your annotated images, and {PROG} run does the rest.
 
 Each step is a command, too; {PROG} COMMAND --help tells its options:"""
 

@@ -247,7 +247,7 @@ def sorted_by(page) -> list[str | None]:
 def table(narrow, tmp_path):
     """A page with one table."""
     path = tmp_path / "table.html"
-    values = {"sizes": "", "warning": "", "pictures": []}
+    values = {"left_out": 0, "sizes": "", "warning": "", "pictures": []}
     path.write_text(render("card.html", title="T", header=HEADER, rows=ROWS, **values))
     narrow.open(path.as_uri())
     return narrow
