@@ -1,8 +1,11 @@
 import csv
 
+import pytest
+
 from tests.conftest import run_command
 
 
+@pytest.mark.first
 def test_each_config_is_tried_from_training_to_opex(tmp_path):
     work = tmp_path / "work"
     run = run_command(

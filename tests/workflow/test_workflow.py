@@ -5,6 +5,7 @@ import json
 import re
 
 import nbformat
+import pytest
 import yaml
 from nbclient import NotebookClient
 
@@ -42,6 +43,7 @@ def snakemake(folder, *options, **variables):
     )
 
 
+@pytest.mark.first
 def test_the_whole_chain_then_nothing_to_do(tmp_path):
     write_config(tmp_path, SMALL)
     run_command(
