@@ -9,6 +9,8 @@ import pytest
 
 from mmdet_flow.main import PATHS, PROG, REFERENCE, resolve
 from tests.conftest import ROOT, parser_of, run_command
+from tests.dataset.test_difference import OBJECTS, write_annotations
+from tests.dataset.test_label_studio import annotation, region, task, write
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 PAGES = [page for page in PAGES if not re.match("commands|config", page.name)]
@@ -98,6 +100,14 @@ def desk(trained, dataset, finished, tmp_path):
     cells = shutil.copytree(finished, tmp_path / "results" / "cells")
     shutil.copytree(dataset.images, cells / "dataset" / "images")
     shutil.copy(cells / "evaluation" / "thresholds.json", tmp_path)
+    for name in ("anna", "ben"):
+        write_annotations("labelme", tmp_path / name, OBJECTS)
+    (tmp_path / "photos").mkdir()
+    for path in (tmp_path / "anna").glob("*.jpg"):
+        path.rename(tmp_path / "photos" / path.name)
+    box = region() | {"original_width": 64, "original_height": 48}
+    twice = task("a.jpg", *(annotation(box, completed_by=who) for who in (1, 2)))
+    write(tmp_path, twice, name="export.json")
     return tmp_path
 
 

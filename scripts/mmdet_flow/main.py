@@ -77,6 +77,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "package": "pack a model into one file, with hashes",
     },
     "compare": {
+        "annotators": "say how far those who label the same agree",
         "curve": "say what more labelled images would give",
         "experiments": "say how two experiments differ, and which is better",
         "leaderboard": "rank experiments, with mean and spread over seeds",

@@ -125,6 +125,10 @@ class Source:
             ) from None
 
 
+Read = Callable[[Source, "ImageIndex"], Iterator[AnnotatedImage | Problem]]
+"""What yields the images that a source holds, and what could not be read of it."""
+
+
 @dataclass(frozen=True)
 class AnnotationFormat:
     """How a format is read.
@@ -136,14 +140,17 @@ class AnnotationFormat:
     first.
     ``beside`` is a regular expression of how files are called that may lie beside those
     of a format, hold no object, and are nothing to be told.
+    ``annotators`` tells who annotated, and what reads the annotations of one of them,
+    where a format keeps those of several.
     """
 
-    read: Callable[[Source, "ImageIndex"], Iterator[AnnotatedImage | Problem]]
+    read: Read
     is_coco: bool = False
     corners: bool = False
     class_list: Callable[[Source], list[str] | None] | None = None
     label_files: Callable[[Iterable[Path]], list[Path]] | None = None
     beside: str = r"(?!)"
+    annotators: Callable[[Source], dict[str, Read]] | None = None
 
 
 def first_and_last(edges: str) -> tuple[float, float]:

@@ -57,10 +57,11 @@ class Change:
         """Return the row of a table."""
         start = (self.image.name, self.image.sha256, "+".join(self.kinds))
         iou = "" if None in (self.before, self.after) else round(self.iou, 4)
-        return (*start, iou, *_cells(self.before), *_cells(self.after))
+        return (*start, iou, *cells_of(self.before), *cells_of(self.after))
 
 
-def _cells(item: AnnotatedObject | None) -> tuple:
+def cells_of(item: AnnotatedObject | None) -> tuple:
+    """Return class and box of an object for a table; empty where there is none."""
     if item is None:
         return ("",) * 5
     return item.label, *(round(value, 4) for value in item.bbox)

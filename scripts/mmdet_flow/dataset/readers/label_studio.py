@@ -13,6 +13,7 @@ from mmdet_flow.dataset.annotations import (
     AnnotatedObject,
     AnnotationFormat,
     Problem,
+    Read,
     Source,
     broken,
     image_or_problems,
@@ -79,16 +80,19 @@ class Task:
     aside: Counter = field(default_factory=Counter)
 
 
-def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem]:
+def read(
+    source: Source, index: ImageIndex, annotator: str | None = None
+) -> Iterator[AnnotatedImage | Problem]:
     """Read each JSON, an export of tasks in either form.
 
     Of several annotations of an image the ground truth counts, or else the newest.
-    Cancelled ones, drafts and predictions are left aside.
+    Cancelled ones, drafts and predictions are left aside, and with an annotator those
+    of all others.
     """
     uploads = _Uploads(index)
     for path in source.files("*.json"):
         try:
-            tasks = _by_task(read_json(path))
+            tasks = _by_task(read_json(path), annotator)
         except DataError as error:
             yield broken(path, error)
             continue
@@ -108,18 +112,64 @@ def read(source: Source, index: ImageIndex) -> Iterator[AnnotatedImage | Problem
             yield Problem("left-aside", path, "", f"{what}: {count}")
 
 
-def _by_task(content: object) -> list[tuple[str, Callable[[], Task]]]:
+def annotators(source: Source) -> dict[str, Read]:
+    """Return what reads the annotations of each annotator, by his number.
+
+    A file that cannot be read has none; ``read`` says what is wrong with it.
+    """
+    known = {name for path in source.files("*.json") for name in _annotators_of(path)}
+    return {
+        name: partial(read, annotator=name) for name in sorted(known, key=_in_order)
+    }
+
+
+def _in_order(name: str) -> tuple:
+    return len(name), name  # the numbers by their value
+
+
+def _annotators_of(path: Path) -> Iterator[str]:
+    try:
+        content = read_json(path)
+    except DataError:
+        return
+    items = content if isinstance(content, list) else [content]
+    for item in items:
+        if isinstance(item, dict):
+            given = _annotations(item)
+            for one in given if isinstance(given, list) else [item]:
+                if name := _annotator(one):
+                    yield name
+
+
+def _annotator(annotation: object) -> str | None:
+    """Return the number of whoever made an annotation, in either form, if it counts."""
+    if not isinstance(annotation, dict) or _is_cancelled(annotation):
+        return None
+    who = annotation.get("completed_by", annotation.get("annotator"))
+    who = who.get("id") if isinstance(who, dict) else who
+    return str(who) if isinstance(who, int | str) else None
+
+
+def _by_task(
+    content: object, annotator: str | None
+) -> list[tuple[str, Callable[[], Task]]]:
     """Return the place of each task, and what reads it; DataError for another file."""
     items = [content] if isinstance(content, dict) else sequence(content, "it")
     known = [item for item in items if isinstance(item, dict)]
     if any("data" in one and _annotations(one) is not None for one in known):
-        return [(_place(one, n), partial(_of_json, one)) for n, one in _numbered(items)]
+        return [
+            (_place(one, n), partial(_of_json, one, annotator))
+            for n, one in _numbered(items)
+        ]
     if any(key in one for one in known for key in EXPORTED):
         tasks: dict[tuple, list] = {}
         for n, one in _numbered(items):
             image = tuple(_names(one).values()) if isinstance(one, dict) else n
             tasks.setdefault((_place(one, n), image), []).append(one)
-        return [(place, partial(_of_min, all_)) for (place, _), all_ in tasks.items()]
+        return [
+            (place, partial(_of_min, all_, annotator))
+            for (place, _), all_ in tasks.items()
+        ]
     raise DataError("it has no annotated tasks of Label Studio")
 
 
@@ -137,19 +187,16 @@ def _annotations(item: dict) -> object:
     return item.get("annotations", item.get("completions"))  # their name until 1.0
 
 
-def _of_json(item: object) -> Task:
-    """Read a task with its annotations."""
+def _of_json(item: object, annotator: str | None) -> Task:
+    """Read a task with its annotations, or those of an annotator."""
     item = mapping(item, "it")
     data = mapping(member(item, "data"), "data")
     annotations = [
         mapping(one, "an annotation")
         for one in sequence(_annotations(item) or [], "annotations")
+        if annotator in (None, _annotator(one))
     ]
-    given = [
-        one
-        for one in annotations
-        if not (one.get("was_cancelled") or one.get("skipped"))
-    ]
+    given = [one for one in annotations if not _is_cancelled(one)]
     aside = Counter()
     aside["cancelled annotations"] = len(annotations) - len(given)
     aside["annotations besides the one that counts"] = max(len(given) - 1, 0)
@@ -161,10 +208,14 @@ def _of_json(item: object) -> Task:
     return _sorted_out(data, map(_flat, result), aside)
 
 
-def _of_min(items: list) -> Task:
+def _of_min(items: list, annotator: str | None) -> Task:
     """Read the items of one task, an annotation each."""
     items = [mapping(item, "it") for item in items]
-    given = [one for one in items if one.get("annotation_id") is not None]
+    given = [
+        one
+        for one in items
+        if one.get("annotation_id") is not None and annotator in (None, _annotator(one))
+    ]
     if not given:
         return Task(items[0], None)
     chosen = max(given, key=_rank)
@@ -174,6 +225,10 @@ def _of_min(items: list) -> Task:
     aside = Counter({"annotations besides the one that counts": len(given) - 1})
     aside[ANSWERS] = len(found) - len(regions)  # some are text alone
     return _sorted_out(chosen, regions, aside)
+
+
+def _is_cancelled(annotation: dict) -> bool:
+    return bool(annotation.get("was_cancelled") or annotation.get("skipped"))
 
 
 def _rank(annotation: dict) -> tuple:
@@ -374,4 +429,4 @@ def _brush(
     return masked(label, pixels_of_brush(content, size), (0, 0), frame, place)
 
 
-FORMAT = AnnotationFormat(read)
+FORMAT = AnnotationFormat(read, annotators=annotators)

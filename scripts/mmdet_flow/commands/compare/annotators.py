@@ -1,0 +1,148 @@
+"""Say how far those who labelled the same images agree: F1, classes, overlap.
+
+Each ANNOTATIONS is what somebody labelled: a converted data set, or annotations of
+--format, which are checked first. A single export of Label Studio in which tasks have
+several annotations is taken apart by annotator. Images are the same if their content
+is, and those that only one has are not compared. Writes agreement.json and
+agreement.csv (for each two annotators, by class), and disagreements.csv (each object
+that only one has, or that has two classes), and prints a line for each two. 95 %
+intervals are from images that are drawn again and again.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mmdet_flow import cli
+from mmdet_flow.comparison.annotators import (
+    IOU,
+    Annotator,
+    agreements,
+    report_of,
+    summary,
+    write_agreements,
+)
+from mmdet_flow.comparison.options import add_bootstrap_option
+from mmdet_flow.dataset.annotations import (
+    EDGES,
+    AnnotationFormat,
+    Read,
+    Source,
+)
+from mmdet_flow.dataset.check import Rules
+from mmdet_flow.dataset.convert import checked_or_error
+from mmdet_flow.dataset.findings import Policy
+from mmdet_flow.dataset.labelled import is_converted, labelled, read_converted
+from mmdet_flow.dataset.options import add_policy_option
+from mmdet_flow.dataset.readers import FORMATS
+from mmdet_flow.errors import UsageError
+from mmdet_flow.files import keep_apart
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    parser = cli.new_parser(
+        prog,
+        __doc__,
+        "anna ben --format labelme --images photos --output agreement",
+        "export.json --format label-studio --images photos --output agreement",
+    )
+    parser.add_argument(
+        "annotations",
+        nargs="+",
+        type=Path,
+        metavar="ANNOTATIONS",
+        help="what each annotator labelled, a file or a folder",
+    )
+    group = parser.add_argument_group("annotations that are not converted")
+    group.add_argument("--format", choices=sorted(FORMATS), help="of all of them")
+    group.add_argument(
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the images of all (default: that of the annotations)",
+    )
+    group.add_argument(
+        "--edges",
+        choices=EDGES,
+        default=EDGES[0],
+        help="what corners of boxes name in VOC, OPEX and ROI CSV (default: "
+        f"{EDGES[0]})",
+    )
+    add_policy_option(group)
+    parser.add_argument(
+        "--iou",
+        type=cli.finite,
+        default=IOU,
+        help="two boxes that have less in common are of two objects (default: "
+        f"{IOU:g})",
+    )
+    add_bootstrap_option(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where the files go",
+    )
+    cli.add_threads_option(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compare what the annotators labelled, write the files and print the lines."""
+    keep_apart(options.output, *options.annotations)
+    read = _of_format if options.format else _converted
+    found = agreements(list(read(options)), options.iou)
+    reports = [report_of(one, options.bootstrap) for one in found]
+    write_agreements(found, reports, options.iou, options.output)
+    for report in reports:
+        print(summary(report, options.iou))
+
+
+def _converted(options: argparse.Namespace) -> Iterator[Annotator]:
+    why = "goes with --format; a converted data set has its own"
+    cli.refuse_given(options, ("--images", "--edges"), why, build_parser(""))
+    _require_two(options.annotations, options)
+    for place in options.annotations:
+        if not is_converted(place):
+            raise UsageError(
+                f"{place}: is no converted data set; name its format with --format"
+            )
+        yield Annotator(str(place), read_converted(place).images)
+
+
+def _of_format(options: argparse.Namespace) -> Iterator[Annotator]:
+    rules = Rules(policy=Policy.parse(options.policy))
+    threads = options.threads or cli.available_threads()
+    known = FORMATS[options.format]
+    readers = _readers(options, known)
+    _require_two(readers, options)
+    for name, source, read in readers:
+        checked = checked_or_error(replace(known, read=read), source, rules, threads)
+        yield Annotator(name, labelled(checked, threads).images)
+
+
+def _readers(
+    options: argparse.Namespace, known: AnnotationFormat
+) -> list[tuple[str, Source, Read]]:
+    """Return who annotated, where, and what reads it."""
+    sources = [_source(place, options) for place in options.annotations]
+    if len(sources) > 1 or not known.annotators:
+        return [(str(one.annotations), one, known.read) for one in sources]
+    (source,) = sources
+    found = known.annotators(source)
+    return [(f"annotator {name}", source, read) for name, read in found.items()]
+
+
+def _source(place: Path, options: argparse.Namespace) -> Source:
+    folder = place if place.is_dir() else place.parent
+    return Source(place, options.images or folder, edges=options.edges)
+
+
+def _require_two(found: Sequence, options: argparse.Namespace) -> None:
+    if len(found) < 2:
+        raise UsageError(
+            f"{options.annotations[0]}: holds what one annotator labelled; name what "
+            "another one made of the same images, too"
+        )
