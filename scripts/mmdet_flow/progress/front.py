@@ -18,6 +18,9 @@ from mmdet_flow.progress.training import Follower, Training
 from mmdet_flow.progress.view import View
 from mmdet_flow.scrub import shown
 
+PLANNING = "working out what is to be made: with hundreds of experiments, for a minute"
+"""What a terminal shows until Snakemake has its plan."""
+
 LOOK_EVERY = 1.0
 """Seconds between looks at the files of a training."""
 
@@ -46,6 +49,18 @@ class Front:
         self._told = 0
         self._display: Display | None = None
         self._is_closed = False
+        if self._is_live and self._shows_jobs:
+            self._say(Text(PLANNING, "dim"))
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether text goes to a terminal that can draw a picture anew."""
+        # Rich takes any stream for a terminal where FORCE_COLOR is set.
+        return self._console.file.isatty() and not self._console.is_dumb_terminal
+
+    @property
+    def _shows_jobs(self) -> bool:
+        return not (self._settings.dryrun or self._is_silent)
 
     @property
     def _is_silent(self) -> bool:
@@ -86,11 +101,9 @@ class Front:
     def _begin(self) -> None:
         if self._display or not self._run.has_begun:
             return
-        if self._settings.dryrun or self._is_silent or self._is_closed:
+        if self._is_closed or not self._shows_jobs:
             return
-        # Rich takes any stream for a terminal where FORCE_COLOR is set.
-        is_live = self._console.file.isatty() and not self._console.is_dumb_terminal
-        self._display = (Live if is_live else Lines)(self._console, self._look)
+        self._display = (Live if self._is_live else Lines)(self._console, self._look)
         self._display.start(self._lock)
 
     def _follow(self, job: Job) -> None:
