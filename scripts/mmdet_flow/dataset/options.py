@@ -55,6 +55,47 @@ def add_source_options(parser) -> None:
     )
 
 
+def add_form_options(group, side: str = "") -> None:
+    """Add how annotations are read that may be converted; of a side, if there are two.
+
+    ``source_at`` makes what reads them of the values.
+    """
+    start = f"--{side}-" if side else "--"
+    group.add_argument(
+        f"{start}format", choices=sorted(FORMATS), help="of the annotations"
+    )
+    group.add_argument(
+        f"{start}images",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the images (default: that of the annotations)",
+    )
+    group.add_argument(
+        f"{start}edges",
+        choices=EDGES,
+        default=EDGES[0],
+        help="what corners of boxes name in VOC, OPEX and ROI CSV (default: "
+        f"{EDGES[0]})",
+    )
+
+
+def source_at(place: Path, images: Path | None, edges: str) -> Source:
+    """Return where annotations are, with the images beside them if not said."""
+    folder = place if place.is_dir() else place.parent
+    return Source(place, images or folder, edges=edges)
+
+
+def add_iou_option(parser: argparse.ArgumentParser, default: float) -> None:
+    """Add from which overlap on two boxes are of one object."""
+    parser.add_argument(
+        "--iou",
+        type=cli.finite,
+        default=default,
+        help="two boxes that have less in common are of two objects (default: "
+        f"{default:g})",
+    )
+
+
 def _add_rules_options(parser) -> None:
     parser.add_argument(
         "--classes",

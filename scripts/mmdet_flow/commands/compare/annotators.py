@@ -25,7 +25,6 @@ from mmdet_flow.comparison.annotators import (
 )
 from mmdet_flow.comparison.options import add_bootstrap_option
 from mmdet_flow.dataset.annotations import (
-    EDGES,
     AnnotationFormat,
     Read,
     Source,
@@ -34,7 +33,12 @@ from mmdet_flow.dataset.check import Rules
 from mmdet_flow.dataset.convert import checked_or_error
 from mmdet_flow.dataset.findings import Policy
 from mmdet_flow.dataset.labelled import is_converted, labelled, read_converted
-from mmdet_flow.dataset.options import add_policy_option
+from mmdet_flow.dataset.options import (
+    add_form_options,
+    add_iou_option,
+    add_policy_option,
+    source_at,
+)
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import UsageError
 from mmdet_flow.files import keep_apart
@@ -55,28 +59,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         help="what each annotator labelled, a file or a folder",
     )
     group = parser.add_argument_group("annotations that are not converted")
-    group.add_argument("--format", choices=sorted(FORMATS), help="of all of them")
-    group.add_argument(
-        "--images",
-        type=Path,
-        metavar="FOLDER",
-        help="folder of the images of all (default: that of the annotations)",
-    )
-    group.add_argument(
-        "--edges",
-        choices=EDGES,
-        default=EDGES[0],
-        help="what corners of boxes name in VOC, OPEX and ROI CSV (default: "
-        f"{EDGES[0]})",
-    )
+    add_form_options(group)
     add_policy_option(group)
-    parser.add_argument(
-        "--iou",
-        type=cli.finite,
-        default=IOU,
-        help="two boxes that have less in common are of two objects (default: "
-        f"{IOU:g})",
-    )
+    add_iou_option(parser, IOU)
     add_bootstrap_option(parser)
     parser.add_argument(
         "--output",
@@ -127,17 +112,14 @@ def _readers(
     options: argparse.Namespace, known: AnnotationFormat
 ) -> list[tuple[str, Source, Read]]:
     """Return who annotated, where, and what reads it."""
-    sources = [_source(place, options) for place in options.annotations]
+    sources = [
+        source_at(place, options.images, options.edges) for place in options.annotations
+    ]
     if len(sources) > 1 or not known.annotators:
         return [(str(one.annotations), one, known.read) for one in sources]
     (source,) = sources
     found = known.annotators(source)
     return [(f"annotator {name}", source, read) for name, read in found.items()]
-
-
-def _source(place: Path, options: argparse.Namespace) -> Source:
-    folder = place if place.is_dir() else place.parent
-    return Source(place, options.images or folder, edges=options.edges)
 
 
 def _require_two(found: Sequence, options: argparse.Namespace) -> None:

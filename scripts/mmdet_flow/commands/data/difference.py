@@ -7,11 +7,9 @@ content is, whatever they are called. Writes difference.json (counts) and differ
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.annotations import EDGES, Source
 from mmdet_flow.dataset.check import Rules
 from mmdet_flow.dataset.convert import checked_or_error
 from mmdet_flow.dataset.difference import (
@@ -29,7 +27,12 @@ from mmdet_flow.dataset.labelled import (
     labelled,
     read_converted,
 )
-from mmdet_flow.dataset.options import add_policy_option
+from mmdet_flow.dataset.options import (
+    add_form_options,
+    add_iou_option,
+    add_policy_option,
+    source_at,
+)
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import UsageError
 from mmdet_flow.files import keep_apart
@@ -50,30 +53,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         )
     for side in SIDES:
         group = parser.add_argument_group(f"{side.upper()}, where it is not converted")
-        group.add_argument(
-            f"--{side}-format", choices=sorted(FORMATS), help="of the annotations"
-        )
-        group.add_argument(
-            f"--{side}-images",
-            type=Path,
-            metavar="FOLDER",
-            help="folder of the images (default: that of the annotations)",
-        )
-        group.add_argument(
-            f"--{side}-edges",
-            choices=EDGES,
-            default=EDGES[0],
-            help="what corners of boxes name in VOC, OPEX and ROI CSV (default: "
-            f"{EDGES[0]})",
-        )
+        add_form_options(group, side)
     add_policy_option(parser)
-    parser.add_argument(
-        "--iou",
-        type=cli.finite,
-        default=IOU,
-        help="two boxes that have less in common are of two objects (default: "
-        f"{IOU:g})",
-    )
+    add_iou_option(parser, IOU)
     parser.add_argument(
         "--tolerance",
         type=cli.finite,
@@ -119,7 +101,6 @@ def _read(options: argparse.Namespace, side: str) -> LabelledSet:
         cli.refuse_given(options, own, why, build_parser(""))
         return read_converted(place)
     threads = options.threads or cli.available_threads()
-    folder = place if place.is_dir() else place.parent
-    source = replace(Source(place, images or folder), edges=edges)
+    source = source_at(place, images, edges)
     rules = Rules(policy=Policy.parse(options.policy))
     return labelled(checked_or_error(FORMATS[form], source, rules, threads), threads)
