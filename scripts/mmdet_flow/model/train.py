@@ -18,6 +18,7 @@ from mmdet_flow.imports import import_mmdet, leave_compiler_out
 from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.config import load_config, require_parts, text_of
 from mmdet_flow.model.course import SHORTENED, Turn
+from mmdet_flow.model.neighbours import announced
 from mmdet_flow.model.processes import (
     joined_processes,
     number_of_processes,
@@ -99,7 +100,15 @@ def _train(options: Options, threads: int, started: float) -> None:
             lambda: _begin(work_dir, cfg, options, weights, threads)
         )
         _use_threads(threads)
+        _tell_threads(threads)
+        on_main(lambda: stack.enter_context(announced(work_dir.path, threads)))
         _run_to_end(cfg, options, weights, state, started)
+
+
+def _tell_threads(threads: int) -> None:
+    cpus = cli.available_threads()
+    which = "all" if threads == cpus else f"of {cpus}"
+    cli.log.info("threads: %d, %s CPUs that this process may use", threads, which)
 
 
 def _run_to_end(
