@@ -1,9 +1,12 @@
 """How fast a machine trains: assumed, measured, and kept."""
 
+import subprocess
+import sys
+
 import pytest
 
 from mmdet_flow.errors import ModelError
-from mmdet_flow.start.init import speed
+from mmdet_flow.start.init import speed, trial
 from mmdet_flow.start.init.speed import assumed_speed, decoding_seconds, speed_here
 from mmdet_flow.start.init.trial import Trial, try_preset
 from tests.dataset.voc_data import make_picture
@@ -94,11 +97,20 @@ def test_decoding_takes_longer_for_larger_images(tmp_path):
     assert decoding_seconds([tmp_path / "none.jpg"]) == decoding_seconds([]) == 0
 
 
+def test_work_of_others_is_told_from_that_of_children():
+    """A child that computes for half a second is none of the others."""
+    busy, own = trial._busy_seconds(), trial._seconds_of_children()
+    work = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", work], check=True)
+    assert 0.5 <= trial._seconds_of_children() - own < 5
+    assert trial._busy_seconds() - busy >= 0.4
+
+
 @pytest.mark.slow
 def test_a_preset_is_tried_by_a_real_training():
     """Images of four times the pixels take longer, if not four times as long."""
-    trial = try_preset("small-boxes", 1)
-    (few, fast), (many, slow) = trial.seconds
+    tried = try_preset("small-boxes", 1)
+    (few, fast), (many, slow) = tried.seconds
     assert (few, many) == (160 * 120, 320 * 240)
-    assert 1 < slow / fast < 8 and 0 < trial.validated < 3 * slow
-    assert trial.start > 1 and 0 <= trial.others <= 1
+    assert 1 < slow / fast < 8 and 0 < tried.validated < 3 * slow
+    assert tried.start > 1 and 0 <= tried.others <= 1

@@ -1,5 +1,6 @@
 """A short training of a preset on drawn images, which tells how fast a machine is."""
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -12,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mmdet_flow import layout
+from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import read_json, write_json
 from mmdet_flow.workflow.presets import apply_presets
@@ -80,7 +81,7 @@ def try_preset(preset: str, threads: int) -> Trial:
         seconds=tuple(zip(pixels, (each / batch for each in steps), strict=True)),
         validated=validation / VALIDATED,
         start=max(0.0, wall - validation - BATCHES * sum(steps)),
-        others=max(0.0, others) / wall / (os.cpu_count() or 1),
+        others=max(0.0, others) / wall / cli.available_threads(),
     )
 
 
@@ -146,17 +147,18 @@ def _object(number: int, image: int, x: int, y: int) -> dict:
 
 
 def _busy_seconds() -> float:
-    """Return the seconds for which the CPUs of this machine were busy since its start.
+    """Return the seconds for which the CPUs of this process were ever busy, in all.
 
     0 where that is not told.
     """
-    try:
-        with open("/proc/stat") as lines:
-            ticks = [int(word) for word in lines.readline().split()[1:9]]
-    except (OSError, ValueError):
-        return 0.0
-    idle = ticks[3] + ticks[4]  # the second of them waits for disks
-    return (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK")
+    ticks = 0
+    names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    with contextlib.suppress(OSError, ValueError), open("/proc/stat") as lines:
+        for name, *words in map(str.split, lines):
+            if name in names:
+                times = list(map(int, words[:8]))
+                ticks += sum(times) - times[3] - times[4]  # idle, and idle for a disk
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _seconds_of_children() -> float:
