@@ -243,7 +243,9 @@ def build_runner(
 
 def _use_course(cfg: Config) -> None:
     """Let schedulers follow the course; a hook of the config's own stays as it is."""
-    own = cfg.default_hooks.get("param_scheduler") or {}
+    own = cfg.default_hooks.get("param_scheduler", {})
+    if own is None:  # the learning rate is to stay
+        return
     if own.get("type", STEPS) == STEPS:
         cfg.default_hooks.param_scheduler = {**own, "type": FollowCourse.__name__}
     elif cfg.train_cfg.get("time_limit") or cfg.train_cfg.get(SHORTENED):
