@@ -57,7 +57,7 @@ def training_memory(wildcards, attempt):
 def training_minutes(wildcards, input, attempt):
     experiment = config["experiments"][wildcards.experiment]
     # Not counted where nobody asks: the list may be on remote storage.
-    limited = experiment["model"]["max_hours"] is not None
+    limited = needed.training_hours(experiment) is not None
     images = 0 if limited else count_images(input.counted)
     return needed.training_minutes(experiment, images, attempt)
 

@@ -112,6 +112,18 @@ def refuse_given(
             raise UsageError(f"{name}: {why}; leave it out")
 
 
+def hours(text: str) -> float:
+    """Read 2, 2h, 30m or 1h30m as hours."""
+    match = re.fullmatch(r"([\d.]+)|(?:([\d.]+)h)?(?:([\d.]+)m)?", text.strip())
+    try:
+        value = float(match[1] or match[2] or 0) + float(match[3] or 0) / 60
+    except (TypeError, ValueError):
+        value = 0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time; write it as 2h or 30m")
+    return value
+
+
 def available_threads() -> int:
     """Return the number of CPUs that this process may run on."""
     return len(os.sched_getaffinity(0))

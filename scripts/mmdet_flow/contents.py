@@ -146,14 +146,28 @@ class Precisions(TypedDict):
     winner: str
 
 
+class Shortened(TypedDict):
+    """After which iteration it was decided, and after which one a training ends."""
+
+    iteration: int
+    end: int
+    planned: int
+    epoch_length: int
+
+
 class Recipe(TypedDict):
-    """What a training was begun with; ``resumed`` is what changed later."""
+    """What a training was begun with; ``resumed`` is what changed later.
+
+    ``shortened`` is what was decided to keep to ``hours``.
+    """
 
     load_from: str | None
     sha256: NotRequired[str]
     precision: NotRequired[str]
     threads: NotRequired[int]
     cpu: NotRequired[str]
+    hours: NotRequired[float]
+    shortened: NotRequired[list[Shortened]]
 
 
 class Stage(TypedDict):
@@ -164,12 +178,16 @@ class Stage(TypedDict):
 
 
 class Estimate(TypedDict):
-    """How fast a training is, when it had ``iterations`` of ``total`` left."""
+    """How fast a training is, when it had ``iterations`` of ``total`` left.
+
+    ``validation`` is the seconds of one.
+    """
 
     seconds_per_iteration: float
     iterations: int
     total: NotRequired[int]
     stages: NotRequired[list[Stage]]
+    validation: NotRequired[float]
 
 
 class Speed(TypedDict):

@@ -79,7 +79,7 @@ def growing_file(path: Path) -> Iterator[Path]:
 
 
 _locks: set[int] = set()
-"""Open handles that lock a folder for this process."""
+"""Open handles that lock a folder or a note for this process."""
 
 
 def _leave_locks() -> None:
@@ -112,6 +112,41 @@ def locked(folder: Path, refusal: Callable[[], FlowError]) -> Iterator[None]:
         if handle in _locks:
             _locks.remove(handle)
             os.close(handle)
+
+
+@contextlib.contextmanager
+def held_note(folder: Path, text: str) -> Iterator[None]:
+    """Keep a file with this text in a folder, locked, as long as the block runs.
+
+    Raises OSError where that cannot be. What a killed process leaves is unlocked, and
+    ``held_notes`` removes it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".", dir=folder)
+    _locks.add(handle)
+    note = Path(name)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(handle, text.encode())
+        note = note.rename(folder / note.name.removeprefix("."))  # whole, and locked
+        yield
+    finally:
+        if handle in _locks:
+            note.unlink(missing_ok=True)
+            _locks.remove(handle)
+            os.close(handle)
+
+
+def held_notes(folder: Path) -> Iterator[str]:
+    """Yield the texts that processes hold in a folder at the moment, this one too."""
+    for note in sorted(folder.glob("[!.]*")):
+        with contextlib.suppress(OSError, UnicodeError), open(note) as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield stream.read()
+            else:
+                note.unlink()
 
 
 @contextlib.contextmanager

@@ -70,6 +70,19 @@ def test_the_seed_and_the_place_are_no_part_of_the_recipe(tmp_path):
     assert "results/" not in text and "train.json" in text
 
 
+def test_seeds_that_ended_early_to_keep_to_the_same_hours_are_of_one_recipe(tmp_path):
+    scene = random_scene(1, images=4)
+    folders = [write_experiment(tmp_path / name, *scene) for name in "abc"]
+    for folder, hours in zip(folders, (2, 2, 3), strict=True):
+        path = folder / "training" / "recipe.json"
+        recipe = json.loads(path.read_text()) if path.is_file() else {"load_from": None}
+        path.parent.mkdir(exist_ok=True)
+        turn = {"iteration": 30, "end": 50, "planned": 60, "epoch_length": 3}
+        path.write_text(json.dumps(recipe | {"hours": hours, "shortened": [turn]}))
+    one, other, third = map(recipe_sha256, map(finished, folders))
+    assert one == other != third
+
+
 def test_an_unfinished_experiment_is_refused(folder):
     (folder / "evaluation/metrics.json").unlink()
     with pytest.raises(

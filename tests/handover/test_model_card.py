@@ -97,6 +97,16 @@ def test_what_is_not_known_is_not_said(run):
     assert "--score auto" not in card and "No validation chose the weights" in card
 
 
+def test_a_training_that_ended_early_says_so_and_why(run):
+    assert rows_of(card_of(run))["Epochs"] == ["2"]
+    path = run / "training" / "recipe.json"
+    turn = {"iteration": 3, "end": 5, "planned": 6, "epoch_length": 3}
+    recipe = json.loads(path.read_text()) | {"hours": 0.5, "shortened": [turn]}
+    path.write_text(json.dumps(recipe))
+    said = "1.67 of 2 that were planned: ended early to keep to 0.5 hours"
+    assert rows_of(card_of(run))["Epochs"] == [f"{said}, as decided after 1"]
+
+
 def test_the_speed_that_mmdet_export_measured(run):
     content = {
         "model_sha256": sha256_of(run / "model" / "checkpoint.pth"),

@@ -22,7 +22,7 @@ def read_by_us(folder: Path, work: Path, images: Path) -> list[dict]:
     """
     work.mkdir(parents=True)
     config = work / "config.yaml"
-    _run("start init", folder, f"--output={config}", "--name=it")
+    _run("start init", "--quick", folder, f"--output={config}", "--name=it")
     experiment = yaml.safe_load(config.read_text())["experiments"]["it"]
     words = [word for item in experiment["data"].items() for word in option(*item)]
     _check(words, work / "findings.json")

@@ -45,7 +45,7 @@ def write_lists(folder, count: int) -> None:
 def experiment(tiles: dict | None = None, **model) -> dict:
     """Return what of an experiment says how much work it is."""
     defaults = {"image_size": 320, "batch_size": 4, "epochs": 60, "nodes": 1}
-    model = defaults | {"max_hours": None} | model
+    model = defaults | {"hours": None, "max_hours": None} | model
     return {"model": model, "tiles": tiles, "predict": {"images_per_shard": 600}}
 
 
@@ -82,6 +82,10 @@ def test_an_image_of_tiles_is_as_much_as_thirty():
 def test_a_training_with_a_limit_asks_for_that():
     limited = experiment(max_hours=2.5)
     assert resources.training_minutes(limited, 10**6, 1) == 180
+    assert resources.training_minutes(experiment(hours=1), 10**6, 1) == 90
+    both = experiment(hours=9, max_hours=2.5)
+    assert resources.training_minutes(both, 10**6, 1) == 180
+    assert resources.training_retries([experiment(hours=1)]) is None
     assert resources.training_retries([experiment(), limited]) == 100
     assert resources.training_retries([experiment()]) is None
 
@@ -114,7 +118,7 @@ def test_a_job_of_several_nodes_is_launched_on_each():
 def test_demands_reach_the_jobs(tmp_path):
     write_lists(tmp_path, 2)
     predict = {"images": "data", "images_per_shard": 600}
-    model = {"image_size": 320, "batch_size": 4, "max_hours": 10}
+    model = {"image_size": 320, "batch_size": 4, "hours": None, "max_hours": 10}
     shown = demands(tmp_path, "--cores", "2", model=model, predict=predict)
     assert shown["predict_images"]["runtime"] == "40"
     assert shown["predict_images"]["mem_mb"] == "3600"

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmdet_flow import layout
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.files import sha256_of
+from mmdet_flow.model.course import SHORTENED
 from mmdet_flow.results import ResultsFolder
 
 NEEDED = (
@@ -36,7 +37,7 @@ def seed_of(run: ResultsFolder) -> int | None:
 
 def recipe_sha256(run: ResultsFolder) -> str:
     """Return what experiments have in common that differ in nothing but the seed."""
-    config = dict(config_of(run))
+    config = _planned(run)
     config["randomness"] = {**config["randomness"], "seed": None}
     splits = {name: annotations_sha256(run.split_file(name)) for name in layout.SPLITS}
     return _sha256([config, *_begun(run), splits])
@@ -48,7 +49,7 @@ def learner_sha256(run: ResultsFolder) -> str:
     Of the config what is not fitted to them, as warm-up, augmentation and the limits
     of the tests are.
     """
-    config = config_of(run)
+    config = _planned(run)
     model = {key: one for key, one in config["model"].items() if key != "test_cfg"}
     names = ("train_cfg", "optim_wrapper", "test_dataloader")
     parts = [config[name] for name in names]
@@ -56,9 +57,24 @@ def learner_sha256(run: ResultsFolder) -> str:
     return _sha256([model, *parts, batch, *_begun(run)])
 
 
+def _planned(run: ResultsFolder) -> dict:
+    """Return the config without what the clock decided, which differs by the seed.
+
+    What it was to keep to, the hours, stands for that.
+    """
+    config = dict(config_of(run))
+    if SHORTENED in (run.recipe or {}):
+        loop = config["train_cfg"].items()
+        config["train_cfg"] = {key: one for key, one in loop if key != SHORTENED}
+    return config
+
+
 def _begun(run: ResultsFolder) -> list:
     """Return what a training begins with beside its config and its images."""
-    begun = {key: (run.recipe or {}).get(key) for key in ("precision", "load_from")}
+    recipe = run.recipe or {}
+    begun = {key: recipe.get(key) for key in ("precision", "load_from")}
+    if SHORTENED in recipe:
+        begun["hours"] = recipe["hours"]
     return [begun, run.tiles and run.tiles["settings"]]
 
 

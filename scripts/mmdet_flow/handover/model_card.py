@@ -12,6 +12,7 @@ from mmdet_flow.evaluation.answer import answers, found, total_of, wrong
 from mmdet_flow.files import sha256_of
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
 from mmdet_flow.layout import SPLITS
+from mmdet_flow.model.course import SHORTENED
 from mmdet_flow.results import ResultsFolder
 
 SOURCE = (
@@ -68,7 +69,7 @@ def details(run: ResultsFolder) -> str:
         ("Architecture", cfg.model.type),
         ("First weights", _first_weights(run)),
         ("Image size", _image_size(cfg)),
-        ("Epochs", cfg.train_cfg.max_epochs),
+        ("Epochs", _epochs(run)),
         ("Published", _published(run)),
         ("Batch", f"{cfg.train_dataloader.batch_size} images"),
         (
@@ -133,6 +134,23 @@ def best_epoch(run: ResultsFolder) -> int | None:
     rows = [row for row in run.validations if row.get(key)] if key else []
     best = max(rows, key=lambda row: float(row[key]), default=None)
     return int(best["epoch"]) if best else None
+
+
+def _epochs(run: ResultsFolder) -> str:
+    """Return the epochs of the plan, and where a training ended before it, and why."""
+    loop, recipe = run.config.train_cfg, run.recipe or {}
+    if SHORTENED in recipe:
+        first, last = recipe[SHORTENED][0], recipe[SHORTENED][-1]
+        done, decided = last["end"], first["iteration"]
+        length = last["epoch_length"]
+        return (
+            f"{done / length:.3g} of {loop.max_epochs} that were planned: ended early "
+            f"to keep to {recipe['hours']:g} hours, as decided after "
+            f"{decided / length:.3g}"
+        )
+    if turns := loop.get(SHORTENED):
+        return f"{loop.max_epochs} planned; ended after iteration {turns[-1][1]}"
+    return str(loop.max_epochs)
 
 
 def _machine(recipe: dict) -> str | None:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, ParamSchedulerHook
+from mmengine.registry import HOOKS
 
 from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import write_json
-from mmdet_flow.model.pace import Pace
+from mmdet_flow.model.pace import SAID_AFTER, Pace
 from mmdet_flow.model.stages import stages_of
 
 
@@ -30,6 +31,27 @@ class StopOnNonFiniteLoss(Hook):
                 f"{loss} for {images}; lower the learning rate, or check the "
                 "annotations of these images"
             )
+
+
+@HOOKS.register_module()
+class FollowCourse(ParamSchedulerHook):
+    """Lets schedulers go through their plan as the training does.
+
+    That is a step with each iteration and each epoch, as mmengine has it, or more of
+    them on the way to an earlier end.
+    """
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        course, length = runner.train_loop.course, len(runner.train_dataloader)
+        first, last = (course.place(runner.iter + more) for more in (0, 1))
+        for place in range(first + 1, last + 1):
+            super().after_train_iter(runner, *args, **kwargs)
+            if course.turns and place % length == 0:
+                super().after_train_epoch(runner)
+
+    def after_train_epoch(self, runner) -> None:
+        if not runner.train_loop.course.turns:
+            super().after_train_epoch(runner)
 
 
 class DropMethods(Hook):
@@ -50,16 +72,14 @@ class DropMethods(Hook):
 class EstimateTime(Hook):
     """Says how long a training will take: after 20 iterations, and in each line's eta.
 
-    ``estimate.json`` has the mean of an iteration over the whole training, and how many
-    were left. Validations are counted by how long one took.
+    Again when it was decided to end early. ``estimate.json`` has the mean of an
+    iteration over the whole training, and how many were left. Validations are counted
+    by how long one took.
     """
-
-    SAID_AFTER = 20
 
     @master_only
     def before_train(self, runner) -> None:
-        self._pace = pace_of(runner)
-        self._begun = runner.iter
+        self._pace = runner.pace = pace_of(runner)
         self._last = time.monotonic()
 
     @master_only
@@ -76,14 +96,19 @@ class EstimateTime(Hook):
 
     @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        course = runner.train_loop.course
+        is_turned, self._pace.course = course != self._pace.course, course
         now = time.monotonic()
         self._pace.add(runner.iter, now - self._last)
         self._last = now
-        done = runner.iter + 1
-        left = self._pace.seconds_left(done)
+        left = self._pace.seconds_left(runner.iter + 1)
         runner.message_hub.update_info("eta", left)
-        if done - self._begun != self.SAID_AFTER:
-            return
+        known = self._pace.known
+        if known == SAID_AFTER or (is_turned and known > SAID_AFTER):
+            self._say(runner, left)
+
+    def _say(self, runner, left: float) -> None:
+        done = runner.iter + 1
         cli.log.info(
             "%.3f s an iteration; the other %d take about %s",
             self._pace.seconds_of(runner.iter),
@@ -95,6 +120,7 @@ class EstimateTime(Hook):
             "iterations": runner.max_iters - done,
             "total": runner.max_iters,
             "stages": self._pace.stages,
+            "validation": round(self._pace.validation, 4),
         }
         write_json(Path(runner.work_dir) / layout.ESTIMATE.name, estimate)
 
@@ -110,9 +136,11 @@ def pace_of(runner) -> Pace:
         and epoch >= loop.val_begin
         and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
     ]
-    return Pace(
+    pace = Pace(
         firsts=[stage.first_epoch * length for stage in stages],
-        total=loop.max_iters,
+        total=loop.course.planned,
         rehearsal=runner.rehearsal,
         validations=validated,
     )
+    pace.course = loop.course
+    return pace

@@ -4,7 +4,7 @@ import math
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,11 +15,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmdet_flow import cli
 from mmdet_flow.errors import Interrupted
-from mmdet_flow.model.processes import any_process
+from mmdet_flow.model.course import Course, Turn
+from mmdet_flow.model.deadline import Deadline
+from mmdet_flow.model.processes import any_process, on_main
+from mmdet_flow.model.stages import Switches
 from mmdet_flow.model.work_dir import WorkDir
 
 VALIDATIONS = "validations"
 """Key of the message hub, and so of the states: [epoch, score] of each validation."""
+
+SPENT = "spent_seconds"
+"""Key of the message hub: the time that a training with a limit has taken."""
 
 BATCH_SIZES = "batch_sizes"
 """Key of the message hub: the size that each BatchSyncRandomResize gives batches."""
@@ -40,6 +46,13 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         patience: end after so many validations without a better one; 0 never ends.
         stop_after: raise Interrupted after so many iterations; None goes on.
         stop_time: of time.monotonic(), when to save and raise Interrupted; or None.
+        shortened: turns to take, as [after so many iterations, end after so many].
+        turns: more of them, after these.
+        time_limit: seconds for the whole training, which ends early to keep it.
+        started: of time.monotonic(), from when on they count; now, if it is not given.
+
+    Attributes:
+        course: how the training goes through its plan.
     """
 
     def __init__(
@@ -51,9 +64,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         patience: int = 0,
         stop_time: float | None = None,
         stop_after: int | None = None,
+        shortened: Sequence[Turn] = (),
+        turns: Sequence[Turn] = (),
+        time_limit: float | None = None,
+        started: float | None = None,
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.course = course = Course(self._max_iters)
+        self._turns = [(after, end) for after, end in (*shortened, *turns)]
+        for turn in self._turns:  # an error before the training for one that cannot be
+            course = course.turned(*turn)
+        self._time_limit = time_limit
+        self._started = time.monotonic() if started is None else started
+        self._deadline: Deadline | None = None
         self._work_dir = WorkDir(self.runner.work_dir)
         self._keep = keep
         self._save_seconds = save_seconds
@@ -66,6 +90,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def run(self) -> torch.nn.Module:
         """Train to the end; raises Interrupted on SIGTERM, SIGINT or at the limit."""
         self._saved = time.monotonic()
+        self._set_course()
         handlers = {
             number: signal.signal(number, self._on_signal)
             for number in (signal.SIGTERM, signal.SIGINT)
@@ -75,7 +100,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             done = self._is_done()
             while not done:
                 self.run_epoch()
+                if self._is_within_epoch():
+                    continue
                 self._validate()
+                self._keep_time()
                 if done := self._is_done():
                     self._save()
                 else:
@@ -86,8 +114,62 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                 signal.signal(number, handler)
         return self.runner.model
 
+    def _set_course(self) -> None:
+        """Take the turns that were taken before a restart, and see what time it is."""
+        length = len(self.dataloader)
+        self._switches = Switches(self.runner.hooks, length, self._max_epochs)
+        self._turns += on_main(self._work_dir.turns)
+        for turn in self._turns:
+            if turn[0] <= self._iter:
+                self._turn(turn)
+        if self._time_limit:
+            info = self.runner.message_hub.runtime_info
+            spent = info.get(SPENT, time.monotonic() - self._started)
+            self._deadline = Deadline(self._time_limit, spent)
+
+    def _keep_time(self) -> None:
+        """Turn to another end where that was decided, or if the time asks for it."""
+        known = [turn for turn in self._turns if turn[0] >= self._iter]
+        if not known and self._deadline:
+            known = on_main(self._decide)
+            self._turns += known
+        for turn in known:
+            if turn[0] == self._iter:
+                self._turn(turn)
+
+    def _decide(self) -> list[Turn]:
+        """Return the turn to take now, which the work folder then has; or none."""
+        end = self._deadline.other_end(self.runner.pace, self._iter)
+        if end is None:
+            return []
+        planned, length = self.course.planned, len(self.dataloader)
+        self._work_dir.shorten(self._iter, end, planned, length)
+        cli.log.warning(
+            "after iteration %d: the training ends after %d of %d that are planned, to "
+            "keep to %.3g hours; the learning rate falls the faster",
+            self._iter,
+            end,
+            planned,
+            self._time_limit / 3600,
+        )
+        return [(self._iter, end)]
+
+    def _turn(self, turn: Turn) -> None:
+        self.course = self.course.turned(*turn)
+        self._max_iters = self.course.end
+        self._max_epochs = math.ceil(self._max_iters / len(self.dataloader))
+        for name in ("max_iters", "max_epochs"):
+            self.runner.message_hub.update_info(name, getattr(self, name))
+
+    def _is_within_epoch(self) -> bool:
+        return self._iter > self._epoch * len(self.dataloader)
+
     def run_epoch(self) -> None:
-        """Run what is left of the epoch, which may have begun before a restart."""
+        """Run what is left of the epoch, which may have begun before a restart.
+
+        On the way to an earlier end it may end within, or go on with other images.
+        """
+        images = self._switches.follow(self.course, self._iter)
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
         start = self._iter - self._epoch * len(self.dataloader)
@@ -103,8 +185,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             _seed_all(self.runner.seed, self._iter, get_rank())
             self.run_iter(number, batch)
             hub.update_info(BATCH_SIZES, [one._input_size for one in resizers])
-            if number + 1 < len(self.dataloader) and not memories:
+            if number + 1 == len(self.dataloader):
+                break
+            self._keep_time()
+            if self._iter == self._max_iters:
+                break
+            if not memories:
                 self._save_if_due()
+            if self._switches.reached(self.course, self._iter) != images:
+                return
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
 
@@ -191,6 +280,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._saved = time.monotonic()
         if not is_main_process():
             return
+        if self._deadline:
+            self.runner.message_hub.update_info(SPENT, self._deadline.spent)
         path = self._work_dir.state(self._iter)
         meta = {"epoch": self._epoch, "iter": self._iter}
         self.runner.save_checkpoint(self._work_dir.path, path.name, meta=meta)

@@ -14,6 +14,7 @@ from typing import Any
 
 from mmdet_flow.errors import UsageError, did_you_mean
 from mmdet_flow.model.changes import EXPORTED_FROM, RUNNER_KEYS
+from mmdet_flow.model.course import SHORTENED
 from mmdet_flow.model.weights.index import PUBLISHED_WEIGHTS
 
 READ_AT_TOP = frozenset(RUNNER_KEYS) | {
@@ -24,6 +25,9 @@ READ_AT_TOP = frozenset(RUNNER_KEYS) | {
 }
 
 STATES = "states are saved by time here, with --save-minutes of mmdet-flow model train"
+
+READ_HERE = frozenset((f"train_cfg.{SHORTENED}",))
+"""What a training here reads beside what the class has that the config names."""
 
 DECIDED_HERE = {
     "launcher": "say it with --launcher of mmdet-flow model train",
@@ -72,6 +76,8 @@ def require_read(
     for key in keys:
         if key in DECIDED_HERE:
             raise _no_effect(key, DECIDED_HERE[key])
+        if key in READ_HERE:
+            continue
         _require_top(key, before, base)
         _require_below(key, before, after)
 

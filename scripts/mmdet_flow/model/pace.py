@@ -5,6 +5,7 @@ import statistics
 from collections import deque
 from collections.abc import Sequence
 
+from mmdet_flow.model.course import Course
 from mmdet_flow.model.rehearsal import Rehearsal
 from mmdet_flow.stage_times import StageTimes
 
@@ -14,6 +15,12 @@ FORGOTTEN = 5
 REMEMBERED = 50
 """Iterations by which the speed of a stage is told."""
 
+LONGEST_REMEMBERED = 2000
+"""Iterations by which it is told at most, where a slow phase is not to count."""
+
+SAID_AFTER = 20
+"""Iterations after which a speed is told."""
+
 
 class Pace:
     """Seconds of an iteration, by stage of the training.
@@ -22,10 +29,15 @@ class Pace:
     its rehearsal took more or less.
 
     Args:
-        firsts: the number of the first iteration of each stage, from 0 on.
-        total: how many iterations there are.
+        firsts: the place in the plan at which each stage begins, from 0 on.
+        total: how many iterations are planned.
         rehearsal: what was measured beforehand.
-        validations: the iterations after which there is a validation.
+        validations: the iterations after which there is a validation; after the last
+            one there is, too, if there are any.
+
+    Attributes:
+        course: how the training goes through the plan, which may change.
+        validation: the seconds of one, as far as that is known.
     """
 
     def __init__(
@@ -35,13 +47,13 @@ class Pace:
         rehearsal: Rehearsal,
         validations: Sequence[int] = (),
     ) -> None:
+        self.course = Course(total)
         self._firsts = list(firsts)
-        self._total = total
         self._rehearsed = rehearsal.steps or [0.0] * len(firsts)
         self._validations = list(validations)
-        self._validation = rehearsal.validation
+        self.validation = rehearsal.validation
         self._seen = [0] * len(firsts)
-        self._seconds = [deque(maxlen=REMEMBERED) for _ in firsts]
+        self._seconds = [deque(maxlen=LONGEST_REMEMBERED) for _ in firsts]
         self._stage = 0
 
     def add(self, iteration: int, seconds: float) -> None:
@@ -55,21 +67,34 @@ class Pace:
 
     def validated(self, seconds: float) -> None:
         """Take note of a validation; its own time is that of the next ones, too."""
-        self._validation = seconds
+        self.validation = seconds
 
     def seconds_of(self, iteration: int) -> float:
         """Return the seconds of an iteration, as far as that is known by now."""
         return self._of_stage(self._stage_of(iteration))
 
-    def seconds_left(self, done: int) -> float:
-        """Return the seconds that all iterations after the first ``done`` take."""
-        validations = sum(one > done for one in self._validations)
-        return self._times.between(done, self._total) + validations * self._validation
+    def seconds_left(
+        self, done: int, course: Course | None = None, remembered: int = REMEMBERED
+    ) -> float:
+        """Return the seconds that all iterations after the first ``done`` take.
+
+        On another course, if one is given, and by so many of the last iterations.
+        """
+        course = course or self.course
+        validations = sum(done < one < course.end for one in self._validations)
+        last = bool(self._validations) and done < course.end
+        steps = self._times_on(course, remembered).between(done, course.end)
+        return steps + (validations + last) * self.validation
+
+    @property
+    def known(self) -> int:
+        """How many iterations were measured since the process began."""
+        return sum(self._seen)
 
     @property
     def stages(self) -> list[dict]:
         """The number of the first iteration of each stage, and the seconds of one."""
-        times = self._times
+        times = self._times_on(self.course)
         return [
             {"first": first, "seconds": round(seconds, 4)}
             for first, seconds in zip(times.firsts, times.seconds, strict=True)
@@ -78,19 +103,20 @@ class Pace:
     @property
     def mean(self) -> float:
         """The seconds of an iteration, over the whole training."""
-        return self._times.between(0, self._total) / self._total
+        end = self.course.end
+        return self._times_on(self.course).between(0, end) / end
 
-    @property
-    def _times(self) -> StageTimes:
-        seconds = [self._of_stage(stage) for stage in range(len(self._firsts))]
-        return StageTimes(self._firsts, seconds, self._total)
+    def _times_on(self, course: Course, remembered: int = REMEMBERED) -> StageTimes:
+        firsts = [course.when(first) for first in self._firsts]
+        seconds = [self._of_stage(stage, remembered) for stage in range(len(firsts))]
+        return StageTimes(firsts, seconds, course.end)
 
     def _stage_of(self, iteration: int) -> int:
-        return bisect.bisect_right(self._firsts, iteration) - 1
+        place = self.course.place(iteration)
+        return bisect.bisect_right(self._firsts, place) - 1
 
-    def _of_stage(self, stage: int) -> float:
-        if self._seconds[stage]:
-            return statistics.median(self._seconds[stage])
-        known = self._stage
+    def _of_stage(self, stage: int, remembered: int = REMEMBERED) -> float:
+        known = stage if self._seconds[stage] else self._stage
+        last = list(self._seconds[known])[-remembered:]
         more = self._rehearsed[stage] - self._rehearsed[known]
-        return max(0.0, statistics.median(self._seconds[known]) + more)
+        return max(0.0, statistics.median(last) + more)

@@ -20,10 +20,17 @@ from mmdet_flow.model.building import building
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.config import text_of
 from mmdet_flow.model.copies import use_copies
+from mmdet_flow.model.course import SHORTENED
 from mmdet_flow.model.first_weights import load_weights
-from mmdet_flow.model.hooks import DropMethods, EstimateTime, StopOnNonFiniteLoss
+from mmdet_flow.model.hooks import (
+    DropMethods,
+    EstimateTime,
+    FollowCourse,
+    StopOnNonFiniteLoss,
+)
 from mmdet_flow.model.loop import ResumableTrainLoop
 from mmdet_flow.model.metrics import RecordMetrics
+from mmdet_flow.model.pace import Pace
 from mmdet_flow.model.precision import Note, faster_precision, use_bf16
 from mmdet_flow.model.processes import on_main
 from mmdet_flow.model.rehearsal import (
@@ -45,11 +52,18 @@ MEASURED_BY = ("threads", "processes", "cpu", "features", "versions")
 """What of a recipe the speed of a precision depends on."""
 
 
+STEPS = "ParamSchedulerHook"
+"""What mmengine calls the hook that lets schedulers go on."""
+
+
 class TrainingRunner(Runner):
     """A runner whose checkpoints are whole or not there."""
 
     first_weights: Path | None = None
     """What the model starts from, if not from its own first weights."""
+
+    pace: Pace | None = None
+    """How fast the training is; of the main process."""
 
     rehearsal = Rehearsal()
     """How long steps took that were tried before the training."""
@@ -218,12 +232,27 @@ def build_runner(
         save_best=saving.get("save_best"),
         **loop_options,
     )
+    _use_course(cfg)
     with building():
         runner = TrainingRunner.from_cfg(cfg)
     runner.first_weights = first_weights
     for hook in (StopOnNonFiniteLoss, RecordMetrics, EstimateTime, DropMethods):
         runner.register_hook(hook())
     return runner
+
+
+def _use_course(cfg: Config) -> None:
+    """Let schedulers follow the course; a hook of the config's own stays as it is."""
+    own = cfg.default_hooks.get("param_scheduler", {})
+    if own is None:  # the learning rate is to stay
+        return
+    if own.get("type", STEPS) == STEPS:
+        cfg.default_hooks.param_scheduler = {**own, "type": FollowCourse.__name__}
+    elif cfg.train_cfg.get("time_limit") or cfg.train_cfg.get(SHORTENED):
+        raise ModelError(
+            f"default_hooks.param_scheduler is a {own['type']}, which cannot end a "
+            f"schedule early; take mmengine's {STEPS}, or leave out --hours"
+        )
 
 
 def _is_progress(record: logging.LogRecord) -> bool:

@@ -1,12 +1,15 @@
 """The stages of a training, between which a hook changes its images."""
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+    from mmdet_flow.model.course import Course
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,39 @@ def images_of(stage: Stage, dataset) -> Iterator[None]:
         yield
     finally:
         dataset.pipeline = own
+
+
+class Switches:
+    """The hooks that change images at an epoch of the plan, on another course.
+
+    Args:
+        hooks: all of a training.
+        length: the iterations of an epoch.
+        epochs: those of the plan.
+    """
+
+    def __init__(self, hooks: Sequence, length: int, epochs: int) -> None:
+        self._places = []
+        for hook in hooks:
+            if hasattr(hook, "switch_epoch"):
+                self._places.append((hook, hook.switch_epoch * length))
+            elif hasattr(hook, "num_last_epochs"):  # that of YOLOX
+                first = epochs - hook.num_last_epochs - 1
+                self._places.append((hook, first * length))
+
+    def reached(self, course: "Course", done: int) -> list[bool]:
+        """Return which of them are to have changed images after so many iterations."""
+        return [course.place(done) >= place for _, place in self._places]
+
+    def follow(self, course: "Course", done: int) -> list[bool]:
+        """Let them change images as is due now, and return what is ``reached``.
+
+        Without a turn that is at the epochs which they know.
+        """
+        reached = self.reached(course, done)
+        for (hook, _), is_due in zip(self._places, reached, strict=True):
+            if course.turns and hasattr(hook, "switch_epoch"):
+                hook.switch_epoch = -math.inf if is_due else math.inf
+            elif course.turns:
+                hook.num_last_epochs = math.inf if is_due else -math.inf
+        return reached

@@ -17,6 +17,8 @@ from mmdet_flow.files import read_table, sha256_of, write_if_changed
 from mmdet_flow.imports import import_mmdet, leave_compiler_out
 from mmdet_flow.memory import keep_freed_memory
 from mmdet_flow.model.config import load_config, require_parts, text_of
+from mmdet_flow.model.course import SHORTENED, Turn
+from mmdet_flow.model.neighbours import announced
 from mmdet_flow.model.processes import (
     joined_processes,
     number_of_processes,
@@ -42,10 +44,12 @@ class Options:
         load_from: weights to start from, a path or a name in the store.
         publish: where to write the best checkpoint, or the last without validation.
         curves: where to put the picture of loss, learning rate and validations.
+        hours: of the whole training, which ends early and properly to keep them.
         max_hours: save and raise Interrupted after so long.
         patience: end after so many validations without a better one; 0 never does.
         save_minutes: time between two states.
         stop_after: raise Interrupted after so many iterations.
+        turns: to take beside those of the config, as a training before took them.
     """
 
     config: str
@@ -59,10 +63,12 @@ class Options:
     threads: int | None = None
     publish: Path | None = None
     curves: Path | None = None
+    hours: float | None = None
     max_hours: float | None = None
     patience: int = 0
     save_minutes: float = 1.0
     stop_after: int | None = None
+    turns: tuple[Turn, ...] = ()
 
 
 def train(options: Options) -> None:
@@ -94,7 +100,15 @@ def _train(options: Options, threads: int, started: float) -> None:
             lambda: _begin(work_dir, cfg, options, weights, threads)
         )
         _use_threads(threads)
+        _tell_threads(threads)
+        on_main(lambda: stack.enter_context(announced(work_dir.path, threads)))
         _run_to_end(cfg, options, weights, state, started)
+
+
+def _tell_threads(threads: int) -> None:
+    cpus = cli.available_threads()
+    which = "all" if threads == cpus else f"of {cpus}"
+    cli.log.info("threads: %d, %s CPUs that this process may use", threads, which)
 
 
 def _run_to_end(
@@ -114,6 +128,9 @@ def _run_to_end(
         patience=options.patience,
         stop_time=options.max_hours and started + 3600 * options.max_hours,
         stop_after=options.stop_after,
+        time_limit=options.hours and 3600 * options.hours,
+        started=started,
+        turns=options.turns,
     )
     on_main(lambda: _deliver(cfg, options))
 
@@ -131,10 +148,22 @@ def publish_run(cfg: "Config", target: Path) -> None:
     """Publish what a finished work folder holds: its best weights, or its last."""
     from mmdet_flow.model import checkpoint
 
-    source = WorkDir(cfg.work_dir).result()
+    work_dir = WorkDir(cfg.work_dir)
+    source = work_dir.result()
     classes = tuple(_leaf_dataset(cfg)["metainfo"]["classes"])
-    checkpoint.publish(source, target, _portable_text(cfg), classes)
+    with_turns = _with_turns(cfg, work_dir.turns())
+    checkpoint.publish(source, target, _portable_text(with_turns), classes)
     cli.log.info("published %s as %s", source, target)
+
+
+def _with_turns(cfg: "Config", turns: list[Turn]) -> "Config":
+    """Return a config that says of itself what was decided while it was trained by."""
+    if not turns:
+        return cfg
+    cfg = cfg.copy()
+    stated = cfg.train_cfg.get(SHORTENED, [])
+    cfg.train_cfg = {**cfg.train_cfg, SHORTENED: [*stated, *map(list, turns)]}
+    return cfg
 
 
 def _prepare_process(threads: int) -> None:
@@ -212,6 +241,8 @@ def _begin(
         "features": processor.features(processor.TORCH),
         "versions": versions(),
     }
+    if options.hours:
+        record["hours"] = options.hours
     if options.precision != AUTO:
         record["precision"] = options.precision
     if options.resume not in (None, "auto"):

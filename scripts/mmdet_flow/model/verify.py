@@ -35,6 +35,7 @@ def verify(folder: Path, iterations: int) -> None:
             threads=recipe["threads"],
             precision=recipe["precision"],
             load_from=recipe["load_from"],
+            turns=tuple(run.turns()),
             stop_after=len(wanted),
         )
         with contextlib.suppress(Interrupted):

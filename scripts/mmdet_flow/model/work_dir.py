@@ -14,6 +14,7 @@ from pathlib import Path
 from mmdet_flow import cli, layout
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import locked, read_json, write_if_changed, write_json
+from mmdet_flow.model.course import SHORTENED, Turn
 
 CHANGEABLE = ("threads", "cpu", "features", "versions")
 """What a training can go on with another one of, and its weights depend on."""
@@ -76,13 +77,12 @@ class WorkDir:
     def begin(self, record: dict, config: str, resume: str | None) -> Path | None:
         """Make the folder ready for a training; return the state to go on from.
 
-        The "sha256" of the record tells trainings apart. ``resume`` is "auto" for the
+        The "sha256" of the record tells trainings apart, and the "hours" of those that
+        were shortened to keep them. ``resume`` is "auto" for the
         newest state of this training, the path of a state, or None. A folder with
         another training, or one that is not to be resumed, is renamed and so kept.
         """
-        same = (
-            self._recipe.is_file() and self.recipe().get("sha256") == record["sha256"]
-        )
+        same = self._recipe.is_file() and self._is_same(record)
         if resume == "auto" and same and (state := self._newest_whole()):
             self._go_on(record, state)
             return state
@@ -99,8 +99,14 @@ class WorkDir:
         write_json(self._recipe, record)
         return named
 
+    def _is_same(self, record: dict) -> bool:
+        recipe = self.recipe()
+        telling = ("sha256", "hours") if SHORTENED in recipe else ("sha256",)
+        return all(recipe.get(key) == record.get(key) for key in telling)
+
     def _go_on(self, record: dict, state: Path) -> None:
         """Keep the threads, if there are CPUs for them, and record what changed."""
+        self._take_hours(record)
         recipe, before = self.recipe(), self.in_force()
         now = dict(record)
         if recipe.get("threads", sys.maxsize) <= cli.available_threads():
@@ -125,6 +131,13 @@ class WorkDir:
         recipe.setdefault("resumed", []).append({"iteration": where, **changed})
         write_json(self._recipe, recipe)
 
+    def _take_hours(self, record: dict) -> None:
+        recipe = self.recipe()
+        if recipe.pop("hours", None) != record.get("hours"):
+            if "hours" in record:
+                recipe["hours"] = record["hours"]
+            write_json(self._recipe, recipe)
+
     def in_force(self) -> dict:
         """Return the recipe with what the last resumed training changed in it."""
         recipe = self.recipe()
@@ -143,6 +156,24 @@ class WorkDir:
             recipe[what] = choice
             write_json(self._recipe, recipe)
         return recipe[what]
+
+    def turns(self) -> list[Turn]:
+        """Return what was decided to end early, in its order."""
+        decided = self.recipe().get(SHORTENED, [])
+        return [(one["iteration"], one["end"]) for one in decided]
+
+    def shorten(
+        self, iteration: int, end: int, planned: int, epoch_length: int
+    ) -> None:
+        """Record that it was decided after an iteration to end after another one.
+
+        All are numbers of iterations: of the plan, too, and of an epoch.
+        """
+        recipe = self.recipe()
+        turn = {"iteration": iteration, "end": end}
+        turn |= {"planned": planned, "epoch_length": epoch_length}
+        recipe.setdefault(SHORTENED, []).append(turn)
+        write_json(self._recipe, recipe)
 
     def _newest_whole(self) -> Path | None:
         from mmdet_flow.model.checkpoint import is_whole

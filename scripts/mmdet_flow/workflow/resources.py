@@ -17,7 +17,7 @@ CHAINED_JOBS = 100
 """Of one training, each as long as max_hours."""
 
 GRACE_MINUTES = 30
-"""After max_hours: to start, to end a validation, and to save."""
+"""After max_hours or hours: to start, to end a validation, and to save."""
 
 ASSUMED_IMAGES = 1000
 """In a list or a folder of which there is no copy here yet."""
@@ -85,11 +85,17 @@ def training_memory(experiment: dict, attempt: int) -> int:
     return grown(2000 + 500 * batch * scale(experiment), attempt)
 
 
+def training_hours(experiment: dict) -> float | None:
+    """Return the hours after which a job ends by itself, if it does."""
+    limits = (experiment["model"][key] for key in ("hours", "max_hours"))
+    return min((one for one in limits if one is not None), default=None)
+
+
 def training_minutes(experiment: dict, images: int, attempt: int) -> int:
-    """Return max_hours with what comes after, or minutes for all epochs."""
-    model = experiment["model"]
-    if model["max_hours"] is not None:
-        return math.ceil(60 * model["max_hours"]) + GRACE_MINUTES
+    """Return the time limit with what comes after, or minutes for all epochs."""
+    model, hours = experiment["model"], training_hours(experiment)
+    if hours is not None:
+        return math.ceil(60 * hours) + GRACE_MINUTES
     work = images * model["epochs"] / model["nodes"]
     return minutes_for(work * scale(experiment), attempt)
 

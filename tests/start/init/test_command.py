@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 import yaml
 
-from mmdet_flow.commands.start.init import hours
+from mmdet_flow.cli import hours
 from mmdet_flow.dataset.readers import FORMATS
 from tests.conftest import ROOT, run_command, the_error
 from tests.dataset.tool_writers import BOXES_ONLY
@@ -18,7 +18,8 @@ SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
 
 
 def init(folder, *options):
-    return run_command("mmdet-flow start init", *options, cwd=folder)
+    """Propose a config, without the time that measuring this machine takes."""
+    return run_command("mmdet-flow start init", "--quick", *options, cwd=folder)
 
 
 def config_in(folder, name="config.yaml") -> dict:
@@ -34,6 +35,7 @@ def test_each_format_is_found(tmp_path, name):
     assert run.returncode == 0, run.stderr
     data = config_in(tmp_path)["ground"]["data"]
     assert data["format"] == name
+    assert "hours" not in config_in(tmp_path)["ground"]["model"]
     assert sorted(data["classes"]) == ["leaf", "pebble", "shell"]
     assert data["images"] == "data/ground"
     # Where one file is for all images, it is named.
@@ -59,7 +61,9 @@ def test_what_is_written_is_what_snakemake_takes(tmp_path):
         path.rename(folder / place / "first" / path.name)
     run = init(tmp_path, "data/my cells", "--hours", "30m")
     assert run.returncode == 0, run.stderr
-    data = config_in(tmp_path)["my-cells"]["data"]
+    experiment = config_in(tmp_path)["my-cells"]
+    assert experiment["model"]["hours"] == 0.5
+    data = experiment["data"]
     assert data["annotations"] == "data/my cells/labels/first"
     assert data["images"] == "data/my cells/photos/first"
     planned = snakemake(tmp_path, "-n")

@@ -155,7 +155,7 @@ def test_a_layout_is_found_and_converted_with_its_splits(
     make(root)
     for name in ("README.dataset.txt", "README.roboflow.txt"):
         (root / name).write_text("animals\n\nProvided by a user\nLicense: CC BY 4.0\n")
-    assert command_of("start init")([root]) == 0
+    assert command_of("start init")(["--quick", root]) == 0
     said = capsys.readouterr().out
     assert "train 4, val 2, test 1" in said
     assert "left aside" not in said

@@ -6,24 +6,15 @@ import pytest
 
 from mmdet_flow.errors import DataError
 from mmdet_flow.start.init.find import find
-from mmdet_flow.start.init.plan import Sizes, images_per_second, measure, plan_for
+from mmdet_flow.start.init.plan import Sizes, measure, plan_for
+from mmdet_flow.start.init.speed import assumed_speed
 from tests.dataset.voc_data import make_voc
 
 CELLS = Sizes((640, 480), 38 / 640, "Platelets")
 
 
 def plan(sizes=CELLS, minutes=60.0, train=205, val=87, cores=2, preset="small-boxes"):
-    return plan_for(preset, sizes, train, val, minutes, cores)
-
-
-def test_speed_goes_with_area_and_cores():
-    assert images_per_second("small-boxes", 320, (640, 480), 2) == 11.7
-    assert images_per_second("small-boxes", 640, (640, 480), 2) == 11.7 / 4
-    assert images_per_second("small-boxes", 320, (480, 640), 4) == 11.7 * 2
-    assert images_per_second("small-masks", 320, (320, 160), 2) == 7.5 * 1.5
-    # A batch of 4 keeps no more than these busy.
-    many = images_per_second("small-boxes", 320, (640, 480), 64)
-    assert many == images_per_second("small-boxes", 320, (640, 480), 8)
+    return plan_for(preset, sizes, train, val, minutes, assumed_speed(preset, cores))
 
 
 def test_the_size_at_which_half_of_the_smallest_have_two_cells():

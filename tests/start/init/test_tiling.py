@@ -6,12 +6,14 @@ import pytest
 
 from mmdet_flow.start.init.find import find
 from mmdet_flow.start.init.plan import Sizes
+from mmdet_flow.start.init.speed import assumed_speed
 from mmdet_flow.start.init.tiling import kept_tiles, plan_for_tiles, tiles_for
 from mmdet_flow.tiles import Tiles
 from tests.dataset.voc_data import make_picture, voc_xml
 from tests.start.init.test_command import config_in, init
 
 SLIDE = (3840, 1920)
+SPEED = assumed_speed("small-boxes", 2)
 
 
 def sizes_of(pixels: float, largest: float = 0.0, image=SLIDE) -> Sizes:
@@ -45,15 +47,17 @@ def test_tiles_are_as_large_as_they_may_be(sizes, tiles):
 def test_the_plan_is_that_of_the_tiles():
     tiles = Tiles(640)
     work = "small-boxes", sizes_of(16), 9, 3
-    plan = plan_for_tiles(tiles, 20.0, *work, 600.0, 2)
+    plan = plan_for_tiles(tiles, 20.0, *work, 600.0, SPEED)
     assert (plan.tiles, plan.count) == (tiles, 32)
     assert plan.image_size == 640 and not plan.warning
     # 180 tiles are learned from: a fourth of the speed at 320 x 240, and a bit less.
     assert plan.speed == pytest.approx(11.7 / 4 * 3 / 4)
     assert plan.epochs == 100
-    short = plan_for_tiles(tiles, 20.0, *work, 20.0, 2)
+    short = plan_for_tiles(tiles, 20.0, *work, 20.0, SPEED)
     assert short.image_size < 640 and "would show more" in short.warning
-    none = plan_for_tiles(Tiles(160), 20.0, "small-boxes", sizes_of(1), 9, 3, 600.0, 2)
+    none = plan_for_tiles(
+        Tiles(160), 20.0, "small-boxes", sizes_of(1), 9, 3, 600.0, SPEED
+    )
     assert none.warning == "dot has about 4 pixels, which is hardly seen"
 
 

@@ -84,6 +84,13 @@ def _add_life_options(parser) -> None:
         help="go on from the last checkpoint of the work folder, or from FILE",
     )
     parser.add_argument(
+        "--hours",
+        type=cli.hours,
+        metavar="TIME",
+        help="for the whole training, as 2, 2h or 30m: one that is late ends its "
+        "schedule early, and learns less (default: no limit)",
+    )
+    parser.add_argument(
         "--max-hours",
         type=cli.finite,
         metavar="H",

@@ -7,7 +7,7 @@ images are not decoded, which mmdet-flow data check does.
 """
 
 import argparse
-import re
+from functools import partial
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -17,19 +17,8 @@ from mmdet_flow.start.init.choices import experiment_name
 from mmdet_flow.start.init.config import config_of, lists_of
 from mmdet_flow.start.init.find import find
 from mmdet_flow.start.init.propose import propose, require_free
+from mmdet_flow.start.init.speed import speed_here
 from mmdet_flow.start.init.summary import summary
-
-
-def hours(text: str) -> float:
-    """Read 2, 2h, 30m or 1h30m as hours."""
-    match = re.fullmatch(r"([\d.]+)|(?:([\d.]+)h)?(?:([\d.]+)m)?", text.strip())
-    try:
-        value = float(match[1] or match[2] or 0) + float(match[3] or 0) / 60
-    except (TypeError, ValueError):
-        value = 0
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is no time; write it as 2h or 30m")
-    return value
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -46,10 +35,10 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--hours",
-        type=hours,
-        default=1.0,
+        type=cli.hours,
         metavar="TIME",
-        help="time for the training: 2, 2h, 30m (default: 1h)",
+        help="time for the training, which keeps to it: 2, 2h, 30m (default: planned "
+        "for 1h, and without a limit)",
     )
     parser.add_argument(
         "--output",
@@ -57,6 +46,12 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         default=Path("config.yaml"),
         metavar="FILE",
         help="default: config.yaml in this folder",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="measure nothing: take the speed of another machine, unless that of this "
+        "one is known",
     )
     parser.add_argument("--force", action="store_true", help="replace the config")
     _add_finding_options(parser.add_argument_group("instead of what is found"))
@@ -98,14 +93,15 @@ def run(options: argparse.Namespace) -> None:
     found = find(
         options.folder, options.images or options.folder, options.format, options.labels
     )
+    threads = options.threads or cli.available_threads()
     proposal = propose(
         name,
         found,
         folder=options.folder,
         classes=options.classes,
         masks=options.masks,
-        minutes=60 * options.hours,
-        threads=options.threads or cli.available_threads(),
+        hours=options.hours,
+        speed_of=partial(speed_here, threads=threads, quick=options.quick),
     )
     lists = lists_of(proposal, options.output)
     if not options.force:

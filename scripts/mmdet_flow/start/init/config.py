@@ -77,6 +77,7 @@ def config_of(proposal: Proposal, output: Path) -> str:
         findings,
         tiles=tiles_of(proposal),
         cost=proposal.cost,
+        hours=proposal.hours,
     )
 
 

@@ -9,25 +9,8 @@ from statistics import median
 from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.errors import DataError
 from mmdet_flow.model.fit.growth import LEAST_PIXELS
+from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
-
-SPEED = {"small-boxes": 11.7, "small-masks": 7.5}
-"""Images a second in a training on 2 cores in fp32, of 320 by 240 pixels.
-
-The first is in docs/performance.md; the second is that of the embedded example, of 24
-images of 192 by 128 pixels a second.
-"""
-
-SPEED_AREA = 320 * 240
-SPEED_CORES = 2
-MOST_CORES = 8
-"""Cores beyond these add little to a batch of 4."""
-
-PREDICTED = 3.0
-"""Times as fast as in training an image is in a validation."""
-
-START = 60.0
-"""Seconds for the imports, the trial step, and the choice of the precision."""
 
 SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
 GOOD_PIXELS = 2 * LEAST_PIXELS
@@ -72,7 +55,8 @@ class Sizes:
 class Plan:
     """What is proposed; ``warning`` says where it is less than what should be.
 
-    With tiles, ``count`` is how many an image has.
+    ``speed`` is in images a second, and ``basis`` says by what it is known. With tiles,
+    ``count`` is how many an image has.
     """
 
     preset: str
@@ -81,7 +65,7 @@ class Plan:
     val_interval: int
     minutes: float
     speed: float
-    cores: int
+    basis: str
     warning: str = ""
     tiles: Tiles | None = None
     count: int = 1
@@ -93,15 +77,6 @@ class Plan:
         if minutes < 120:
             return f"{minutes} minutes"
         return f"{minutes / 60:.1f} hours"
-
-    @property
-    def basis(self) -> str:
-        """Return what the duration is estimated by."""
-        return (
-            f"{self.speed:.2g} images a second on {self.cores} CPUs: "
-            f"{SPEED[self.preset]} measured at 320x240 pixels on {SPEED_CORES}, scaled "
-            "by area and CPUs"
-        )
 
 
 def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
@@ -147,7 +122,7 @@ def plan_for(
     train: int,
     val: int,
     minutes: float,
-    cores: int,
+    speed: Speed,
     allowed: Sequence[int] = (),
 ) -> Plan:
     """Choose the largest useful image size that has time for a fair number of epochs.
@@ -161,25 +136,26 @@ def plan_for(
     least = _first(allowed, lambda size: size * sizes.smallest >= LEAST_PIXELS)
     candidates = [size for size in allowed if least <= size <= good]
 
+    validated = VALIDATIONS * val * speed.validated
+
     def epochs_at(size: int) -> float:
-        speed = images_per_second(preset, size, sizes.image, cores)
-        validations = VALIDATIONS * val / (PREDICTED * speed)
-        return (60 * minutes - START - validations) * speed / train
+        images = speed.images_per_second(size, sizes.image)
+        return ((60 * minutes - speed.start) * images - validated) / train
 
     fitting = [size for size in candidates if epochs_at(size) >= FEWEST_EPOCHS]
     size = max(fitting, default=candidates[0])
     most = min(ZOO_EPOCHS, max(MOST_EPOCHS, SEEN // train))
     epochs = max(1, min(most, math.floor(epochs_at(size))))
-    speed = images_per_second(preset, size, sizes.image, cores)
-    seconds = START + (epochs * train + VALIDATIONS * val / PREDICTED) / speed
+    images = speed.images_per_second(size, sizes.image)
+    seconds = speed.start + (epochs * train + validated) / images
     return Plan(
         preset=preset,
         image_size=size,
         epochs=epochs,
         val_interval=max(1, epochs // VALIDATIONS),
         minutes=seconds / 60,
-        speed=speed,
-        cores=cores,
+        speed=images,
+        basis=f"{images:.2g} images a second, by {speed.basis}",
         warning=_warning(sizes, size, good, epochs),
     )
 
@@ -206,11 +182,3 @@ def _warning(sizes: Sizes, size: int, good: int, epochs: int) -> str:
     if pixels < LEAST_PIXELS:
         return f"{sizes.label} has about {pixels:.0f} pixels, which is hardly seen"
     return ""
-
-
-def images_per_second(
-    preset: str, size: int, image: tuple[int, int], cores: int
-) -> float:
-    """Estimate the speed of training: as measured, by area and cores."""
-    area = size * size * min(image) / max(image)
-    return SPEED[preset] * SPEED_AREA / area * min(cores, MOST_CORES) / SPEED_CORES

@@ -21,6 +21,7 @@ class Proposal:
         remarks: what has to be told of the splits.
         policy: what to do about findings that would stop the first run.
         findings: those that it does not decide.
+        hours: to which the training is to keep, or None.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Proposal:
     policy: Mapping[str, str]
     findings: Groups
     plan: Plan
+    hours: float | None = None
 
     @property
     def cost(self) -> str:

@@ -1,6 +1,6 @@
 """What is proposed for a folder of annotated images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mmdet_flow.dataset.image_index import ImageIndex
@@ -14,9 +14,12 @@ from mmdet_flow.start.init.config import FRACTIONS
 from mmdet_flow.start.init.foresee import foresee, left_open, repairs
 from mmdet_flow.start.init.plan import measure, plan_for
 from mmdet_flow.start.init.proposal import Proposal
+from mmdet_flow.start.init.speed import Speed, decoding_seconds
 from mmdet_flow.start.init.splits import Splits, find_splits
 from mmdet_flow.start.init.tiling import kept_tiles, plan_for_tiles, tiles_for
 from mmdet_flow.start.survey import Survey
+
+USUAL_HOURS = 1.0
 
 
 def propose(
@@ -26,23 +29,27 @@ def propose(
     folder: Path,
     classes: Sequence[str] | None,
     masks: bool | None,
-    minutes: float,
-    threads: int,
+    hours: float | None,
+    speed_of: Callable[[str], Speed],
 ) -> Proposal:
     """Decide what was left open: the classes, and masks or boxes, where they are None.
 
-    ``minutes`` is the time for the training.
+    ``hours`` is the time for the training, which is planned for ``USUAL_HOURS`` if
+    nobody limits it. ``speed_of`` tells how fast a preset is trained.
     """
+    minutes = 60 * (hours or USUAL_HOURS)
     names = class_list(found, classes)
     index = ImageIndex(found.source.images)
     splits, remarks = find_splits(folder, found.images, index)
     sizes = measure(found.images, names)
     preset = preset_for(found, masks)
-    work = preset, sizes, *train_and_val(found, splits), minutes, threads
+    work = preset, sizes, *train_and_val(found, splits), minutes
+    speed = speed_of(preset)
     if tiles := tiles_for(sizes):
-        plan = plan_for_tiles(tiles, kept_tiles(found.images, tiles), *work)
+        plan = plan_for_tiles(tiles, kept_tiles(found.images, tiles), *work, speed)
     else:
-        plan = plan_for(*work)
+        decoding = decoding_seconds([one.image for one in found.images])
+        plan = plan_for(*work, speed.with_decoding(decoding))
     findings = foresee(found)
     policy = repairs(findings) | policy_for(found, names)
     if splits and splits.empty:
@@ -51,7 +58,7 @@ def propose(
     unused -= splits.empty if splits else 0
     return Proposal(
         *(name, found, names, sizes, splits, unused, remarks),
-        *(policy, left_open(findings, policy), plan),
+        *(policy, left_open(findings, policy), plan, hours),
     )
 
 

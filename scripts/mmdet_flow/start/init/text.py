@@ -40,7 +40,7 @@ experiments:
       epochs: {epochs}
       # Validate every so many epochs; the best validated checkpoint is published.
       val_interval: {val_interval}
-
+{hours}
     predict:
       # A folder of images; leave it out for the images of the test split.
       # images: data/new
@@ -60,6 +60,10 @@ LABELS = """\
 POLICY = """\
       # What to do about findings; docs/data.md has all.
       policy: {}
+"""
+HOURS = """\
+      # A training that is late ends its schedule early; take this out to give it time.
+      hours: {}
 """
 TILES = """\
 {cost}
@@ -81,6 +85,7 @@ def config_text(
     findings: str,
     tiles: Mapping[str, object],
     cost: str,
+    hours: float | None = None,
 ) -> str:
     """Fill in the config; what is left out has no line."""
     filled = {
@@ -92,6 +97,7 @@ def config_text(
         glob=GLOB.format(in_yaml(glob)) if glob else "",
         labels=LABELS.format(in_yaml(labels)) if labels else "",
         policy=POLICY.format(in_yaml(dict(policy))) if policy else "",
+        hours=HOURS.format(in_yaml(hours)) if hours else "",
         tiles=_tiles(tiles, cost) if tiles else "",
         side="The side of a tile" if tiles else "The longer side",
         findings=f"{comment(f'{FINDINGS} {findings}.', 6)}\n" if findings else "",

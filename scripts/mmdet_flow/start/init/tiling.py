@@ -16,6 +16,7 @@ from mmdet_flow.start.init.plan import (
     image_size,
     plan_for,
 )
+from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
 
 IN_NETWORK = 640
@@ -76,7 +77,7 @@ def plan_for_tiles(
     train: int,
     val: int,
     minutes: float,
-    cores: int,
+    speed: Speed,
 ) -> Plan:
     """Choose as ``plan_for`` does, for images of which so many tiles are trained on."""
     count = len(tiles.windows(*sizes.image))
@@ -85,5 +86,5 @@ def plan_for_tiles(
     )
     images = max(1, round(train * kept)), round(val * kept)
     allowed = [size for size in SIZES if size <= IN_NETWORK]
-    plan = plan_for(preset, tile, *images, minutes, cores, allowed)
+    plan = plan_for(preset, tile, *images, minutes, speed, allowed)
     return replace(plan, tiles=tiles, count=count)
