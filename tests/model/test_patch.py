@@ -120,6 +120,25 @@ def test_the_learning_rate_follows_the_batch_size(dataset, name, expected):
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "epochs", "betas"),
+    [
+        ("rtmdet_tiny_8xb32-300e_coco", 200, "by the updates"),
+        ("rtmdet_tiny_8xb32-300e_coco", 1, (0.9, 0.95)),
+        ("rtmdet_tiny_8xb32-300e_coco", 10**5, (0.9, 0.999)),
+        ("faster-rcnn_r50_fpn_1x_coco", 10, None),
+    ],
+)
+def test_short_trainings_forget_their_first_gradients(dataset, name, epochs, betas):
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset, epochs=epochs))
+    if betas == "by the updates":
+        names = (dataset.splits / "train.txt").read_text().splitlines()
+        updates = epochs * math.ceil(len(names) / 4)
+        betas = (0.9, pytest.approx(1 - 1 / (0.065 * updates), abs=1e-4))
+    assert cfg.optim_wrapper.optimizer.get("betas") == betas
+
+
 def test_processes_together_are_one_with_a_larger_batch(dataset):
     """Learning rate, warm-up and all; but for the images that each of them loads."""
     name = "rtmdet_tiny_8xb32-300e_coco"

@@ -41,7 +41,12 @@ from mmdet_flow.model.fit.network import (
 )
 from mmdet_flow.model.fit.objects import allow_objects, learn_masks
 from mmdet_flow.model.fit.recipe import Recipe
-from mmdet_flow.model.fit.schedule import set_optimizer, set_runtime, set_schedule
+from mmdet_flow.model.fit.schedule import (
+    forget_first_gradients,
+    set_optimizer,
+    set_runtime,
+    set_schedule,
+)
 from mmdet_flow.model.fit.tree import LOADERS
 from mmdet_flow.model.weights.index import require_published
 
@@ -99,6 +104,7 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
     if recipe.augment == "light":
         use_light_augmentation(cfg, train)
     set_optimizer(cfg, recipe)
+    forget_first_gradients(cfg, recipe.epochs * iterations)
     set_schedule(cfg, recipe.epochs, iterations)
     if recipe.grow_from != 1:
         grow(cfg, recipe.grow_from, recipe.epochs, train)
