@@ -518,15 +518,20 @@ def test_without_resume_a_used_folder_is_kept_aside(trained, tmp_path):
     assert (tmp_path / "work.old-1" / "best.pth").read_bytes() == b"old"
 
 
-def test_a_named_state_of_another_training_begins_a_folder_of_its_own(tmp_path):
-    """Or later states and the best weights of the other would pass for its own."""
+def test_a_named_state_of_another_training_begins_a_folder_of_its_own(tmp_path, caplog):
+    """Or later states and the best weights of the other would pass for its own.
+
+    The schedule is that of the state, which a line says.
+    """
     folder = WorkDir(tmp_path / "work")
     folder.begin({"sha256": "a"}, "config", None)
     for name in ("iter_40.pth", "iter_60.pth", "best.pth"):
         (folder.path / name).write_bytes(b"a")
     named = str(folder.state(40))
     assert folder.begin({"sha256": "a"}, "config", named) == folder.state(40)
+    assert "schedule" not in caplog.text
     state = folder.begin({"sha256": "b"}, "config", named)
+    assert "iter_40.pth: goes on by the schedule that it was begun with" in caplog.text
     assert state == tmp_path / "work.old-1" / "iter_40.pth" and state.is_file()
     assert folder.states() == [] and not folder.best.exists()
     assert folder.recipe() == {"sha256": "b"}

@@ -95,6 +95,14 @@ class WorkDir:
         if named and same:
             self._go_on(record, named)
             return named
+        if named:
+            # mmengine takes the settings of schedulers from the state, not the config.
+            cli.log.warning(
+                "%s: goes on by the schedule that it was begun with, whatever epochs "
+                "and learning rates the config has; to begin anew with its weights, "
+                "name it with --load-from instead",
+                named,
+            )
         write_if_changed(self.config, config)
         write_json(self._recipe, record)
         return named
