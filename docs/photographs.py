@@ -237,9 +237,9 @@ def make_scene(
 
 def outline(solid: np.ndarray, left: int, top: int) -> list[list[float]]:
     """Return the outer outline of a part, as a person would click it."""
-    pieces, _ = cv2.findContours(
-        solid.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
+    # Ridges that are a pixel wide would be walked there and back, and cross themselves.
+    solid = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+    pieces, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest = max(pieces, key=cv2.contourArea)
     corners = cv2.approxPolyDP(largest, 1.2, closed=True)[:, 0]
     return (corners + np.array([left, top])).astype(float).tolist()

@@ -76,6 +76,8 @@ def test_the_check_finds_nothing_wrong_and_init_what_the_page_says(folder):
         cwd=folder,
     )
     assert found.returncode == 0, found.stderr
+    findings = json.loads((folder / "findings.json").read_text())["findings"]
+    assert {one["check"] for one in findings} <= {"few-objects"}  # of six pictures
     [line] = re.findall(r"mmdet-flow start init (.*)", PAGE)
     init = run_command("mmdet-flow start init", *line.split(), cwd=folder)
     assert init.returncode == 0, init.stderr
