@@ -46,6 +46,37 @@ def test_what_is_not_there_is_found():
     ]
 
 
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
+LARGEST_PICTURE = 250_000
+"""Of what a page shows, in bytes: a clone takes all of them."""
+
+
+@pytest.mark.parametrize(
+    "page", [one for one in PAGES if PICTURE.search(one.read_text())]
+)
+def test_each_picture_is_small_and_told_in_words(page):
+    for words, target in PICTURE.findall(page.read_text()):
+        assert len(words.split()) >= 4, f"{target}: say what is seen"
+        assert 0 < (page.parent / target).stat().st_size < LARGEST_PICTURE, target
+
+
+def test_each_picture_is_shown():
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for _, target in PICTURE.findall(page.read_text())
+    }
+    kept = {one for end in ("jpg", "png", "svg") for one in ROOT.glob(f"docs/*.{end}")}
+    assert kept - shown == set()
+
+
+def test_each_page_is_in_the_navigation_of_the_site():
+    named = re.findall(r"[\w-]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    pages = {page.name for page in ROOT.glob("docs/*.md")}
+    assert pages - set(named) == set()
+    assert len(named) == len(set(named))
+
+
 def test_the_generated_pages_are_up_to_date():
     """``make docs`` writes them."""
     path = ROOT / "docs/reference.py"

@@ -7,11 +7,13 @@ import shlex
 import threading
 import time
 
+import pytest
 import redis
 import yaml
 
 from mmdet_flow.serving.metrics import STAGES, Metrics
 from tests.conftest import ROOT, parser_of
+from tests.serving.conftest import Running
 
 DOCS = ROOT / "docs/serving"
 
@@ -94,10 +96,30 @@ def test_the_example_of_the_page_waits_for_a_slow_answer(
             time.sleep(0.05)
         time.sleep(redis.Connection().socket_timeout + 0.5)
         [(_, request)] = server.xrange("images")
-        server.xadd(request[b"reply_to"], {"id": request[b"id"], "opex": "slow"})
+        server.xadd(request[b"reply_to"], {"opex": "slow"})
 
     thread = threading.Thread(target=answer)
     thread.start()
     exec(example.replace("16379", str(redis_port)), {})
     thread.join()
     assert capsys.readouterr().out == "b'slow'\n"
+
+
+@pytest.mark.parametrize("name", ["serving", "first-hour"])
+def test_the_example_of_a_page_answers_each_time_that_it_is_run(
+    name, predictor, redis_port, images, tmp_path, monkeypatch, capsys
+):
+    """A request with an id of its own would be a repetition the second time."""
+    page = (ROOT / f"docs/{name}.md").read_text()
+    (example,) = re.findall("```python\n(.*?)```", page, re.DOTALL)
+    (photograph,) = re.findall(r'open\("(.*?)"', example)
+    place = tmp_path / photograph
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(images[0])
+    monkeypatch.chdir(tmp_path)
+    with Running(predictor, redis_port, "--redis_front", "streams"):
+        answers = []
+        for _ in range(2):
+            exec(example.replace("16379", str(redis_port)), {})
+            answers.append(capsys.readouterr().out)
+    assert all(answers) and len(answers[0].splitlines()) == len(answers[1].splitlines())

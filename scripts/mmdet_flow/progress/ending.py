@@ -8,12 +8,15 @@ from pathlib import Path
 from rich.text import Text
 
 from mmdet_flow import layout
-from mmdet_flow.progress.stages import SUMMARY
+from mmdet_flow.progress.stages import SUMMARY, TARGET
 from mmdet_flow.progress.state import DONE, FAILED, STOPPED, Experiment, Job, Run
 from mmdet_flow.progress.view import duration
 
 FIGURES = re.compile(r"^  (boxes|masks) +(.*)$", re.M)
 WHERE_TO_LOOK = "Where to look"
+
+NOT_MADE = "not made yet"
+"""Why most jobs run, in the words of a reader; Snakemake calls it a missing output."""
 
 IN_FULL = 3
 """Experiments whose summaries are shown, not only their figures."""
@@ -26,6 +29,8 @@ def ending(run: Run, now: float, is_dry: bool = False) -> Iterator[Text]:
     """Yield paragraphs for the end of a run."""
     if is_dry:
         yield from plan(run.experiments)
+        if jobs := sum(job.rule != TARGET for job in run.jobs.values()):
+            yield Text(f"Nothing is done yet: {jobs} jobs would run.")
         return
     if not run.has_begun:
         return
@@ -137,4 +142,5 @@ def _by_what(jobs: Iterable[Job]) -> dict[str, list[Job]]:
 
 def _why(job: Job) -> str:
     """Return why a job is to run, in short."""
-    return job.why.split(":")[0].split(";")[0].lower()
+    why = job.why.split(":")[0].split(";")[0].lower()
+    return NOT_MADE if why == "missing output files" else why

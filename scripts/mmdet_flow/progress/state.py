@@ -34,6 +34,7 @@ CHATTER = (
     *("Singularity containers", "Using workflow", "Touching output", "Shell command"),
     *("Waiting at most", "WorkflowError:\nAt least one job did not", "Removing output"),
     *("At least one job did not complete", "Trying to restart", "Storing output"),
+    *("This was a dry-run", "The run involves checkpoint jobs"),
 )
 """How lines begin whose content is shown in a better way, or matters to nobody."""
 

@@ -144,3 +144,14 @@ def test_what_is_no_time(tmp_path, text):
     run = init(tmp_path, "nowhere", f"--hours={text}")
     assert run.returncode == 2
     assert f"{text} is no time; write it as 2h or 30m" in run.stderr
+
+
+def test_the_last_lines_run_what_was_written(tmp_path):
+    make_data(tmp_path / "data/ground", "voc")
+    plain = init(tmp_path, "data/ground")
+    other = init(tmp_path, "data/ground", "--output", "of ours.yaml")
+    assert plain.stdout.splitlines()[-2:] == [
+        *("  mmdet-flow run -n", "  mmdet-flow run")
+    ]
+    options = "--replace-workflow-config --configfile 'of ours.yaml'"
+    assert other.stdout.splitlines()[-1] == f"  mmdet-flow run {options}"

@@ -7,6 +7,7 @@ images are not decoded, which mmdet-flow data check does.
 """
 
 import argparse
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -111,4 +112,14 @@ def run(options: argparse.Namespace) -> None:
     write_if_changed(options.output, config_of(proposal, options.output))
     for line in summary(proposal):
         print(line)
-    print(f"wrote {options.output}; snakemake -n shows what would be done")
+    print(f"wrote {options.output}; to see what would be done, and to do it:")
+    print(f"  {command_for(options.output)} -n\n  {command_for(options.output)}")
+
+
+def command_for(config: Path) -> str:
+    """Return the command that runs the workflow with a config file."""
+    if config == Path("config.yaml"):
+        return "mmdet-flow run"
+    # Snakemake would add it to the one that is there.
+    words = "--replace-workflow-config", "--configfile", str(config)
+    return f"mmdet-flow run {shlex.join(words)}"

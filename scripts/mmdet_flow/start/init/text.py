@@ -8,8 +8,8 @@ WIDTH = 88
 CONFIG = """\
 {found}
 # Each key is described in schemas/config.schema.yaml; what is left out has the default
-# that stands there. `snakemake -n` shows what would be done, `snakemake --cores all`
-# does it.
+# that stands there. `mmdet-flow run -n` shows what would be done, `mmdet-flow run` does
+# it.
 
 experiments:
   # The name is part of every path: results/{name}/...
