@@ -1,8 +1,10 @@
 """The set-up with each Python that the locks are for, where this machine has it."""
 
 import os
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,60 @@ def test_the_setup_of_mmcv_reads_its_version(python, tmp_path):
         text=True,
     )
     assert run.stdout == "2.1.0 3 4\n", run.stderr
+
+
+def refusal(script: str, root: Path, **variables: str) -> str:
+    """Return the one line with which a set-up refuses to begin."""
+    run = subprocess.run(
+        (ROOT / "envs" / script, root),
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1 and not run.stdout and not root.exists()
+    [line] = run.stderr.splitlines()
+    return line
+
+
+@pytest.fixture
+def another() -> str:
+    """One that the locks are not for."""
+    found = [*map(python_of, ("3.10", "3.14"))]
+    return next(filter(None, found), None) or pytest.skip("there is no other Python")
+
+
+def test_another_python_that_is_named_is_refused(another, tmp_path):
+    line = refusal("setup.sh", tmp_path / "new", PYTHON=another)
+    assert re.fullmatch(
+        rf"error: PYTHON={another} is Python 3\.1[04]\.\d+; "
+        "name one of 3.11, 3.12 or 3.13",
+        line,
+    )
+
+
+def test_a_machine_that_has_another_python_alone(another, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").symlink_to(another)
+    for program in ("bash", "dirname", "env"):
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program))
+    line = refusal("setup.sh", tmp_path / "new", PATH=str(tmp_path / "bin"), PYTHON="")
+    assert re.fullmatch(
+        r"error: python3 is Python 3\.1[04]\.\d+; "
+        "install one of 3.11, 3.12 or 3.13, and name it in PYTHON",
+        line,
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        ("setup.sh", "is no Python; name one of 3.11, 3.12 or 3.13"),
+        ("setup-predict.sh", "is not Python 3.10 to 3.13; name one"),
+    ],
+)
+def test_a_python_that_is_not_there(script, wanted, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    assert f"{nowhere} {wanted}" in refusal(script, tmp_path / "new", PYTHON=nowhere)
 
 
 @pytest.mark.pythons
