@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_flow.files import sha256_of
 from tests.conftest import ROOT, command_of
 from tests.pythons import python_of
 
 VERSIONS = ("3.11", "3.12", "3.13")
+
+DATA = "dataset", "splits", "card"
+"""Folders of an experiment that have the same bytes, whichever Python makes them."""
 
 OF_MMCV = """
 def get_version():
@@ -99,8 +103,14 @@ def test_a_python_that_is_not_there(script, wanted, tmp_path):
     assert f"{nowhere} {wanted}" in refusal(script, tmp_path / "new", PYTHON=nowhere)
 
 
+@pytest.fixture(scope="module")
+def made_by_others() -> dict[str, dict[str, str]]:
+    """What the Pythons before have made, as SHA-256 by path."""
+    return {}
+
+
 @pytest.mark.pythons
-def test_a_project_is_set_up_and_runs(python, tmp_path):
+def test_a_project_is_set_up_and_runs(python, made_by_others, tmp_path):
     """As a user does it who has the wheel: new, make setup, make demo."""
     project = tmp_path / "project"
     assert command_of("new")([project]) == 0
@@ -110,4 +120,10 @@ def test_a_project_is_set_up_and_runs(python, tmp_path):
             ("make", "-C", project, target), env=variables | {"PYTHON": python}
         )
         assert run.returncode == 0, f"make {target}"
-    assert (project / "results/example/summary.txt").read_text()
+    results = project / "results/example"
+    assert (results / "summary.txt").read_text()
+    files = [one for folder in DATA for one in sorted((results / folder).rglob("*"))]
+    made = {
+        str(one.relative_to(results)): sha256_of(one) for one in files if one.is_file()
+    }
+    assert len(made) > 160 and made == made_by_others.setdefault("data", made)
