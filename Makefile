@@ -170,14 +170,8 @@ WEIGHTS ?=
 bundle: setup ## pack all for machines without a network; docs/offline.md
 	@$(BIN)/python envs/bundle.py $(if $(WEIGHTS),--weights $(WEIGHTS))
 
-# The wheel is made of the sources that are published, which shows that they are whole.
 package: setup ## build dist/ for a package index: sources and wheel
-	@[ -z "$$(git status --porcelain)" ] || \
-	  { echo "error: there are files that are not committed; commit or remove them"; exit 1; }
-	@rm -rf dist/mmdet_flow-*
-	@$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' \
-	  >/dev/null
-	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	@envs/package.sh dist
 	@ls dist/mmdet_flow-*
 
 bench: bench-conversion bench-dag bench-training bench-prediction bench-tiles bench-slides bench-large bench-loop bench-two-stage bench-serving ## measure all: long

@@ -25,7 +25,8 @@ fail() {
   exit 1
 }
 
-"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
+"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+  2>/dev/null ||
   fail "$python is not Python 3.10 to 3.13; name one, e.g. PYTHON=python3.12"
 "$python" -c 'import ensurepip' 2>/dev/null ||
   fail "$python cannot make environments; install the package python3-venv"

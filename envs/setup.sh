@@ -60,8 +60,12 @@ sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
       return
     fi
   done
-  [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13"
-  fail "there is no Python 3.11, 3.12 or 3.13; install the package python3"
+  local wanted='3.11, 3.12 or 3.13' found
+  found=$("${PYTHON:-python3}" -c 'import platform
+print("Python", platform.python_version())' 2>/dev/null) || found=
+  [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is ${found:-no Python}; name one of $wanted"
+  [ -z "$found" ] || fail "python3 is $found; install one of $wanted, and name it in PYTHON"
+  fail "there is no Python $wanted; install the package python3"
 }
 
 python_of_bundle() { # its wheels are for one version

@@ -25,7 +25,6 @@ OF_DEVELOPERS = {
 """What no project folder has."""
 
 PACKED_IN_WHEEL = PurePosixPath(PACKED.parent.name, PACKED.name)
-BUILD_SOURCES = "from setuptools import build_meta; build_meta.build_sdist('dist')"
 
 
 def tracked() -> list[str]:
@@ -56,21 +55,46 @@ def quiet(*words: object, **options) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(shared) -> Path:
-    """A folder with the sources, built from a clean copy, and the wheel of these."""
+def checkout(shared) -> Path:
+    """A checkout whose last commit is what lies here, with files that git ignores."""
 
-    def build(folder: Path) -> None:
+    def make(folder: Path) -> None:
         for name in tracked():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-        (folder / "dist").mkdir()
-        own = {"cwd": folder, "env": os.environ | {"PYTHONPATH": ""}}
-        quiet(sys.executable, "-c", BUILD_SOURCES, **own)
-        [sources] = folder.glob("dist/*.tar.gz")
-        options = "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir"
-        quiet(sys.executable, "-m", "pip", "wheel", *options, "dist", sources, **own)
+        git = (
+            "git",
+            "-C",
+            folder,
+            "-c",
+            "user.name=me",
+            "-c",
+            "user.email=me@localhost",
+        )
+        quiet(*git, "init")
+        quiet(*git, "add", ".")
+        quiet(*git, "commit", "--message=all")
+        for ignored in ("docs/logs/run.log", "rules/results/made.csv"):
+            (folder / ignored).parent.mkdir()
+            (folder / ignored).write_text("of the one who builds")
 
-    return made_once(shared / "package", build) / "dist"
+    return made_once(shared / "checkout", make)
+
+
+def package(checkout: Path, folder: Path) -> Path:
+    """Build sources and wheel in a folder, as make package does."""
+    path = os.pathsep.join((str(BIN), os.environ["PATH"]))
+    own = {"PATH": path, "PYTHONPATH": "", "PIP_NO_INDEX": "1"}
+    quiet("envs/package.sh", folder, cwd=checkout, env=os.environ | own)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(checkout, shared) -> Path:
+    """A folder with the sources, and the wheel of these."""
+    return made_once(
+        shared / "package", lambda folder: package(checkout, folder) and None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +128,32 @@ def test_the_sources_have_them_too(built):
     made = {"PKG-INFO", "setup.cfg"}
     found = {one for one in names if one not in made and ".egg-info/" not in one}
     assert found == deployed()
+
+
+def test_a_commit_gives_the_same_bytes(checkout, built, tmp_path):
+    """By another one, later, and nobody's name is in them."""
+    again = package(checkout, tmp_path / "dist")
+    names = sorted(path.name for path in built.iterdir())
+    assert names == sorted(path.name for path in again.iterdir()) and len(names) == 2
+    for name in names:
+        assert (again / name).read_bytes() == (built / name).read_bytes(), name
+    with tarfile.open(next(built.glob("*.tar.gz"))) as content:
+        assert {(one.uid, one.gid, one.uname, one.gname) for one in content} == {
+            (0, 0, "", "")
+        }
+
+
+def test_what_is_not_committed_is_no_package(checkout, tmp_path):
+    changed = shutil.copytree(checkout, tmp_path / "changed", symlinks=True)
+    (changed / "docs/new.md").touch()
+    run = subprocess.run(
+        (changed / "envs/package.sh", tmp_path / "dist"),
+        cwd=changed,
+        capture_output=True,
+        text=True,
+    )
+    assert "files that are not committed" in the_error(run)
+    assert not (tmp_path / "dist").exists()
 
 
 def test_the_metadata_say_what_it_is(wheel):

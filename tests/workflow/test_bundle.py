@@ -151,7 +151,9 @@ def test_another_python_is_refused(bundle, monkeypatch):
 
 def test_a_python_that_is_named_and_is_none(bundle, monkeypatch):
     monkeypatch.setenv("PYTHON", "/bin/false")
-    assert set_up(bundle) == "PYTHON=/bin/false is no Python 3.11, 3.12 or 3.13"
+    assert set_up(bundle) == (
+        "PYTHON=/bin/false is no Python; name one of 3.11, 3.12 or 3.13"
+    )
 
 
 def test_a_folder_that_is_no_bundle_is_refused(bundle):
