@@ -114,9 +114,12 @@ def draw_curves(lines: Path, output: Path) -> None:
         return
     figure = new_figure(9, 8)
     loss_axis, rate_axis, score_axis = figure.subplots(3, 1, sharex=True)
-    # The last epoch may have ended early.
-    length = sum(line["epoch"] == 1 for line in train)
-    epochs = np.array([line["iter"] for line in train]) * (1 / length)
+    # The last epoch may have ended early; of a state that came from elsewhere there are
+    # no lines before.
+    whole = [line for line in train if line["epoch"] < train[-1]["epoch"]] or train
+    epochs = np.array([line["iter"] for line in train]) * (
+        whole[-1]["epoch"] / whole[-1]["iter"]
+    )
     losses = np.array([line["loss"] for line in train])
     loss_axis.plot(epochs, losses, color="0.8", lw=0.8, label="each iteration")
     loss_axis.plot(epochs, _running_mean(losses), label=f"mean of {SMOOTH}")

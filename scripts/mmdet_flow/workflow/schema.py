@@ -4,19 +4,18 @@ import copy
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from mmdet_flow import ROOT
 
 FILE = ROOT / "schemas" / "config.schema.yaml"
 
-# The one in C is there unless PyYAML was built without it.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 def read(path: Path) -> dict:
     """Return the content of a YAML file of ours."""
-    return yaml.load(path.read_text(), _Loader)
+    import yaml
+
+    # The one in C is there unless PyYAML was built without it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(), loader)
 
 
 @cache

@@ -61,12 +61,12 @@ def try_preset(preset: str, threads: int) -> Trial:
     apply_presets({"model": model})
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        _draw(folder / "train.json", BATCHES * model["batch_size"])
-        _draw(folder / "val.json", VALIDATED)
+        _draw(folder / "learned.json", BATCHES * model["batch_size"])
+        _draw(folder / "validated.json", VALIDATED)
         _run(["patch", model["base"], *_recipe(folder, model)])
         begin, busy = time.monotonic(), _busy_seconds()
         own = _seconds_of_children()
-        config, work = folder / "config.py", folder / "work"
+        config, work = folder / "fitted.py", folder / "work"
         options = [f"--precision={model['precision']}", f"--threads={threads}"]
         _run(["train", config, f"--work-dir={work}", *options])
         wall = time.monotonic() - begin
@@ -88,10 +88,10 @@ def try_preset(preset: str, threads: int) -> Trial:
 def _recipe(folder: Path, model: dict) -> list[str]:
     """Return the options of a training with images of both sizes, one an epoch."""
     return [
-        f"--train={folder / 'train.json'}",
-        *(f"--{name}={folder / 'val.json'}" for name in ("val", "test")),
+        f"--train={folder / 'learned.json'}",
+        *(f"--{name}={folder / 'validated.json'}" for name in ("val", "test")),
         f"--images={folder}",
-        f"--output={folder / 'config.py'}",
+        f"--output={folder / 'fitted.py'}",
         *("--epochs=2", "--val-interval=2", f"--augment={model['augment']}"),
         f"--batch-size={model['batch_size']}",
         f"--image-size={max(SIDES)}",
