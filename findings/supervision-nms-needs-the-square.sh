@@ -9,7 +9,8 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet "supervision==${SUPERVISION:-0.31.2}" numpy==2.4.6
+"$folder/venv/bin/pip" install --quiet "supervision==${SUPERVISION:-0.31.2}" numpy==2.4.6 \
+  opencv-python-headless==4.11.0.86
 "$folder/venv/bin/python" - <<'EOF'
 import sys
 import time
