@@ -35,6 +35,9 @@ from mmdet_flow.files import write_if_changed, write_json
 IOU = 0.5
 """Boxes with less in common are of two objects, as in the evaluation of a model."""
 
+OTHER_CLASS = "class"
+"""What a table calls it that both have an object and give it two classes."""
+
 COLUMNS = (
     *("first", "second", "class", "objects_first", "objects_second", "same"),
     *("f1", "f1_low", "f1_high", "mean_iou", "mean_mask_iou"),
@@ -86,7 +89,7 @@ class Agreement:
             if first is None or second is None:
                 yield ("only_second" if first is None else "only_first"), one
             elif first != second:
-                yield "class", one
+                yield OTHER_CLASS, one
 
     def counts(self, label: str | None = None) -> np.ndarray:
         """Return how many objects of a class, or all, are there: (images, 3).
@@ -160,41 +163,54 @@ def kappa_of(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 def report_of(found: Agreement, samples: int = SAMPLES) -> dict:
     """Return all figures of two annotators as plain values; None is n/a."""
-    both = found.both
+    both = [(one, mask_iou(one)) for one in found.both]
     weights = draw_weights(len(found.images), samples, seed=0)
     names = [None, *found.classes]
-    rows = {name: _figures(found, name, weights) for name in names}
+    rows = {name: _figures(found, both, name, weights) for name in names}
     return {
         "first": found.first,
         "second": found.second,
         "images": len(found.images),
         **rows[None],
         "both": len(both),
-        "kappa": _rounded(kappa_of([_labels(one) for one in both])),
+        "kappa": _rounded(kappa_of([_labels(one) for one, _ in both])),
         "by_class": {name: rows[name] for name in names[1:]},
-        "other_class": dict(
-            sorted(
-                Counter(
-                    " and ".join(_labels(one))
-                    for one in both
-                    if len(set(_labels(one))) > 1
-                ).items()
-            )
-        ),
+        "other_class": _other_class(found),
     }
 
 
-def _figures(found: Agreement, label: str | None, weights: np.ndarray) -> dict:
+def _other_class(found: Agreement) -> dict[str, int]:
+    """Return how often both have an object, by the two classes that they give it."""
+    pairs = Counter(
+        " and ".join(_labels(one))
+        for what, one in found.disagreements()
+        if what == OTHER_CLASS
+    )
+    return dict(sorted(pairs.items()))
+
+
+def _figures(
+    found: Agreement,
+    both: Sequence[tuple[Change, float | None]],
+    label: str | None,
+    weights: np.ndarray,
+) -> dict:
+    """Return the figures of a class, or all.
+
+    ``both`` has the mask IoU of each object that both have. The weights (samples,
+    images) are how often each image is drawn.
+    """
     counts = found.counts(label)
     first, second, same = counts.sum(0).tolist()
     value = float(f1_of(counts.sum(0)))
     # An image that is drawn again is always the same.
     varies = (counts[:, :2].sum(1) > 0).sum() > 1
     low, high = (varies and interval_of(f1_of(weights @ counts))) or (None, None)
-    shared = [one for one in found.both if label in (None, *_labels(one))]
-    if label:
-        shared = [one for one in shared if len(set(_labels(one))) == 1]
-    masks = [iou for one in shared if (iou := mask_iou(one)) is not None]
+    shared = [
+        (one.iou, mask)
+        for one, mask in both
+        if label is None or _labels(one) == (label, label)
+    ]
     return {
         "objects_first": first,
         "objects_second": second,
@@ -202,8 +218,8 @@ def _figures(found: Agreement, label: str | None, weights: np.ndarray) -> dict:
         "f1": _rounded(value),
         "f1_low": low,
         "f1_high": high,
-        "mean_iou": _mean([one.iou for one in shared]),
-        "mean_mask_iou": _mean(masks),
+        "mean_iou": _mean([iou for iou, _ in shared]),
+        "mean_mask_iou": _mean([mask for _, mask in shared if mask is not None]),
     }
 
 

@@ -24,11 +24,7 @@ from mmdet_flow.comparison.annotators import (
     write_agreements,
 )
 from mmdet_flow.comparison.options import add_bootstrap_option
-from mmdet_flow.dataset.annotations import (
-    AnnotationFormat,
-    Read,
-    Source,
-)
+from mmdet_flow.dataset.annotations import AnnotationFormat, Read, Source
 from mmdet_flow.dataset.check import Rules
 from mmdet_flow.dataset.convert import checked_or_error
 from mmdet_flow.dataset.findings import Policy

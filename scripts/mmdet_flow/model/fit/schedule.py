@@ -49,7 +49,7 @@ def forget_first_gradients(cfg: "Config", updates: int) -> None:
 
     It divides each update by the root mean square of the gradients of the last
     1 / (1 - beta2) updates: 1000, by torch's default. The gradients of the first
-    updates of an untrained detector are 30 times as large as those that follow. So a
+    updates of an untrained detector are up to 45 times as large as what follows. So a
     training of some thousand ``updates`` would make steps that are too small until
     its end; docs/training.md has the measurements.
     """
