@@ -283,3 +283,31 @@ def test_an_option_without_effect_is_refused(
     said = capsys.readouterr().err
     assert said.startswith(f"error: {option}: ") and said.endswith("; leave it out\n")
     assert not (tmp_path / "out").exists()
+
+
+def _with_error_of_its_own() -> None:
+    try:
+        raise KeyboardInterrupt
+    except BaseException:
+        raise SyntaxError("could not format\nthis") from None
+
+
+def _with_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("end", [_with_interrupt, _with_error_of_its_own])
+def test_ctrl_c_is_said_in_a_line_whatever_a_library_makes_of_it(end, capsys):
+    options = argparse.Namespace(verbose=False, quiet=False, debug=False)
+    assert cli.run(lambda _: end(), options) == 128 + signal.SIGINT
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_bug_is_a_line_too(capsys):
+    options = argparse.Namespace(verbose=False, quiet=False, debug=False)
+    several = f"a\nb {'c' * 9999}"
+    with_bug = cli.run(lambda _: [].index(several), options)
+    assert with_bug == cli.BUG_EXIT_CODE
+    line = capsys.readouterr().err
+    assert line.startswith("error: ValueError: ") and line.count("\n") == 1
+    assert len(line) < 1000

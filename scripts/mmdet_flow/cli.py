@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mmdet_flow import __version__
 from mmdet_flow.errors import DataError, FlowError, UsageError
-from mmdet_flow.scrub import shown
+from mmdet_flow.scrub import one_line, shown
 
 log = logging.getLogger("mmdet_flow")
 
@@ -154,13 +154,14 @@ def run(
         _tell(f"error: {error}", options.debug)
         return error.exit_code
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return _say_interrupted()
     except BrokenPipeError:
         # Who read our output has seen enough, as head does; nothing went wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception as error:
+        if _comes_of_interrupt(error):
+            return _say_interrupted()
         if isinstance(error, OSError) and _is_of_disk(error):
             where = error.filename or "the disk"
             _tell(
@@ -178,12 +179,24 @@ def run(
             )
             return UsageError.exit_code
         _tell(
-            f"error: {type(error).__name__}: {error} (a bug in mmdet-flow; "
-            "run again with --debug to see where)",
+            f"error: {type(error).__name__}: {one_line(str(error))} (a bug in "
+            "mmdet-flow; run again with --debug to see where)",
             options.debug,
         )
         return BUG_EXIT_CODE
     return 0
+
+
+def _say_interrupted() -> int:
+    print("error: interrupted", file=sys.stderr)
+    return 128 + signal.SIGINT
+
+
+def _comes_of_interrupt(error: BaseException | None) -> bool:
+    """Whether a library made an error of its own of Ctrl-C, as mmengine's dump does."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _is_of_disk(error: OSError) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdet_flow.progress.reasons import TAIL, reason_in
+from mmdet_flow.progress.reasons import TAIL, error_in, reason_in
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ def test_the_last_error_line(tmp_path, log, reason):
     assert "\x1b" not in reason_in([path])
     if not reason:
         assert reason_in([path]) == ""
+
+
+def test_only_what_a_command_says_of_itself_is_an_error(tmp_path):
+    path = tmp_path / "log"
+    path.write_text("error: interrupted\nKeyboardInterrupt\n")
+    assert error_in([path]) == "interrupted"
+    path.write_text("INFO iteration 7 of 20\nKeyboardInterrupt\n")
+    assert error_in([path]) == "" and reason_in([path]) == "KeyboardInterrupt"
 
 
 def test_a_log_that_is_not_there_gives_none(tmp_path):

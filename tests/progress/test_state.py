@@ -11,6 +11,8 @@ from mmdet_flow.progress.state import (
     RUNNING,
     STOPPED,
     WAITING,
+    Job,
+    Run,
     in_words,
 )
 from tests.progress.recorded import record, run_of, words
@@ -100,6 +102,17 @@ def test_an_error_before_any_job_is_said(tmp_path):
     run = run_of(record(tmp_path, words("nothing/such.txt")))
     assert not run.has_begun
     assert any("nothing/such.txt" in text for _, text in run.said)
+
+
+def test_experiments_are_in_the_order_in_which_people_count():
+    run = Run()
+    names = ["b-seed10", "b-seed2", "a", "b-seed2-size320", "2", "10", "b"]
+    for number, name in enumerate(names):
+        run.jobs[number] = Job(number, "train_model", {"experiment": name})
+    run.jobs[99] = Job(99, "build_leaderboard", {})
+    shown = [one.name for one in run.experiments]
+    assert shown[:3] == ["2", "10", "a"]
+    assert shown[3:] == ["b", "b-seed2", "b-seed2-size320", "b-seed10", ALL]
 
 
 def test_jobs_of_no_experiment_are_of_all():

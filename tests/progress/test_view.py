@@ -107,7 +107,7 @@ def test_of_200_experiments_those_that_matter_are_named_and_all_are_counted():
     for job in run.with_status(RUNNING):
         assert job.experiment in text and job.what in text
     named = set(re.findall(r"^· (grid-\d+)", text, re.M))
-    rest = [int(one) for one in re.findall(r"(\d+) experiments? more:", text)]
+    rest = [int(one) for one in re.findall(r"(\d+) more experiments?:", text)]
     failed_and_running = 3
     assert 50 + failed_and_running + len(named) + sum(rest) == 200
     assert "waits for a free core" in text

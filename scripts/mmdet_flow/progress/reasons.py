@@ -13,14 +13,22 @@ MARK = "error: "
 
 
 def reason_in(logs: Iterable[str | Path]) -> str:
-    """Return what the last error line of these logs says; "" if there is none.
+    """Return what the last error line of these logs says.
 
-    Without such a line, as of a command that is not ours, that is the last line.
+    Without such a line, as of a command that is not ours, that is the last line; ""
+    if there is none.
     """
+    if error := error_in(logs):
+        return error
+    lines = [line for log in logs for line in _last_lines(Path(log))]
+    return one_line(shown((lines or [""])[-1]))
+
+
+def error_in(logs: Iterable[str | Path]) -> str:
+    """Return what the last error line of these logs says; "" if there is none."""
     lines = [line for log in logs for line in _last_lines(Path(log))]
     errors = [line for line in lines if line.startswith(MARK)]
-    last = (errors or lines or [""])[-1]
-    return one_line(shown(last.removeprefix(MARK)))
+    return one_line(shown((errors or [""])[-1].removeprefix(MARK)))
 
 
 def last_error(log: Path) -> str:

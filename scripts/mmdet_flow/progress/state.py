@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from logging import ERROR, LogRecord
 
 from mmdet_flow.progress.stages import TARGET, Step, in_order, rank_of, step_of
+from mmdet_flow.workflow.names import in_natural_order
 from mmdet_flow.workflow.plan import PLAN
 
 WAITING, RUNNING, DONE, FAILED, STOPPED = (
@@ -161,12 +162,12 @@ class Run:
 
     @property
     def experiments(self) -> list[Experiment]:
-        """What has jobs, in alphabetical order; what is of all of them is last."""
+        """What has jobs, in natural order of names; what is of all of them is last."""
         jobs: dict[str, list[Job]] = {}
         for job in self.jobs.values():
             if job.rule != TARGET:
                 jobs.setdefault(job.experiment, []).append(job)
-        names = sorted(jobs, key=lambda name: (name == ALL, name))
+        names = sorted(jobs, key=lambda name: (name == ALL, in_natural_order(name)))
         return [Experiment(name, tuple(jobs[name])) for name in names]
 
     def with_status(self, *statuses: str) -> list[Job]:

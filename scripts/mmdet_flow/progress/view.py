@@ -276,8 +276,8 @@ class Drawing:
                 yield self._line(one, reasons[one.name])
         rest = experiments[named:]
         for reason, number in Counter(reasons[one.name] for one in rest).most_common(3):
-            more = " more" if named else ""
-            yield self._counted(WAITING, f"{_count(number)}{more}: {reason}")
+            how_many = _count(number, "more " if named else "")
+            yield self._counted(WAITING, f"{how_many}: {reason}")
 
     def _counted(self, status: str, what: str) -> Text:
         text = self._text()
@@ -290,5 +290,5 @@ class Drawing:
         return Text(plain if self._ascii else sign, style)
 
 
-def _count(number: int) -> str:
-    return f"{number} experiment{'s' * (number != 1)}"
+def _count(number: int, more: str = "") -> str:
+    return f"{number} {more}experiment{'s' * (number != 1)}"

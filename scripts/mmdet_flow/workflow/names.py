@@ -39,6 +39,12 @@ def require_names(names: Collection) -> None:
         seen[name.lower()] = name
 
 
+def in_natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Return a key that sorts names as people do: numbers in them by their value."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(one), "") if one.isdecimal() else (0, one) for one in parts], name
+
+
 def _fault(name) -> str:
     if not isinstance(name, str):
         return f"a name must be text; write it in quotes, as '{name}'"
