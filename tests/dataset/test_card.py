@@ -82,7 +82,7 @@ def test_the_card_tells_which_objects_are_too_small(dataset, tmp_path, caplog):
     names = {image["file_name"] for image in dataset.coco.images}
     assert all(row["image"] in names for row in found)
     assert {row["class"] for row in found} <= set(dataset.coco.classes)
-    said = f"{len(few)} of {len(sides)} objects have a side below a pixel"
+    said = f"{len(few)} of {len(sides)} objects with a side below a pixel"
     assert said in caplog.text
     assert "choose a larger image_size, or tiles (docs/tiles.md)" in caplog.text
     assert said in (tmp_path / "small" / "card.html").read_text()

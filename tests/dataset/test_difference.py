@@ -137,7 +137,7 @@ def test_the_counts_are_those_of_the_objects():
         **{"both": 1, "changed": 1, "only_before": ["b"], "only_after": ["c"]}
     }
     assert summary(found) == (
-        "1 images: of 3 objects 1 corrected (1 moved, 0 reshaped, 1 relabelled), "
+        "1 image: of 3 objects 1 corrected (1 moved, 0 reshaped, 1 relabelled), "
         "1 removed, 1 added; 1 image is only before, such as b; 1 image is only after, "
         "such as c"
     )

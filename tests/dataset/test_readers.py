@@ -80,7 +80,7 @@ def test_yolo_numbers_beyond_the_names_are_found(folder):
     (folder / "a.txt").write_text("2 0.5 0.5 0.25 0.5\n0 0.5 0.5\n")
     checked = read("yolo", folder)
     whats = [item.what for item in checked.ledger.errors]
-    assert "class 2 is none of the 2 classes" in whats[0]
+    assert "class 2 is not there: 2 classes" in whats[0]
     assert "2 numbers are neither a box nor a polygon" in whats[1]
 
 

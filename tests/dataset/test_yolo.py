@@ -93,7 +93,7 @@ def test_names_that_do_not_begin_with_0(folder):
     (folder / "a.txt").write_text(BOX.replace("0", "3", 1))
     assert objects_of(read(folder)) == [("dog", IN_PIXELS)]
     (folder / "a.txt").write_text(BOX)
-    assert "class 0 is none of the 2 classes, which are 1 to 3" in the_error_of(folder)
+    assert "class 0 is not there: 2 classes, from 1 to 3" in the_error_of(folder)
 
 
 @pytest.mark.parametrize("names", ["{cat: 0}", "{0: {a: b}}", "[cat, '']", "cat"])

@@ -171,7 +171,7 @@ def test_what_was_corrected_joins_the_data_and_the_rest_stays_predicted(
     assert "1 image (n3.jpg) of the round that is not in the annotations stays" in said
     assert "1 image (n2.png) stays predicted: nothing was changed, and --rev" in said
     assert capsys.readouterr().out == (
-        "1 images: of 2 objects 1 corrected (1 moved, 0 reshaped, 0 relabelled), "
+        "1 image: of 2 objects 1 corrected (1 moved, 0 reshaped, 0 relabelled), "
         "1 removed, 2 added\n"
     )
     report = json.loads((tmp_path / "data" / "corrections.json").read_text())
@@ -329,7 +329,7 @@ def test_what_a_fraction_left_out_of_the_training_comes_back(base, tmp_path, cap
         for part in names
     }
     assert joined == names | {"train": ["n1.jpg", "t1.jpg", "t2.jpg"]}
-    assert "1 images that splits.train_fraction left out" in caplog.text
+    assert "1 image that splits.train_fraction left out" in caplog.text
 
 
 def test_a_class_that_was_renamed_in_the_tool_is_one_line(base, tmp_path):
@@ -528,7 +528,7 @@ def test_the_command_joins_and_tells_bad_options_in_one_line(base, tmp_path):
     ]
     run = run_command(*words)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("1 images: of 2 objects 1 corrected")
+    assert run.stdout.startswith("1 image: of 2 objects 1 corrected")
     assert "stay predicted: nothing was changed" in run.stderr  # the round was found
 
     assert "write it as NAME=CLASS" in the_error(run_command(*words, "--rename", "x"))

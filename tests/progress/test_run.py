@@ -95,7 +95,7 @@ def test_in_a_log_there_is_a_line_for_each_job_and_figures_at_the_end(folder):
     assert len(ends) == 12
     assert all(re.match(r"\d\d:\d\d:\d\d  (cells|worms): ", line) for line in starts)
     assert "  boxes        mAP 0.412, at IoU 0.5 0.734, on 3 test images" in lines
-    assert lines[-1].startswith("Done: 13 of 13 jobs are done in ")
+    assert lines[-1].startswith("Done: 13 of 13 jobs in ")
     again = run(folder, *words(names="cells,worms"))
     assert again.returncode == 0 and "Nothing to be done" in again.stderr
 
@@ -152,7 +152,7 @@ def test_on_a_terminal_ctrl_c_stops_and_says_how_to_go_on(folder):
     assert code == 130, text
     assert time.monotonic() - began < 20
     end = text[text.rindex("Stopped: ") :]
-    assert re.match(r"Stopped: 1 of 5 jobs are done in \d:\d\d; what they made", end)
+    assert re.match(r"Stopped: 1 of 5 jobs in \d:\d\d; what they made", end)
     assert "To go on: mmdet-flow run --cores=2 --config names=cells" in end
     assert "Traceback" not in text and "failed" not in text
     on = run(folder, *words())

@@ -176,7 +176,7 @@ def test_the_end_of_many_failures_is_short():
         job.status, job.ended = FAILED, NOW
     text = "\n".join(map(str, ending(run, NOW)))
     assert text.count(" failed\n  no message was left") == 10
-    assert "and 30 jobs more" in text
+    assert "and 30 more jobs" in text
 
 
 @pytest.mark.parametrize(

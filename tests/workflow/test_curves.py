@@ -131,6 +131,6 @@ def test_a_campaign_ends_with_its_learning_curve(tmp_path):
     assert {row["runs"] for row in rows} == {"1"}
     assert (results / "curves/curve.png").is_file()
     part, whole = ((tmp_path / card).read_text() for card in cards)
-    assert f"{wanted[2] - wanted[0]} labelled images were left out of the tr" in part
+    assert f"Left out of it: {wanted[2] - wanted[0]} labelled images" in part
     assert "left out of the training" not in whole
     assert "Nothing to be done" in snakemake(tmp_path, "--", *cards).stderr

@@ -31,6 +31,7 @@ from mmdet_flow.evaluation.assignment import to_rle
 from mmdet_flow.evaluation.bootstrap import SAMPLES, draw_weights, interval_of
 from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.words import counted
 
 IOU = 0.5
 """Boxes with less in common are of two objects, as in the evaluation of a model."""
@@ -272,7 +273,7 @@ def summary(report: dict, iou: float) -> str:
 
 
 def _who(report: dict) -> str:
-    images = "1 image" if report["images"] == 1 else f"{report['images']} images"
+    images = counted(report["images"], "image")
     return f"{report['first']} and {report['second']}, {images}"
 
 

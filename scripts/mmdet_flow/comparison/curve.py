@@ -23,6 +23,7 @@ from mmdet_flow.evaluation.evaluate import to_csv
 from mmdet_flow.evaluation.metrics import known
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import ResultsFolder
+from mmdet_flow.words import counted
 
 MORE = 30
 LEAST = 3
@@ -155,7 +156,7 @@ def look_ahead(
     of each draw. A curve is fitted to each draw, so the interval is that of the fits.
     """
     if len(images) < LEAST:
-        sizes = f"{len(images)} size{'s' if len(images) > 1 else ''}"
+        sizes = counted(len(images), "size")
         return None, (
             f"{sizes} of training data ({_listed(images)} labelled images) "
             f"cannot tell; it takes {LEAST}, as values of splits.train_fraction"

@@ -18,6 +18,7 @@ from mmdet_flow.figures import save_figure
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.fonts import drawable
 from mmdet_flow.results import ResultsFolder
+from mmdet_flow.words import counted
 
 INTERVAL = ("", "_low", "_high")
 
@@ -41,8 +42,8 @@ def compare_rounds(
 
 def _told(run: ResultsFolder) -> str:
     return (
-        f"{run.name}: {run.labelled_images} labelled images, box mAP "
-        f"{_text(run.figure('bbox', 'mAP'))}"
+        f"{run.name}: {counted(run.labelled_images, 'labelled image')}, "
+        f"box mAP {_text(run.figure('bbox', 'mAP'))}"
     )
 
 

@@ -15,6 +15,7 @@ from mmdet_flow.fonts import drawable
 from mmdet_flow.images import read_image
 from mmdet_flow.pages.render import render
 from mmdet_flow.tiles import Tiles
+from mmdet_flow.words import counted
 
 GRID = 16
 """Rows and columns of the heat map of positions."""
@@ -126,10 +127,11 @@ def _warning(card: dict) -> str:
     first = found[0]
     x, y, width, height = first["box"]
     return (
-        f"{len(found)} of {total} objects have a side below a pixel at image_size "
-        f"{card['image_size']}, such as {first['class']}, {width:g}x{height:g} at "
-        f"{x:g},{y:g} of {first['image']}: training leaves them out; choose a larger "
-        f"image_size, or {'smaller ' if card['tiles'] else ''}tiles (docs/tiles.md)"
+        f"{len(found)} of {counted(total, 'object')} with a side below a pixel at "
+        f"image_size {card['image_size']}, such as {first['class']}, "
+        f"{width:g}x{height:g} at {x:g},{y:g} of {first['image']}: training leaves "
+        "them out; choose a larger image_size, or "
+        f"{'smaller ' if card['tiles'] else ''}tiles (docs/tiles.md)"
     )
 
 

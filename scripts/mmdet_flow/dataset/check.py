@@ -26,6 +26,7 @@ from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.object_checks import Context, check_objects, labels_by_likeness
 from mmdet_flow.dataset.pixels import read_pixels
 from mmdet_flow.errors import DataError, UsageError
+from mmdet_flow.words import counted
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,7 @@ def _class_list(kept: list[CheckedImage], rules: Rules, ledger: Ledger) -> list[
     classes = list(rules.classes or sorted(counts))
     for name in classes:
         if counts[name] < rules.min_objects:
-            what = f"it has {counts[name]} objects, fewer than {rules.min_objects}"
+            there = counted(counts[name], "object")
+            what = f"it has {there}, fewer than {rules.min_objects}"
             ledger.note("few-objects", name, "", what)
     return classes

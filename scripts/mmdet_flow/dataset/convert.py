@@ -36,6 +36,7 @@ from mmdet_flow.files import (
     scratch_folder,
     write_if_changed,
 )
+from mmdet_flow.words import counted
 
 FILES = tuple(
     place.name
@@ -100,8 +101,8 @@ def stop_on_errors(checked: Checked) -> None:
     log_findings(checked.ledger)
     if errors := checked.ledger.errors:
         more = (
-            f" (and {len(errors) - 1} more errors, above; mmdet-flow data check "
-            "--report lists each)"
+            f" (and {counted(len(errors) - 1, 'more error')}, above; mmdet-flow data "
+            "check --report lists each)"
             if len(errors) > 1
             else ""
         )

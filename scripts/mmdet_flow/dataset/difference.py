@@ -13,6 +13,7 @@ import numpy as np
 from mmdet_flow.dataset.annotations import AnnotatedObject, Box
 from mmdet_flow.dataset.labelled import LabelledImage, pair_up
 from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.words import counted
 
 IOU = 0.1
 """Two boxes with less in common are of two objects: the background threshold of Bolya
@@ -253,8 +254,8 @@ def summary(found: Difference) -> str:
     counts = found.counts
     kinds = ", ".join(f"{counts[one]} {one}" for one in (MOVED, RESHAPED, RELABELLED))
     line = (
-        f"{len(found.both)} images: of {counts['before']} objects "
-        f"{counts['corrected']} corrected ({kinds}), {counts[REMOVED]} removed, "
+        f"{counted(len(found.both), 'image')}: of {counted(counts['before'], 'object')}"
+        f" {counts['corrected']} corrected ({kinds}), {counts[REMOVED]} removed, "
         f"{counts[ADDED]} added"
     )
     for images, when in ((found.only_before, "before"), (found.only_after, "after")):

@@ -8,6 +8,7 @@ from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.answer import answers
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import ResultsFolder
+from mmdet_flow.words import counted
 
 MOST_CLASSES = 12
 """With more the summary would be none."""
@@ -56,14 +57,15 @@ def _answers(run: ResultsFolder) -> Iterator[str]:
     every, *classes = answers(run.metrics)
     level = f"; ranges are {100 * run.metrics['intervals']['level']:g} % intervals"
     sure = level if run.metrics["intervals"]["samples"] else ""
-    yield f"  At its score thresholds, on {run.metrics['images']} test images{sure}:"
+    images = counted(run.metrics["images"], "test image")
+    yield f"  At its score thresholds, on {images}{sure}:"
     shown = [every, *classes[:MOST_CLASSES]]
     width = max(len(name) for name, _, _ in shown)
     for name, score, text in shown:
         start = f"from {score:.3f}" if score is not None else ""
         yield f"    {name:{width}}  {start:10}  {text}"
     if more := classes[MOST_CLASSES:]:
-        yield f"    {len(more)} more classes are in {layout.MODEL_CARD}"
+        yield f"    {counted(len(more), 'more class')} in {layout.MODEL_CARD}"
 
 
 def _chosen(run: ResultsFolder) -> str:
@@ -88,8 +90,8 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
     data, metrics = run.check_report, run.metrics
     classes = ", ".join(f"{n} {name}" for name, n in data["objects_by_class"].items())
     yield (
-        f"  data         {data['images']['written']} images, "
-        f"{data['objects']['written']} objects ({classes})"
+        f"  data         {counted(data['images']['written'], 'image')}, "
+        f"{counted(data['objects']['written'], 'object')} ({classes})"
     )
     yield from _tiles(run)
     for iou_type, values in metrics["metrics"].items():
@@ -97,8 +99,8 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
         whole = metrics.get("without_tiles", {}).get(iou_type)
         beside = f"; without tiles {_quality(whole)}" if whole else ""
         yield (
-            f"  {name}        {_quality(values)}, on {metrics['images']} test images"
-            f"{beside}"
+            f"  {name}        {_quality(values)}, on "
+            f"{counted(metrics['images'], 'test image')}{beside}"
         )
     status = ", ".join(f"{n} {name}" for name, n in run.predicted.items())
     yield f"  predictions  {status}"

@@ -8,6 +8,7 @@ from mmdet_flow import cli, layout
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import keep_inputs
 from mmdet_flow.formats import tables
+from mmdet_flow.words import counted
 
 TABLES = ("objects", "images", "manifest")
 
@@ -47,7 +48,7 @@ def judge(folders: list[Path], most: float) -> None:
         status.update(tables.column(manifest, "status"))
     failed, total = status["failed"], status.total()
     limit = math.floor(most * total) if most < 1 else int(most)
-    counts = f"{failed} of {total} images failed"
+    counts = f"{failed} of {counted(total, 'image')} failed"
     if failed > limit:
         raise DataError(
             f"{counts}, and {limit} may (max_failures: {most:g}); the list is in "

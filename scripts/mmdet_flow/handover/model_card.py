@@ -14,6 +14,7 @@ from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
 from mmdet_flow.layout import SPLITS
 from mmdet_flow.model.course import SHORTENED
 from mmdet_flow.results import ResultsFolder
+from mmdet_flow.words import counted
 
 SOURCE = (
     "The order of this card is that of Mitchell et al., *Model Cards for Model "
@@ -51,10 +52,8 @@ def model_card(run: ResultsFolder) -> str:
 def in_short(run: ResultsFolder) -> str:
     """Return how many objects the model finds and how many of its are wrong."""
     _, _, text = next(answers(run.metrics))
-    return (
-        f"On the {run.metrics['images']} test images, at the score thresholds below, "
-        f"the model {text}.\n"
-    )
+    images = counted(run.metrics["images"], "test image")
+    return f"On the {images}, at the score thresholds below, the model {text}.\n"
 
 
 def details(run: ResultsFolder) -> str:
@@ -71,7 +70,7 @@ def details(run: ResultsFolder) -> str:
         ("Image size", _image_size(cfg)),
         ("Epochs", _epochs(run)),
         ("Published", _published(run)),
-        ("Batch", f"{cfg.train_dataloader.batch_size} images"),
+        ("Batch", counted(cfg.train_dataloader.batch_size, "image")),
         (
             "Optimizer",
             f"{optimizer.type}, learning rate {rate}",
@@ -237,9 +236,9 @@ def _wanted(thresholds: dict) -> str:
 
 def evaluation_data(run: ResultsFolder) -> str:
     """Return what the model was measured on."""
-    count = run.metrics["images"]
+    images = counted(run.metrics["images"], "image")
     return (
-        f"The test split: {count} images, neither trained on nor used to choose "
+        f"The test split: {images}, neither trained on nor used to choose "
         "weights or scores.\n"
     )
 
@@ -272,7 +271,7 @@ def _left_out(run: ResultsFolder) -> str:
     if not count:
         return ""
     return (
-        f"{count} labelled images were left out of the training, to see what more "
+        f"Left out of it: {counted(count, 'labelled image')}, to see what more "
         "images are worth (`splits.train_fraction`). "
     )
 

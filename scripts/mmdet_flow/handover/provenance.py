@@ -3,6 +3,7 @@
 from mmdet_flow.handover.markdown import UNKNOWN, Code, table
 from mmdet_flow.layout import SPLITS
 from mmdet_flow.results import ResultsFolder
+from mmdet_flow.words import counted
 
 
 def provenance(run: ResultsFolder) -> str:
@@ -63,8 +64,8 @@ def data(run: ResultsFolder) -> str:
     parts = [f"{table(header, rows)}\nClasses: SHA-256 {Code(classes)}.\n"]
     predicted = run.record["predictions"]
     parts.append(
-        f"Predicted: {predicted['images']} images, of which {predicted['failed']} "
-        "failed.\n"
+        f"Predicted: {counted(predicted['images'], 'image')}, of which "
+        f"{predicted['failed']} failed.\n"
     )
     return "\n".join(parts)
 

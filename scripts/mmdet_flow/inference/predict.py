@@ -33,6 +33,7 @@ from mmdet_flow.inference.journal import Journal, Outcome
 from mmdet_flow.inference.output import Output
 from mmdet_flow.inference.precision import precision_to_use
 from mmdet_flow.inference.predictor import ModelOptions, Predictor
+from mmdet_flow.words import counted
 
 MANIFEST_HEADER = ("file", "sha256", "status", "n_objects", "error")
 
@@ -184,8 +185,8 @@ def predict_images(
     )
     if counts["failed"] > max_failures:
         raise DataError(
-            f"{counts['failed']} of {total} images failed and --max_failures is "
-            f"{max_failures}; the reasons are in {task.output.failed}"
+            f"{counts['failed']} of {counted(total, 'image')} failed and "
+            f"--max_failures is {max_failures}; the reasons are in {task.output.failed}"
         )
 
 

@@ -9,6 +9,7 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.labelled import LabelledSet, is_converted, read_converted
 from mmdet_flow.dataset.split import read_split
 from mmdet_flow.errors import DataError
+from mmdet_flow.words import counted
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,9 @@ def read_base(place: Path, splits: Path | None = None) -> Base:
     if back := _left_out(lists, known) - set().union(*found.values()):
         found["train"] = sorted(back.union(found["train"]))
         cli.log.info(
-            "%s: %d images that splits.train_fraction left out of the training are "
-            "in train again",
+            "%s: %s that splits.train_fraction left out, in train again",
             place,
-            len(back),
+            counted(len(back), "image"),
         )
     errors = (place / layout.LABEL_ERRORS, place / layout.LABEL_ERRORS.name)
     return Base(folder, data, found, next(filter(Path.is_file, errors), None))

@@ -22,6 +22,7 @@ from mmdet_flow.dataset.labelled import Known, LabelledImage, LabelledSet, label
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.labelling.base import Base
+from mmdet_flow.words import counted
 
 SUBMITTED = ("label-studio",)
 """Formats that hold what somebody submitted, and predictions apart from it."""
@@ -141,10 +142,10 @@ def _require_known_classes(checked: Checked, classes: Sequence[str]) -> None:
     there = {item.label for one in checked.images for item in one.source.objects}
     gone = [name for name in classes if name not in there]
     (label, count), *others = unknown.most_common()
-    more = f" (and {len(others)} more such classes)" if others else ""
+    more = f" (and {counted(len(others), 'more such class')})" if others else ""
     was = gone[0] if len(gone) == 1 else "CLASS"
     raise DataError(
-        f"class {named(label)}, of {count} objects, is none of the classes "
+        f"class {named(label)}, of {counted(count, 'object')}, is none of the classes "
         f"{listed(classes)}; if it was renamed in the tool, say --rename "
         f"{quote(f'{named(label)}={was}')}, if it is new, name all with --classes{more}"
     )
@@ -228,7 +229,7 @@ def tell(found: Sorted, predicted: Sequence[LabelledImage]) -> None:
         if images:
             one = len(images) == 1
             words = {"are": "is", "stay": "stays"} if one else _PLURAL
-            count = "1 image" if one else f"{len(images)} images"
+            count = counted(len(images), "image")
             cli.log.warning("%s (%s) %s", count, _some(images), what.format(**words))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from mmdet_flow import layout
 from mmdet_flow.errors import Interrupted, ModelError
 from mmdet_flow.files import read_json_lines
+from mmdet_flow.words import counted
 
 REPORTED = ("versions", "threads", "precision", "cpu", "features")
 """What of a training's record explains a difference."""
@@ -48,7 +49,7 @@ def verify(folder: Path, iterations: int) -> None:
                 f"{folder}: departs at iteration {number}: {_difference(want, have)}; "
                 + _explanation(recipe, again)
             )
-    print(f"equal: {len(wanted)} iterations, to the last bit")
+    print(f"equal: {counted(len(wanted), 'iteration')}, to the last bit")
 
 
 def _losses(lines: list[dict]) -> list[dict]:

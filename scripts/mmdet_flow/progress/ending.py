@@ -11,6 +11,7 @@ from mmdet_flow import layout
 from mmdet_flow.progress.stages import SUMMARY, TARGET
 from mmdet_flow.progress.state import DONE, FAILED, STOPPED, Experiment, Job, Run
 from mmdet_flow.progress.view import duration
+from mmdet_flow.words import counted
 
 FIGURES = re.compile(r"^  (boxes|masks) +(.*)$", re.M)
 WHERE_TO_LOOK = "Where to look"
@@ -30,15 +31,16 @@ def ending(run: Run, now: float, is_dry: bool = False) -> Iterator[Text]:
     if is_dry:
         yield from plan(run.experiments)
         if jobs := sum(job.rule != TARGET for job in run.jobs.values()):
-            yield Text(f"Nothing is done yet: {jobs} jobs would run.")
+            yield Text(f"Nothing is done yet: {counted(jobs, 'job')} would run.")
         return
     if not run.has_begun:
         return
     failed, stopped = run.with_status(FAILED), run.with_status(STOPPED)
     yield from _failures(failed)
     yield from _made(run)
-    took = duration(now - run.started) if run.started is not None else ""
-    jobs = f"{run.done} of {run.total} jobs are done" + (f" in {took}" if took else "")
+    jobs = f"{run.done} of {counted(run.total, 'job')}"
+    if run.started is not None:
+        jobs += f" in {duration(now - run.started)}"
     if run.is_stopping or stopped:
         yield Text(f"Stopped: {jobs}; what they made is kept.", "yellow")
         yield _go_on("To go on", run)
@@ -77,7 +79,7 @@ def _failures(jobs: list[Job]) -> Iterator[Text]:
             text.append(f"\n  log: {shlex.quote(log)}", "not bold default")
         yield text
     if len(jobs) > FAILURES:
-        yield Text(f"and {len(jobs) - FAILURES} jobs more", "bold red")
+        yield Text(f"and {counted(len(jobs) - FAILURES, 'more job')}", "bold red")
 
 
 def _made(run: Run) -> Iterator[Text]:

@@ -24,6 +24,7 @@ from mmdet_flow.progress.state import (
     Run,
 )
 from mmdet_flow.progress.training import Training
+from mmdet_flow.words import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderResult
@@ -178,11 +179,11 @@ class Drawing:
         run = self._run
         text = self._text()
         text.append("mmdet-flow", "bold")
-        text.append(f"  {run.done} of {run.total} jobs")
+        text.append(f"  {run.done} of {counted(run.total, 'job')}")
         if run.started is not None:
             text.append(f"  {duration(self._now - run.started)}")
         if run.cores:
-            text.append(f"  {run.cores} core{'s' * (run.cores > 1)}", "dim")
+            text.append(f"  {counted(run.cores, 'core')}", "dim")
         if run.is_stopping:
             text.append("  stopping", "yellow")
         elif failed := len(run.with_status(FAILED)):
@@ -202,7 +203,9 @@ class Drawing:
         for job in shown:
             yield self._running(job)
         if len(running) > len(shown):
-            yield self._text(f"    and {len(running) - len(shown)} more jobs", "dim")
+            yield self._text(
+                f"    and {counted(len(running) - len(shown), 'more job')}", "dim"
+            )
 
     def _line(self, one: Experiment, what: str = "") -> Text:
         text = self._text()
@@ -259,7 +262,9 @@ class Drawing:
     ) -> Iterator[Text]:
         """Yield those that are done: by name, or their number."""
         if len(experiments) > named:
-            yield self._counted(DONE, f"{_count(len(experiments))} {what}")
+            yield self._counted(
+                DONE, f"{counted(len(experiments), 'experiment')} {what}"
+            )
             return
         for one in experiments:
             yield self._line(one, f"{what} in {duration(one.seconds(self._now))}")
@@ -276,7 +281,7 @@ class Drawing:
                 yield self._line(one, reasons[one.name])
         rest = experiments[named:]
         for reason, number in Counter(reasons[one.name] for one in rest).most_common(3):
-            how_many = _count(number, "more " if named else "")
+            how_many = counted(number, f"{'more ' if named else ''}experiment")
             yield self._counted(WAITING, f"{how_many}: {reason}")
 
     def _counted(self, status: str, what: str) -> Text:
@@ -288,7 +293,3 @@ class Drawing:
     def _mark(self, status: str) -> Text:
         sign, plain, style = MARKS[status]
         return Text(plain if self._ascii else sign, style)
-
-
-def _count(number: int, more: str = "") -> str:
-    return f"{number} {more}experiment{'s' * (number != 1)}"

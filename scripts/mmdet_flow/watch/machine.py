@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.words import counted
 
 GIB = 1 << 30
 MEMORY = Path("/proc/meminfo")
@@ -24,7 +25,7 @@ def _processors():
     yield (
         "load",
         f"{one:.1f} now, {five:.1f} in 5 minutes, {fifteen:.1f} in 15; "
-        f"{cpus} processor{'s' * (cpus != 1)}",
+        f"{counted(cpus, 'processor')}",
     )
 
 

@@ -14,7 +14,7 @@ def test_several_formats_are_named(tmp_path):
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(
         UsageError,
-        match=r"holds voc \(3 images, 3 objects\) and yolo \(1 images, 1 objects\); c",
+        match=r"holds voc \(3 images, 3 objects\) and yolo \(1 image, 1 object\); c",
     ):
         find(tmp_path, tmp_path)
     assert find(tmp_path, tmp_path, "voc").format == "voc"
@@ -41,9 +41,7 @@ def test_nothing_fits(tmp_path):
         find(tmp_path, tmp_path, labels=tmp_path / "names.txt")
     make_picture(tmp_path / "a.jpg", 1)
     (tmp_path / "a.doc").touch()
-    with pytest.raises(
-        DataError, match=r"1 images and 1 \.doc, but no object in adams"
-    ):
+    with pytest.raises(DataError, match=r"1 image and 1 \.doc, but no object in adams"):
         find(tmp_path, tmp_path)
 
 
@@ -109,7 +107,7 @@ def test_the_reason_why_names_cannot_be_read_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("names", "line", "reason"),
     [
-        ("{1: cat}", "0 0.5 0.5 0.2 0.2", "class 0 is none of the 1 classes"),
+        ("{1: cat}", "0 0.5 0.5 0.2 0.2", "class 0 is not there: 1 class, "),
         ("[cat]", "0 0.5 0.5 0.2 0.2 0.4 0.4 2", "keypoints need kpt_shape"),
         ("[cat]", "0 32 24 10 10", "pixels have to be divided"),
     ],
@@ -217,7 +215,7 @@ def test_boxes_of_voc_and_outlines_of_labelme_in_one_folder_are_both_named(tmp_p
     shape = f"<object><name>cat</name><polygon>{points}</polygon></object>"
     (tmp_path / "x.xml").write_text(f"<annotation>{shape}</annotation>")
     with pytest.raises(
-        UsageError, match=r"labelme-xml \(2 images, 1 objects\) and voc \(3 im"
+        UsageError, match=r"labelme-xml \(2 images, 1 object\) and voc \(3 im"
     ):
         find(tmp_path, tmp_path)
 

@@ -41,7 +41,7 @@ def test_little_time_makes_images_small_before_epochs_few():
     assert "images of 320 pixels would show more" in short.warning
     shorter = plan(minutes=2)
     assert shorter.image_size == 192 and shorter.epochs < 24
-    assert f"{shorter.epochs} epochs are few" in shorter.warning
+    assert f"only {shorter.epochs} epochs;" in shorter.warning
     assert plan(minutes=0.1).epochs == 1
 
 

@@ -54,7 +54,7 @@ def test_lists_that_can_be_used_as_they_are(tmp_path):
     assert found.files == {
         split: tmp_path / f"sets/{split}.txt" for split in ("train", "val", "test")
     }
-    assert notes == "1 annotated images are in no split: not used"
+    assert notes == "1 annotated image in no split: not used"
 
 
 def test_lists_of_paths_are_written_anew(tmp_path):
@@ -111,7 +111,7 @@ def test_listed_images_without_annotation_are_without_objects(tmp_path):
     found, notes = find(tmp_path, annotated)
     assert found.names["train"] == ["a.jpg", "empty.jpg"] and found.empty == 1
     assert found.files["train"] == tmp_path / "train.txt"
-    assert "1 images of the splits have no annotation, and are images" in notes
+    assert "1 image of the splits without an annotation: taken as images" in notes
 
 
 def test_what_is_not_annotated_yet_is_not_without_objects(tmp_path):
@@ -149,7 +149,7 @@ def test_lists_that_name_what_is_not_there_say_so(tmp_path):
     ("lists", "reason"),
     [
         ({"train": "a\nb\n"}, "train is the only split"),
-        ({"train": "a\nb\n", "test": "b\n"}, "1 images are in two of train, test"),
+        ({"train": "a\nb\n", "test": "b\n"}, "1 image in two of train, test"),
         ({"train": "what we\ndid\nat first\n", "test": "c\n"}, "3 of 4 names are not"),
         ({"val": "a\n", "test": "b\n"}, "there is nothing to train with"),
         ({"train": "a\n", "test": "b\n"}, "a single image cannot train and validate"),
@@ -246,7 +246,7 @@ def test_images_beside_the_folders_of_splits_are_told(tmp_path):
     names = "train/a.jpg", "valid/b.jpg", "test/c.jpg", "more/d.jpg"
     found, notes = find(tmp_path, images(tmp_path, *names))
     assert found.sizes == "train 1, val 1, test 1"
-    assert notes == "1 annotated images are in no split: not used"
+    assert notes == "1 annotated image in no split: not used"
 
 
 def test_a_missing_split_is_taken_from_the_training_images(tmp_path):

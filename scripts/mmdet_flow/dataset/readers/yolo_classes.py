@@ -15,6 +15,7 @@ from mmdet_flow.dataset.fields import (
 )
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import read_text, read_yaml
+from mmdet_flow.words import counted
 
 LABEL_FILES = (
     *("labels.txt", "classes.txt", "obj.names"),
@@ -49,9 +50,9 @@ class Classes:
             return str(number)
         if number not in self.names:
             first, last = min(self.names), max(self.names)
+            there = counted(len(self.names), "class")
             raise Malformed(
-                f"class {number} is none of the {len(self.names)} classes, which are "
-                f"{first} to {last}"
+                f"class {number} is not there: {there}, from {first} to {last}"
             )
         return self.names[number]
 

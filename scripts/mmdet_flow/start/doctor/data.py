@@ -11,6 +11,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.start.doctor.check import Check, Note
 from mmdet_flow.start.doctor.config import data_sections, experiments
 from mmdet_flow.start.survey import check_counts, survey
+from mmdet_flow.words import counted
 from mmdet_flow.workflow.config import EXAMPLE
 
 LIMIT = 5000
@@ -61,8 +62,9 @@ def count(place: str, data: dict) -> str:
     )
     found = survey(data["format"], source, index, LIMIT)
     said = (
-        f"{place}: {len(index.paths)} images, {len(found.images)} annotated with "
-        f"{len(found.objects)} objects of {len(found.classes)} classes"
+        f"{place}: {counted(len(index.paths), 'image')}, {len(found.images)} annotated "
+        f"with {counted(len(found.objects), 'object')} of "
+        f"{counted(len(found.classes), 'class')}"
     )
     if not found.images:
         reason = check_counts(found.problems) or f"no annotations in {data['format']}"

@@ -15,6 +15,7 @@ from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import FlowError
 from mmdet_flow.processor import FEATURES
 from mmdet_flow.start.doctor.check import Check, Note, nearest_folder
+from mmdet_flow.words import counted
 
 GB = 1e9
 SMALL_GB = {"cache": 0.5, "tmp": 0.5}
@@ -107,7 +108,9 @@ def processor(cpuinfo: str) -> str:
             flags = set(line.split(":", 1)[1].split())
             break
     has = [name for flag, name in FEATURES.items() if flag in flags]
-    what = f"{cli.available_threads()} CPUs with {', '.join(has) or 'no AVX2'}"
+    what = (
+        f"{counted(cli.available_threads(), 'CPU')} with {', '.join(has) or 'no AVX2'}"
+    )
     if "avx2" not in flags:
         return Note(f"{what}; training and prediction will be several times slower")
     return what

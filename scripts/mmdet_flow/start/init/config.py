@@ -7,6 +7,7 @@ from mmdet_flow.start.init.foresee import in_short
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.start.init.splits import with_test
 from mmdet_flow.start.init.text import config_text
+from mmdet_flow.words import counted
 
 FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
@@ -48,8 +49,9 @@ def config_of(proposal: Proposal, output: Path) -> str:
     source = found.source
     values = {
         "found": "Made by mmdet-flow start init: "
-        f"{len(found.images)} annotated images, {len(found.objects)} objects, "
-        f"{len(found.classes)} classes.",
+        f"{counted(len(found.images), 'annotated image')}, "
+        f"{counted(len(found.objects), 'object')}, "
+        f"{counted(len(found.classes), 'class')}.",
         "name": proposal.name,
         "format": found.format,
         "annotations": shown(source.annotations, output),

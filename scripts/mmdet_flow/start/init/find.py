@@ -13,6 +13,7 @@ from mmdet_flow.dataset.readers.yolo_classes import label_files, read_names
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.start.init.strangers import strangers
 from mmdet_flow.start.survey import Survey, check_counts, common_place, survey
+from mmdet_flow.words import counted
 
 NAMING = {".json", ".xml", ".csv", ".report"}
 """Suffixes that annotations have; a text may be anything."""
@@ -38,7 +39,8 @@ def find(
     found = [one for one in surveys if one.objects]
     if len(found) > 1:
         formats = " and ".join(
-            f"{one.format} ({len(one.images)} images, {len(one.objects)} objects)"
+            f"{one.format} ({counted(len(one.images), 'image')}, "
+            f"{counted(len(one.objects), 'object')})"
             for one in found
         )
         raise UsageError(f"{folder}: holds {formats}; choose one with --format")
@@ -106,8 +108,8 @@ def _nothing(folder: Path, index: ImageIndex, surveys: list[Survey]) -> Iterator
     what = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
     formats = ", ".join(one.format for one in surveys)
     yield (
-        f"{len(index.paths)} images and {what or 'no other file'}, but no object in "
-        f"{formats}"
+        f"{counted(len(index.paths), 'image')} and {what or 'no other file'}, but no "
+        f"object in {formats}"
     )
     yield "name the folder of the annotations, and that of the images with --images"
 

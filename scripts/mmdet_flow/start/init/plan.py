@@ -11,6 +11,7 @@ from mmdet_flow.errors import DataError
 from mmdet_flow.model.fit.growth import LEAST_PIXELS
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
+from mmdet_flow.words import counted
 
 SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
 GOOD_PIXELS = 2 * LEAST_PIXELS
@@ -75,7 +76,7 @@ class Plan:
         """Return how long the training may take, as text."""
         minutes = max(1, round(self.minutes))
         if minutes < 120:
-            return f"{minutes} minutes"
+            return counted(minutes, "minute")
         return f"{minutes / 60:.1f} hours"
 
 
@@ -176,7 +177,8 @@ def _first(sizes: Sequence[int], fits) -> int:
 def _warning(sizes: Sizes, size: int, good: int, epochs: int) -> str:
     pixels = size * sizes.smallest
     if epochs < FEWEST_EPOCHS:
-        return f"{epochs} epochs are few; {FEWEST_EPOCHS} or more take more --hours"
+        few = counted(epochs, "epoch")
+        return f"only {few}; {FEWEST_EPOCHS} or more take more --hours"
     if size < good:
         return f"with more --hours images of {good} pixels would show more"
     if pixels < LEAST_PIXELS:

@@ -13,6 +13,7 @@ from mmdet_flow.cache import default_cache
 from mmdet_flow.errors import FlowError
 from mmdet_flow.files import write_json
 from mmdet_flow.start.init.trial import Trial, try_preset
+from mmdet_flow.words import counted
 from mmdet_flow.workflow.presets import FOLDER
 
 SPEED = {"small-boxes": 11.7, "small-masks": 7.5}
@@ -118,7 +119,7 @@ def _measured(trial: Trial, threads: int) -> Speed:
         per_pixel=per_pixel,
         validated=trial.validated / slow,
         start=trial.start,
-        basis=f"a short training on {threads} CPUs of this machine"
+        basis=f"a short training on {counted(threads, 'CPU')} of this machine"
         + (others if trial.others >= Trial.QUIET else ""),
     )
 

@@ -15,6 +15,7 @@ from mmdet_flow.dataset.image_index import OTHER_IMAGE_SUFFIXES, ImageIndex
 from mmdet_flow.layout import SPLITS
 from mmdet_flow.start.init.stated import Stated, split_called, stated_by_files
 from mmdet_flow.start.survey import common_place
+from mmdet_flow.words import counted
 
 HELD_OUT = 7
 """Each so manieth training image validates where the data have no such split."""
@@ -72,7 +73,7 @@ def find_splits(
     if chosen is None:
         return None, notes
     if others := annotated.difference(*chosen.images.values()):
-        notes.append(f"{len(others)} annotated images are in no split: not used")
+        notes.append(f"{counted(len(others), 'annotated image')} in no split: not used")
     if not chosen.images.get("test"):
         notes.append(
             "there is no test split: val is the test, too, which flatters the model; "
@@ -102,17 +103,17 @@ def _looked_at(stated: Stated, annotated: set[Path]) -> tuple[Stated, list[str]]
             del images[split]
     empty = set(chain.from_iterable(images.values())) - annotated
     if len(empty) > len(annotated):
-        what = "more than have one: left aside; with no-annotation: repair they are"
+        what = ", more than have one: left aside; with no-annotation: repair they are"
         images = {
             split: [path for path in paths if path in annotated]
             for split, paths in images.items()
         }
     else:
-        what = "and are"
+        what = ": taken as"
     if empty:
         notes.append(
-            f"{len(empty)} images of the splits have no annotation, {what} "
-            "images without objects"
+            f"{counted(len(empty), 'image')} of the splits without an annotation"
+            f"{what} images without objects"
         )
     return replace(stated, images=images), notes
 
@@ -139,7 +140,7 @@ def _fault(stated: Stated) -> str:
     if sizes["train"] < (1 if "val" in sizes else 2):
         return "a single image cannot train and validate"
     if twice:
-        return f"{twice} images are in two of {', '.join(sizes)}"
+        return f"{counted(twice, 'image')} in two of {', '.join(sizes)}"
     return ""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mmdet_flow.dataset.object_checks import labels_by_likeness
 from mmdet_flow.start.init.foresee import told
 from mmdet_flow.start.init.proposal import Proposal
+from mmdet_flow.words import counted
 
 
 def summary(proposal: Proposal) -> Iterator[str]:
@@ -13,7 +14,7 @@ def summary(proposal: Proposal) -> Iterator[str]:
     width, height = sizes.image
     yield _line(
         "data",
-        f"{len(found.images)} images in {found.source.images}, annotated as "
+        f"{counted(len(found.images), 'image')} in {found.source.images}, annotated as "
         f"{found.format} in {found.source.annotations}",
     )
     yield _line("classes", proposal.counts)
@@ -28,8 +29,8 @@ def summary(proposal: Proposal) -> Iterator[str]:
     )
     yield _line(
         "model",
-        f"{plan.preset}, {plan.image_size} pixels, {plan.epochs} epochs: about "
-        f"{plan.duration}",
+        f"{plan.preset}, {plan.image_size} pixels, {counted(plan.epochs, 'epoch')}: "
+        f"about {plan.duration}",
     )
     if plan.tiles:
         yield _line("tiles", f"of {plan.tiles.side} pixels: {proposal.cost}")
@@ -50,12 +51,12 @@ def notes(proposal: Proposal) -> Iterator[str]:
     yield from told(proposal.findings)
     values = [one for one in found.problems if one.check == "left-aside"]
     if values:
-        yield f"{len(values)} files have values that are left aside: {values[0].what}"
+        yield f"{counted(len(values), 'file')} with values left aside: {values[0].what}"
     yield from found.left_aside
     if proposal.unused > 0:
         yield (
-            f"{proposal.unused} more images have no annotation, and are not used; "
-            "no-annotation: repair takes them as images without objects"
+            f"{counted(proposal.unused, 'more image')} without an annotation, not "
+            "used; with no-annotation: repair they are images without objects"
         )
     for names in labels_by_likeness(list(found.classes.elements())):
         yield f"{' and '.join(names)} may be one class; docs/data.md, similar-classes"
@@ -65,8 +66,8 @@ def notes(proposal: Proposal) -> Iterator[str]:
         yield "no file of class-descriptions names the classes: their ids are the names"
     if found.without_mask and found.outlines:
         yield (
-            f"{found.outlines} objects have outlines and {found.without_mask} have no "
-            "polygon; masks need all"
+            f"{counted(found.outlines, 'object')} with an outline, "
+            f"{found.without_mask} without; masks need all"
         )
 
 

@@ -1,0 +1,9 @@
+"""Words for people: numbers with their nouns."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as in "1 class" or "3 classes"."""
+    if number == 1:
+        return f"1 {noun}"
+    ending = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{number} {noun}{ending}"
