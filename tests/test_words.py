@@ -14,6 +14,7 @@ from mmdet_flow.words import counted
         (1, "more class", "1 more class"),
         (3, "box", "3 boxes"),
         (2, "batch", "2 batches"),
+        (2, "epoch", "2 epochs"),
     ],
 )
 def test_a_noun_follows_its_number(number, noun, text):

@@ -5,5 +5,5 @@ def counted(number: int, noun: str) -> str:
     """Return a number with its noun, as in "1 class" or "3 classes"."""
     if number == 1:
         return f"1 {noun}"
-    ending = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    ending = "es" if noun.endswith(("s", "x", "sh", "tch")) else "s"
     return f"{number} {noun}{ending}"

@@ -1,6 +1,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -544,6 +545,28 @@ def test_images_stay_large_enough_for_the_smallest_class(
     (resize,) = [step for step in steps if step.type == "RandomResize"]
     assert tuple(resize.scale) == (side or 256, side or 256)
     assert len(hooks) == (side is not None)
+
+
+@pytest.mark.parametrize(
+    ("augment", "side", "grown"),
+    [("light", 320, 160), ("light", 288, None), ("recipe", 320, None)],
+)
+def test_images_grow_by_themselves_where_it_is_known_to_help(
+    dataset, augment, side, grown
+):
+    recipe = recipe_for(
+        dataset, epochs=10, image_size=side, augment=augment, grow_from="auto"
+    )
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(cfg, recipe)
+    if grown is None:
+        whole = load_config("rtmdet_tiny_8xb32-300e_coco")
+        patch(whole, replace(recipe, grow_from=1))
+        assert cfg.to_dict() == whole.to_dict()
+    else:
+        steps = cfg.train_dataloader.dataset.pipeline
+        (resize,) = [step for step in steps if step.type == "RandomResize"]
+        assert tuple(resize.scale) == (grown, grown)
 
 
 def test_a_single_epoch_has_images_of_full_size(dataset):

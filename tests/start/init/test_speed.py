@@ -14,12 +14,12 @@ from tests.dataset.voc_data import make_picture
 
 def test_an_assumed_speed_goes_with_area_and_cores():
     boxes = assumed_speed("small-boxes", 2)
-    assert boxes.images_per_second(320, (640, 480)) == pytest.approx(11.7)
-    assert boxes.images_per_second(640, (640, 480)) == pytest.approx(11.7 / 4)
-    twice = assumed_speed("small-boxes", 4).images_per_second(320, (480, 640))
-    assert twice == pytest.approx(11.7 * 2)
-    masks = assumed_speed("small-masks", 2).images_per_second(320, (320, 160))
-    assert masks == pytest.approx(7.5 * 1.5)
+    assert boxes.seconds_per_image(320, (640, 480)) == pytest.approx(1 / 11.7)
+    assert boxes.seconds_per_image(640, (640, 480)) == pytest.approx(4 / 11.7)
+    twice = assumed_speed("small-boxes", 4).seconds_per_image(320, (480, 640))
+    assert twice == pytest.approx(1 / 11.7 / 2)
+    masks = assumed_speed("small-masks", 2).seconds_per_image(320, (320, 160))
+    assert masks == pytest.approx(1 / 7.5 / 1.5)
     # A batch of 4 keeps no more than these busy.
     assert assumed_speed("small-boxes", 64) == assumed_speed("small-boxes", 8) or (
         assumed_speed("small-boxes", 64).per_pixel
@@ -53,13 +53,13 @@ def test_two_sizes_tell_what_an_image_takes_and_what_a_pixel_does(trials):
     results, _ = trials
     results.append(TRIAL)
     found = speed_here("small-boxes", 2)
-    assert found.images_per_second(320, (640, 480)) == pytest.approx(1 / 0.11)
-    assert found.images_per_second(160, (640, 480)) == pytest.approx(1 / 0.05)
+    assert found.seconds_per_image(320, (640, 480)) == pytest.approx(0.11)
+    assert found.seconds_per_image(160, (640, 480)) == pytest.approx(0.05)
     # 4 times the pixels of 320 by 240, of which 0.03 seconds are no matter of size.
-    assert found.images_per_second(640, (640, 480)) == pytest.approx(1 / 0.35)
+    assert found.seconds_per_image(640, (640, 480)) == pytest.approx(0.35)
     assert (found.validated, found.start) == (pytest.approx(0.5), 20)
     slower = found.with_decoding(0.09)
-    assert slower.images_per_second(320, (640, 480)) == pytest.approx(5)
+    assert slower.seconds_per_image(320, (640, 480)) == pytest.approx(0.2)
 
 
 def test_what_was_measured_is_known_for_this_preset_and_these_threads(trials):

@@ -121,7 +121,7 @@ def test_what_is_not_annotated_yet_is_not_without_objects(tmp_path):
     found, notes = find(tmp_path, annotated)
     assert found.names["train"] == ["a.jpg"] and found.empty == 0
     assert found.files == {}
-    assert "4 images of the splits have no annotation, more than have one" in notes
+    assert "4 images of the splits without an annotation, more than have one" in notes
 
 
 def test_a_split_without_annotations_tests_nothing(tmp_path):

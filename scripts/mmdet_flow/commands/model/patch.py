@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.files import keep_inputs
+from mmdet_flow.model.fit.growth import AUTO
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.options import add_cfg_options
 from mmdet_flow.model.patch import patch_config
@@ -67,12 +68,17 @@ def _add_data_options(parser) -> None:
     )
     parser.add_argument(
         "--grow-from",
-        type=cli.finite,
+        type=_fraction,
         default=1.0,
         metavar="FRACTION",
         help="begin with images of this fraction of their size, which grow to all of "
-        "it; for the light augmentation (default: 1)",
+        "it; for the light augmentation; auto: half, where that leaves 160 pixels "
+        "(default: 1)",
     )
+
+
+def _fraction(text: str) -> float | str:
+    return AUTO if text == AUTO else cli.finite(text)
 
 
 def _add_model_options(parser) -> None:

@@ -24,6 +24,15 @@ SMALL_FRACTION = 0.6
 SIDES = ("scale", "crop_size", "size")
 """Keys of the light augmentation that hold (width, height)."""
 
+AUTO = "auto"
+"""Grow where it is known to help, and not at all elsewhere."""
+
+AUTO_FRACTION, AUTO_SIDE = 0.5, 160
+"""With what of their size images begin then, and the least pixels of the longer side.
+
+With 96 pixels a training with masks had learned nothing when they grew.
+"""
+
 LEAST_PIXELS = 8
 """Of the shorter side of a small object: a cell of the finest map of most networks."""
 
@@ -31,26 +40,29 @@ LEAST_SIDE = 64
 """Pixels of the shorter side below which a network's coarsest map has but one cell."""
 
 
-def grow(cfg: "Config", start: float, epochs: int, train: CocoFile) -> None:
+def grow(cfg: "Config", start: float | str, epochs: int, train: CocoFile) -> None:
     """Let the training begin with images of ``start`` times their size, in place.
 
     They are larger where objects would be too small to be seen. ``mmdet``'s
     PipelineSwitchHook changes the size between two epochs. The last epoch always has
-    the full size. Raises UsageError for a ``start`` that is not above 0 and
-    at most 1, and for a pipeline that mixes images, whose recipe changes by epochs of
-    its own.
+    the full size. With AUTO, only images of the light augmentation grow, and only large
+    ones. Raises UsageError for a fraction that is not above 0 and at most 1, and for a
+    pipeline that mixes images, whose recipe changes by epochs of its own.
     """
-    if not 0 < start <= 1:
+    if start != AUTO and not 0 < start <= 1:
         raise UsageError(f"grow_from: {start:g} is no fraction above 0 and at most 1")
     dataset = cfg.train_dataloader.dataset
     if "pipeline" not in dataset or _mixes_images(dataset.pipeline):
+        if start == AUTO:
+            return
         raise UsageError(
             "grow_from: only images of augment: light can grow; take that, or leave "
             "grow_from at 1"
         )
     switch = math.floor(SMALL_FRACTION * epochs)
     full = dataset.pipeline
-    small = _resized(full, max(start, _least_ratio(train, max(test_scale(cfg)))))
+    side = max(test_scale(cfg))
+    small = _resized(full, first_ratio(start, side, _smallest(train, side)))
     if not switch or small == full:
         return
     dataset.pipeline = small
@@ -58,20 +70,31 @@ def grow(cfg: "Config", start: float, epochs: int, train: CocoFile) -> None:
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
 
 
-def _least_ratio(train: CocoFile, side: int) -> float:
-    """Return to what of their size images can shrink, with a longer side of ``side``.
+def first_ratio(start: float | str, side: float, pixels: float) -> float:
+    """Return of what size images are at first, as a fraction of their full size.
 
-    Half of the objects of each class are to keep LEAST_PIXELS.
+    That is ``start``, or more: objects of the smallest class keep LEAST_PIXELS.
+
+    Args:
+        start: a fraction, or AUTO.
+        side: the longer side of images of full size, in pixels.
+        pixels: the shorter side of an object in the middle of that class, in those.
     """
+    if start == AUTO:
+        start = AUTO_FRACTION if AUTO_FRACTION * side >= AUTO_SIDE else 1.0
+    return max(start, LEAST_PIXELS / max(pixels, LEAST_PIXELS))
+
+
+def _smallest(train: CocoFile, side: int) -> float:
+    """Return the pixels of the smallest class, in images whose longer side is given."""
     longer = {one["id"]: max(one["width"], one["height"]) for one in train.images}
     shorter = defaultdict(list)
     for item in train.annotations:
         fraction = min(item["bbox"][2:]) / longer[item["image_id"]]
         shorter[item["category_id"]].append(fraction * side)
     least = min(map(median, shorter.values()), default=LEAST_PIXELS)
-    ratio = LEAST_PIXELS / max(least, LEAST_PIXELS)
-    cli.log.debug("the smallest class has %.1f pixels: %.2f of it", least, ratio)
-    return ratio
+    cli.log.debug("the smallest class has %.1f pixels", least)
+    return least
 
 
 def _mixes_images(pipeline: list[dict]) -> bool:

@@ -8,10 +8,11 @@ from statistics import median
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.errors import DataError
-from mmdet_flow.model.fit.growth import LEAST_PIXELS
+from mmdet_flow.model.fit.growth import LEAST_PIXELS, SMALL_FRACTION, first_ratio
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
 from mmdet_flow.words import counted
+from mmdet_flow.workflow.presets import of_preset
 
 SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
 GOOD_PIXELS = 2 * LEAST_PIXELS
@@ -137,28 +138,38 @@ def plan_for(
     least = _first(allowed, lambda size: size * sizes.smallest >= LEAST_PIXELS)
     candidates = [size for size in allowed if least <= size <= good]
 
-    validated = VALIDATIONS * val * speed.validated
+    def fixed_at(size: int) -> float:
+        """Return the seconds of all but the epochs."""
+        image = speed.seconds_per_image(size, sizes.image)
+        return speed.start + VALIDATIONS * val * speed.validated * image
 
     def epochs_at(size: int) -> float:
-        images = speed.images_per_second(size, sizes.image)
-        return ((60 * minutes - speed.start) * images - validated) / train
+        seconds = 60 * minutes - fixed_at(size)
+        return seconds / train / _seconds_per_image(preset, speed, size, sizes)
 
     fitting = [size for size in candidates if epochs_at(size) >= FEWEST_EPOCHS]
     size = max(fitting, default=candidates[0])
     most = min(ZOO_EPOCHS, max(MOST_EPOCHS, SEEN // train))
     epochs = max(1, min(most, math.floor(epochs_at(size))))
-    images = speed.images_per_second(size, sizes.image)
-    seconds = speed.start + (epochs * train + validated) / images
+    each = _seconds_per_image(preset, speed, size, sizes)
     return Plan(
         preset=preset,
         image_size=size,
         epochs=epochs,
         val_interval=max(1, epochs // VALIDATIONS),
-        minutes=seconds / 60,
-        speed=images,
-        basis=f"{images:.2g} images a second, by {speed.basis}",
+        minutes=(fixed_at(size) + epochs * train * each) / 60,
+        speed=1 / each,
+        basis=f"{1 / each:.2g} images a second, by {speed.basis}",
         warning=_warning(sizes, size, good, epochs),
     )
+
+
+def _seconds_per_image(preset: str, speed: Speed, size: int, sizes: Sizes) -> float:
+    """Return what an image takes in the middle of all epochs, the small ones, too."""
+    ratio = first_ratio(of_preset(preset)["grow_from"], size, size * sizes.smallest)
+    small = speed.seconds_per_image(ratio * size, sizes.image)
+    whole = speed.seconds_per_image(size, sizes.image)
+    return SMALL_FRACTION * small + (1 - SMALL_FRACTION) * whole
 
 
 def allowed_sizes(sizes: Sizes) -> list[int]:

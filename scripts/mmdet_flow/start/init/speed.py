@@ -58,15 +58,15 @@ class Speed:
     start: float
     basis: str
 
-    def images_per_second(self, size: int, image: tuple[int, int]) -> float:
-        """Return the speed for images fitted into a square, of which one is as given.
+    def seconds_per_image(self, size: float, image: tuple[int, int]) -> float:
+        """Return what an image takes in training when it is fitted into a square.
 
         Args:
             size: the side of that square, in pixels.
             image: width and height of an image as it is.
         """
         pixels = size * size * min(image) / max(image)
-        return 1 / (self.fixed + self.per_pixel * pixels)
+        return self.fixed + self.per_pixel * pixels
 
     def with_decoding(self, seconds: float) -> "Speed":
         """Return the speed for images that take so long to decode, each."""
