@@ -70,9 +70,10 @@ class Claim:
 class Journal:
     """The journal of an output folder.
 
-    Outcomes of a run with other ``settings``, any JSON value, are dropped; what it made
-    may be replaced. ``images`` is the folder of images that stay there; without it
-    images are told apart by their content.
+    Outcomes of a run with other ``settings``, any JSON value, are dropped as soon as a
+    line is written; what it made may be replaced then. Until then the file is as it
+    was, so that a run whose model cannot be loaded costs nothing. ``images`` is the
+    folder of images that stay there; without it images are told apart by their content.
     """
 
     def __init__(
@@ -83,23 +84,36 @@ class Journal:
         self._claims: dict[Key, Claim] = {}
         self._owners: dict[str, Key] = {}
         self._places: dict[Key, int] = {}
-        header = {"settings": settings, "images": self._images}
+        self._header = {"settings": settings, "images": self._images}
+        self._stream = None
         try:
-            end = self._read(header)
-            # Without a buffer, which would keep what a full disk refused.
-            self._stream = open(self.path, "r+b" if end else "w+b", 0)  # noqa: SIM115
+            self._end = self._read(self._header)
+            if self.path.exists():
+                self._open("r+b")
         except OSError as error:
             raise DataError(
                 f"{self.path}: {error.strerror}; take it away, or choose another folder"
             ) from None
-        self._end = end
-        self._stream.truncate(end)
-        if not end:
-            self._append(header)
+        self._has_begun = False
+        self._start = len(_line(self._header))
+        self._earlier = set(self._claims)
+
+    def _open(self, mode: str) -> None:
+        # Without a buffer, which would keep what a full disk refused.
+        self._stream = open(self.path, mode, 0)  # noqa: SIM115
+
+    def _begin(self) -> None:
+        """Take away what does not count, before the first line is written."""
+        if self._has_begun:
+            return
+        self._has_begun = True
+        if self._stream is None:
+            self._open("w+b")
+        self._stream.truncate(self._end)
+        if not self._end:
+            self._append(self._header)
             for claim in self._claims.values():
                 self._append(asdict(claim))
-        self._start = len(_line(header))
-        self._earlier = set(self._claims)
 
     def _read(self, header: dict) -> int:
         """Take over the lines of an earlier run; return where the whole ones end.
@@ -157,6 +171,7 @@ class Journal:
 
     def add(self, outcome: Outcome) -> None:
         """Note an outcome after its results are written."""
+        self._begin()
         self._places[self.key(outcome.file, outcome.sha256)] = self._end
         self._append(asdict(outcome))
 
@@ -170,6 +185,7 @@ class Journal:
             for path in claim.files if claim else ():
                 self._owners.pop(path.casefold(), None)
         if not self._claims:
+            self._begin()
             self._end = self._start
             self._stream.truncate(self._end)
 
@@ -202,6 +218,7 @@ class Journal:
         if remove:
             self.path.unlink(missing_ok=True)
         else:
+            self._begin()
             with new_file(self.path) as temporary, open(temporary, "wb") as stream:
                 self._stream.seek(0)
                 stream.write(self._stream.read(self._start))
@@ -210,9 +227,11 @@ class Journal:
                         stream.write(_line(asdict(claim)))
                     if (place := self._places.get(key)) is not None:
                         stream.write(_line(asdict(self._at(place))))
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def _append(self, content: object) -> None:
+        self._begin()
         line = _line(content)
         self._stream.seek(self._end)
         written = 0
