@@ -136,7 +136,7 @@ def test_on_a_terminal_a_picture_is_drawn_and_what_jobs_say_is_above(folder):
     code, text = terminal.end()
     assert code == 0, text
     assert "Done: " in text and "mAP 0.412" in text
-    assert text.index("working out what is to be made") < text.index("▸")
+    assert text.index("planning the jobs") < text.index("▸")
     assert terminal.text.count("\x1b[?25l") >= 1  # the cursor is hidden,
     assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
     assert "\x1b[2J" in terminal.text  # drawn anew, as wide as it was then

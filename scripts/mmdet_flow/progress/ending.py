@@ -85,8 +85,9 @@ def _failures(jobs: list[Job]) -> Iterator[Text]:
 def _made(run: Run) -> Iterator[Text]:
     """Yield what was made: the summary of each experiment, or its figures."""
     summaries = {
-        job.experiment: Path(output)
-        for job in run.jobs.values()
+        one.name: Path(output)
+        for one in run.experiments
+        for job in one.jobs
         if job.rule == SUMMARY and job.status == DONE
         for output in job.outputs
     }
@@ -96,8 +97,7 @@ def _made(run: Run) -> Iterator[Text]:
     elif summaries:
         width = max(map(len, summaries))
         lines = [
-            f"{name:{width}}  {figures_in(path)}"
-            for name, path in sorted(summaries.items())
+            f"{name:{width}}  {figures_in(path)}" for name, path in summaries.items()
         ]
         yield Text("\n".join(lines))
 

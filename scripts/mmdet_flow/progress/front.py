@@ -18,7 +18,7 @@ from mmdet_flow.progress.training import Follower, Training
 from mmdet_flow.progress.view import View
 from mmdet_flow.scrub import shown
 
-PLANNING = "working out what is to be made: with hundreds of experiments, for a minute"
+PLANNING = "planning the jobs; with hundreds of experiments this takes a minute"
 """What a terminal shows until Snakemake has its plan."""
 
 LOOK_EVERY = 1.0
