@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmdet_flow.evaluation.answer import answers, percent
+from mmdet_flow.evaluation.answer import HEADER, answer, percent, rows
 from mmdet_flow.evaluation.assignment import assign, overlap
 from mmdet_flow.evaluation.counts import Counts, count_intervals, counts_of
 from tests.evaluation.scenes import found_in, truth_of
@@ -66,7 +66,7 @@ def test_what_cannot_vary_has_no_interval(rows, wanted):
 
 
 def metrics(objects, right, wrong, limits=None) -> dict:
-    """Return the part of a metrics file that answers read, of one class."""
+    """Return the part of a metrics file that is read here, of one class."""
     own = {
         "objects": objects,
         "true_positives": right,
@@ -74,7 +74,8 @@ def metrics(objects, right, wrong, limits=None) -> dict:
         "recall": right / objects if objects else None,
         "precision": right / (right + wrong) if objects and right + wrong else None,
     }
-    intervals = {"at_scores": {"leaf": limits}} if limits else {}
+    of_all = {"all": limits, "leaf": limits}
+    intervals = {"at_scores": of_all} if limits else {}
     return {
         "scores": {"leaf": 0.4},
         "at_scores": {"all": own, "leaf": own},
@@ -102,9 +103,14 @@ def metrics(objects, right, wrong, limits=None) -> dict:
     ],
 )
 def test_the_answer_is_a_line_in_plain_words(given, text):
-    (every, none, first), (leaf, score, second) = answers(given)
-    assert (every, none) == ("all", None) and (leaf, score) == ("leaf", 0.4)
-    assert second == text and first.split(" (")[0] == text.split(" (")[0]
+    assert answer(given) == text
+
+
+def test_the_same_as_cells():
+    given = metrics(40, 30, 10, {"recall": [0.7, 0.81], "precision": [0.6, 0.9]})
+    cells = "30 of 40", "75 %, 70 to 81", "10 of 40", "75 %, 60 to 90"
+    assert list(rows(given)) == [("all", "", *cells), ("leaf", "0.400", *cells)]
+    assert {len(one) for one in rows(given)} == {len(HEADER)}
 
 
 @pytest.mark.parametrize(

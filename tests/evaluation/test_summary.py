@@ -24,13 +24,16 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
     assert "16 images" in text and "1 ok, 1 empty" in text
     lines = text.splitlines()
     images = json.loads((run / "evaluation/metrics.json").read_text())["images"]
-    assert lines[1].startswith(f"  At its score thresholds, on {images} test images; ")
-    assert [line.split()[0] for line in lines[2:6]] == [
+    assert lines[1].startswith(f"  At its score thresholds, on {images} test images, ")
+    assert [line.split()[0] for line in lines[3:7]] == [
         *("all", "leaf", "pebble", "shell")
     ]
-    assert re.search(r"finds \d+ of \d+ \(recall \d+ %.*\); \d+ of \d+ rep", lines[2])
+    assert lines[2].split() == ["score", "finds", "recall", "wrong", "precision"]
+    cells = r"\d+ of \d+ +\d+ %, \d+ to \d+ +\d+ of \d+ +\d+ %, \d+ to \d+"
+    assert re.fullmatch(rf" +all +{cells}", lines[3])
+    assert len(lines[3]) <= 80
     assert "  scores       chosen on the validation split, for the best F1" in text
-    assert lines[3].split()[1:3] == ["from", f"{LOW_SCORE:.3f}"]
+    assert lines[4].split()[1] == f"{LOW_SCORE:.3f}"
     assert "boxes        mAP" in text and "masks        mAP" in text
     assert f"{run}/model/sea.zip" in text
     assert "s3://bucket/sea/model/sea.zip" in summarize("--place", "s3://bucket/sea")

@@ -302,7 +302,7 @@ def test_a_repeated_run_predicts_what_is_new_changed_or_failed(
     shutil.copy(inbox / "c d.jpg", inbox / "broken.png")  # fixed
     run = predict(trained, inbox, "--keep_input")
     assert run.returncode == 0, run.stderr
-    assert "2 images were predicted before" in run.stderr
+    assert "2 images predicted before" in run.stderr
     assert "5 images: 5 with objects" in run.stderr
     assert (out / "b.json").stat().st_mtime_ns == before["b.json"]
     assert (out / "a.json").stat().st_mtime_ns != before["a.json"]
@@ -451,7 +451,7 @@ def test_max_files(trained, inbox):
     run = predict(trained, inbox, "--keep_input", "--max_files", "2")
     assert "2 with objects, 0 empty, 0 failed, 1 left" in run.stderr
     run = predict(trained, inbox, "--keep_input")
-    assert "2 images were predicted before" in run.stderr
+    assert "2 images predicted before" in run.stderr
 
 
 def test_lists_hold_any_name_and_each_image_once(tmp_path):

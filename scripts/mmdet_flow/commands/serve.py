@@ -24,6 +24,7 @@ from mmdet_flow.serving.options import (
     add_front_options,
     connect,
 )
+from mmdet_flow.words import counted
 
 if TYPE_CHECKING:
     from mmdet_flow.serving.fronts import PubSub, Streams
@@ -230,7 +231,7 @@ def run(options: argparse.Namespace) -> None:
             )
         predictor = Predictor.from_options(model)
         warm_up(predictor)
-        cli.log.info("stopped after %d answers", service.run(predictor))
+        cli.log.info("stopped after %s", counted(service.run(predictor), "answer"))
 
 
 def service_of(options: argparse.Namespace) -> "Service":

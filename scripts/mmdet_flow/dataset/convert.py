@@ -83,7 +83,10 @@ def convert(
         write_report(report, output / layout.REPORT.name)
     counts = ", ".join(f"{name} {n}" for name, n in report["objects_by_class"].items())
     cli.log.info(
-        "%d images, %d objects: %s", len(coco.images), len(coco.annotations), counts
+        "%s, %s: %s",
+        counted(len(coco.images), "image"),
+        counted(len(coco.annotations), "object"),
+        counts,
     )
 
 

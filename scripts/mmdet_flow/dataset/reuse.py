@@ -7,6 +7,7 @@ from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.convert import FILES, link_images, require_own
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import keep_apart, only_writer, write_if_changed
+from mmdet_flow.words import counted
 
 
 def reuse(source: Path, output: Path) -> None:
@@ -28,4 +29,4 @@ def reuse(source: Path, output: Path) -> None:
         link_images(images, output)
         for name in FILES:
             write_if_changed(output / name, (source / name).read_bytes())
-    cli.log.info("reused %d images of %s", len(images), source)
+    cli.log.info("reused %s of %s", counted(len(images), "image"), source)

@@ -8,14 +8,31 @@ from collections.abc import Iterator
 
 from mmdet_flow.contents import ALL, Kept, Metrics, Range, name_apart
 
+HEADER = ("", "score", "finds", "recall", "wrong", "precision")
+"""What the cells of ``rows`` are."""
 
-def answers(metrics: Metrics) -> Iterator[tuple[str, float | None, str]]:
-    """Yield name, score threshold and answer: of all classes first, then of each."""
-    kept, every = metrics["at_scores"], total_of(metrics)
-    limits = metrics["intervals"].get("at_scores", {})
-    for name in (every, *(name for name in kept if name != every)):
-        text = _answer(kept[name], limits.get(name, {}))
-        yield name, metrics["scores"].get(name), text
+
+def answer(metrics: Metrics) -> str:
+    """Return in words how many objects of all classes are found, and how many wrong."""
+    name = total_of(metrics)
+    return _in_words(metrics["at_scores"][name], _limits(metrics, name))
+
+
+def rows(metrics: Metrics) -> Iterator[tuple[str, ...]]:
+    """Yield the same as cells, of all classes first, then of each."""
+    every = total_of(metrics)
+    for name in (every, *(one for one in metrics["at_scores"] if one != every)):
+        kept, limits = metrics["at_scores"][name], _limits(metrics, name)
+        score = metrics["scores"].get(name)
+        yield (
+            *(name, "" if score is None else f"{score:.3f}", found(kept)),
+            *(percent(kept["recall"], limits.get("recall")), wrong(kept)),
+            percent(kept["precision"], limits.get("precision")),
+        )
+
+
+def _limits(metrics: Metrics, name: str) -> dict[str, Range | None]:
+    return metrics["intervals"].get("at_scores", {}).get(name, {})
 
 
 def total_of(metrics: Metrics) -> str:
@@ -46,7 +63,7 @@ def percent(value: float | None, limits: Range | None) -> str:
     return f"{_whole(value)} %{interval}"
 
 
-def _answer(kept: Kept, limits: dict[str, Range | None]) -> str:
+def _in_words(kept: Kept, limits: dict[str, Range | None]) -> str:
     recall = percent(kept["recall"], limits.get("recall"))
     precision = percent(kept["precision"], limits.get("precision"))
     finds = f"finds {found(kept)} (recall {recall})"

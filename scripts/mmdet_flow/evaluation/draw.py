@@ -16,6 +16,7 @@ from mmdet_flow.formats.overlay import Drawn, draw_objects
 from mmdet_flow.image_windows import WindowedImage, open_large
 from mmdet_flow.images import MAX_PIXELS, opened, read_image
 from mmdet_flow.tiles import Tiles, Window
+from mmdet_flow.words import counted
 
 MAX_WIDTH = 1200
 """Wider pictures are cut in a Snakemake report."""
@@ -83,7 +84,7 @@ def draw_sheet(
         sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
     with new_file(output) as temporary:
         temporary.write_bytes(cv2.imencode(output.suffix, sheet)[1].tobytes())
-    cli.log.info("drew %d images into %s", len(pictures), output)
+    cli.log.info("drew %s into %s", counted(len(pictures), "image"), output)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmdet_flow import cli, contents, layout
 from mmdet_flow.default_score import DEFAULT_SCORE
-from mmdet_flow.evaluation.answer import answers
+from mmdet_flow.evaluation.answer import HEADER, rows
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import ResultsFolder
 from mmdet_flow.words import counted
@@ -53,17 +53,17 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
 
 
 def _answers(run: ResultsFolder) -> Iterator[str]:
-    """Yield what the model finds at the scores that it is run with."""
-    every, *classes = answers(run.metrics)
-    level = f"; ranges are {100 * run.metrics['intervals']['level']:g} % intervals"
+    """Yield what the model finds at the scores that it is run with, as a table."""
+    every, *classes = rows(run.metrics)
+    level = f", with {100 * run.metrics['intervals']['level']:g} % intervals"
     sure = level if run.metrics["intervals"]["samples"] else ""
     images = counted(run.metrics["images"], "test image")
     yield f"  At its score thresholds, on {images}{sure}:"
-    shown = [every, *classes[:MOST_CLASSES]]
-    width = max(len(name) for name, _, _ in shown)
-    for name, score, text in shown:
-        start = f"from {score:.3f}" if score is not None else ""
-        yield f"    {name:{width}}  {start:10}  {text}"
+    shown = [HEADER, every, *classes[:MOST_CLASSES]]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for cells in shown:
+        line = "  ".join(map(str.ljust, cells, widths))
+        yield f"    {line}".rstrip()
     if more := classes[MOST_CLASSES:]:
         yield f"    {counted(len(more), 'more class')} in {layout.MODEL_CARD}"
 

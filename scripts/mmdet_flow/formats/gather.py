@@ -32,7 +32,7 @@ def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
             if not part.is_file():
                 raise DataError(f"{part}: is missing; predict this shard first")
         tables.gather(parts, output)
-        cli.log.info("gathered %d shards into %s", len(shards), output)
+        cli.log.info("gathered %s into %s", counted(len(shards), "shard"), output)
 
 
 def judge(folders: list[Path], most: float) -> None:

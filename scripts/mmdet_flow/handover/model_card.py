@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow.errors import ModelError
-from mmdet_flow.evaluation.answer import answers, found, total_of, wrong
+from mmdet_flow.evaluation.answer import answer, found, total_of, wrong
 from mmdet_flow.files import sha256_of
 from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
 from mmdet_flow.layout import SPLITS
@@ -51,9 +51,9 @@ def model_card(run: ResultsFolder) -> str:
 
 def in_short(run: ResultsFolder) -> str:
     """Return how many objects the model finds and how many of its are wrong."""
-    _, _, text = next(answers(run.metrics))
     images = counted(run.metrics["images"], "test image")
-    return f"On the {images}, at the score thresholds below, the model {text}.\n"
+    told = answer(run.metrics)
+    return f"On the {images}, at the score thresholds below, the model {told}.\n"
 
 
 def details(run: ResultsFolder) -> str:

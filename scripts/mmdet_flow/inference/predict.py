@@ -176,8 +176,8 @@ def predict_images(
         journal.close(remove=not (waiting or keeps or stays))
     total = counts.total() + waiting
     cli.log.info(
-        "%d images: %d with objects, %d empty, %d failed, %d left",
-        total,
+        "%s: %d with objects, %d empty, %d failed, %d left",
+        counted(total, "image"),
         counts["ok"],
         counts["empty"],
         counts["failed"],
@@ -202,7 +202,8 @@ def _not_done(task: Task, images: Sequence[Path], journal: Journal) -> list[Path
         or not is_done(image, journal, task.output, task.is_complete)
     ]
     if len(todo) < len(images):
-        cli.log.info("%d images were predicted before", len(images) - len(todo))
+        before = counted(len(images) - len(todo), "image")
+        cli.log.info("%s predicted before", before)
     return todo
 
 

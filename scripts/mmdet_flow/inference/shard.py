@@ -6,6 +6,7 @@ from mmdet_flow import cli
 from mmdet_flow.errors import DataError
 from mmdet_flow.files import keep_apart, only_writer, write_if_changed
 from mmdet_flow.inference.folder import list_images, listed
+from mmdet_flow.words import counted
 
 MARK = ".mmdet_shard"
 """The hidden file in a folder of lists that says that all of them are ours."""
@@ -27,7 +28,8 @@ def shard(folder: Path, image_list: Path | None, size: int, output: Path) -> int
         for number, part in enumerate(lists):
             names = (listed(str(path.relative_to(folder))) for path in part)
             write_if_changed(output / f"{number}.txt", "".join(f"{n}\n" for n in names))
-    cli.log.info("divided %d images into %d lists", len(images), len(lists))
+    parts = counted(len(images), "image"), counted(len(lists), "list")
+    cli.log.info("divided %s into %s", *parts)
     return len(lists)
 
 

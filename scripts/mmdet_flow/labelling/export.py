@@ -39,6 +39,7 @@ from mmdet_flow.labelling.shapes import corners, in_one, shaped
 from mmdet_flow.labelling.writers import WRITERS
 from mmdet_flow.labelling.writers.coco import coco_of
 from mmdet_flow.labelling.writers.writer import AnnotationWriter, Task, Written
+from mmdet_flow.words import counted
 
 ALL = Scores(0.0)
 """The threshold that every object reaches."""
@@ -97,7 +98,8 @@ def export(predictions: Path, images: Path | None, output: Path, how: Export) ->
             write_if_changed(output / name, text)
     objects = Counter(item.label for one in found for item in one.objects)
     counts = ", ".join(f"{name} {objects[name]}" for name in classes)
-    cli.log.info("%d images, %d objects: %s", len(found), objects.total(), counts)
+    totals = counted(len(found), "image"), counted(objects.total(), "object")
+    cli.log.info("%s, %s: %s", *totals, counts)
 
 
 def _require_possible(writer: AnnotationWriter, how: Export) -> None:

@@ -41,6 +41,7 @@ from mmdet_flow.labelling.corrected import (
 )
 from mmdet_flow.labelling.label_errors import tick_off
 from mmdet_flow.labelling.round import PREDICTIONS, read_round
+from mmdet_flow.words import counted
 
 CORRECTIONS = "corrections"
 PENDING = "pending.txt"
@@ -86,7 +87,7 @@ def join(
         _tick_off(label_errors or before.label_errors, found.accepted, output)
     print(summary(difference))
     counts = ", ".join(f"{name} {len(names)}" for name, names in splits.items())
-    cli.log.info("%d images: %s", len(joined), counts)
+    cli.log.info("%s: %s", counted(len(joined), "image"), counts)
 
 
 def _difference_of(found: Sorted) -> Difference:

@@ -12,6 +12,7 @@ from mmdet_flow.serving.connection import Connection
 from mmdet_flow.serving.names import dead_letters
 from mmdet_flow.serving.options import add_connection_options, connect
 from mmdet_flow.serving.replay import replay
+from mmdet_flow.words import counted
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -41,7 +42,8 @@ def run(options: argparse.Namespace) -> None:
             _list(connection, options.redis_in, options.entries)
         else:
             moved = replay(connection, options.redis_in, options.entries)
-            cli.log.info("moved %d requests back to %s", len(moved), options.redis_in)
+            requests = counted(len(moved), "request")
+            cli.log.info("moved %s back to %s", requests, options.redis_in)
 
 
 def _list(connection: Connection, stream: str, entries: list[str]) -> None:
