@@ -115,6 +115,24 @@ def test_val_may_be_the_test_and_trainval_is_without_it(tmp_path, caplog):
         split(coco, tmp_path / "folds", lists, seed=0, fold=(0, 2))
 
 
+def test_groups_that_lists_divide_are_told(tmp_path, caplog):
+    coco = make_coco([["a"]] * 6, tmp_path)
+    groups = {"001.jpg": "x", "002.jpg": "x", "003.jpg": "x", "005.jpg": "y"}
+    lists = {"train": "001\n002\n", "val": "003\n004\n", "test": "005\n006\n"}
+    for name, text in lists.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    wanted = {name: str(tmp_path / f"{name}.txt") for name in lists}
+    split(coco, tmp_path / "splits", wanted, 0, groups)
+    assert "1 group in more than one split, such as 001.jpg in train and 003.jpg" in (
+        caplog.text
+    )
+    caplog.clear()
+    split(coco, tmp_path / "splits", wanted, 0, groups | {"003.jpg": "z"})
+    # One list for both is no leak of its own.
+    split(coco, tmp_path / "splits", wanted | {"val": wanted["test"]}, 0, groups)
+    assert "group" not in caplog.text
+
+
 def test_fractions_and_lists_do_not_mix(tmp_path):
     coco = make_coco([["a"]] * 4, tmp_path)
     wanted = {"train": "0.5"} | write_lists(tmp_path, val=["002"], test=["003"])

@@ -27,6 +27,7 @@ from mmdet_flow.files import (
     read_text,
     write_if_changed,
 )
+from mmdet_flow.words import counted
 
 Groups = Mapping[str, str]
 """The group of each image name; images that it does not name are alone."""
@@ -110,10 +111,35 @@ def _parts(
             "val and test are the same images: the test flatters a model that was "
             "chosen by them, and trainval is train alone"
         )
-        _require_apart({name: parts[name] for name in ("train", "val")})
+        apart = {name: parts[name] for name in ("train", "val")}
     else:
-        _require_apart(parts)
+        apart = parts
+    _require_apart(apart)
+    _tell_torn(apart, groups)
     return parts
+
+
+def _tell_torn(parts: dict[str, list[str]], groups: Groups) -> None:
+    """Warn of groups that lists divide: what is learned of one image shows in another.
+
+    The lists stay as they are; who wrote them may know better.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    torn: dict[str, str] = {}
+    for split, names in parts.items():
+        for name in names:
+            if (group := groups.get(name)) is None:
+                continue
+            there, other = first.setdefault(group, (split, name))
+            if there != split:
+                torn.setdefault(group, f"{other} in {there} and {name} in {split}")
+    if torn:
+        cli.log.warning(
+            "%s in more than one split, such as %s: figures flatter a model that "
+            "learned from images of the same group; list each group in one split",
+            counted(len(torn), "group"),
+            next(iter(torn.values())),
+        )
 
 
 def _fold(
