@@ -3,6 +3,7 @@ import io
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from mmdet_flow.errors import DataError
@@ -63,6 +64,35 @@ def test_palettes_and_cmyk_become_colours():
     # No cyan, full magenta and yellow: red.
     red = decode(pillow("CMYK", (0, 255, 255, 0), "JPEG", quality=100))[0, 0]
     assert red[2] > 200 and red[0] < 60 and red[1] < 60
+
+
+def packed_tiff(pixels, compression, **options) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        stream, pixels, photometric="rgb", compression=compression, **options
+    )
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("layout", [{"tile": (64, 64)}, {"rowsperstrip": 16}])
+@pytest.mark.parametrize(
+    "compression",
+    [
+        *("zlib", "lzw", "packbits", "zstd", "lzma", "webp", "lerc"),
+        *("jpeg2000", "jpegxl", "aperio_jp2000_rgb"),
+    ],
+)
+def test_what_a_tiff_is_packed_with_never_makes_it_black(compression, layout):
+    pixels = np.random.default_rng(0).integers(1, 256, (150, 200, 3), np.uint8)
+    content = packed_tiff(pixels, compression, **layout)
+    assert np.array_equal(decode(content)[..., ::-1], pixels)
+
+
+def test_a_tiff_of_a_makers_own_colours_is_one_line():
+    pixels = np.full((64, 64, 3), 100, np.uint8)
+    content = packed_tiff(pixels, "aperio_jp2000_ycbc", tile=(64, 64))
+    with pytest.raises(DataError, match="packed as APERIO_JP2000_YCBC; save it as a"):
+        decode(content)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20000, 10)])

@@ -27,6 +27,12 @@ FLOAT, LOG_LUV = 3, (34676, 34677)
 PLAIN, SEPARATE = 1, 2
 """Values of COMPRESSION for none, and of PLANES for a plane a colour."""
 
+UNPACKED = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 32766, 32771, 32773, 32809, 32946))
+"""Values of COMPRESSION that OpenCV's libtiff unpacks.
+
+Of most others, such as JPEG 2000, it gives pixels, too, but black ones.
+"""
+
 BLOCK = 1024
 """Bytes that libtiff reads at a time; it asks for the whole of the last block."""
 
@@ -100,6 +106,16 @@ class Header:
         """Whether its values have no highest one that would be white."""
         is_float = FLOAT in _numbers(self._tags.get(SAMPLE_FORMAT))
         return is_float or self._tags.get(COMPRESSION) in LOG_LUV
+
+    @property
+    def is_beyond_opencv(self) -> bool:
+        """Whether it is a TIFF that OpenCV refuses, or gets wrong."""
+        return self.has_grey_tiles or self.has_odd_tiles or self.is_packed_otherwise
+
+    @property
+    def is_packed_otherwise(self) -> bool:
+        """Whether it is a TIFF that OpenCV cannot unpack, whatever it says."""
+        return COMPRESSION in self._tags and self._number(COMPRESSION) not in UNPACKED
 
     @property
     def has_grey_tiles(self) -> bool:

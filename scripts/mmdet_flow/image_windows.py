@@ -25,6 +25,9 @@ MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 JPEG, UNASSOCIATED, UPRIGHT = 7, 2, 1
 """Values of Compression, ExtraSamples and Orientation."""
 
+JPEG_2000_YCBCR = 33003
+"""The value of Compression for JPEG 2000 whose colours only its maker knows."""
+
 
 class WindowedImage:
     """An image that gives its pixels by windows: ``image[top:bottom, left:right]``.
@@ -185,6 +188,11 @@ def _is_plain(page) -> bool:
 
 def _why_not(page) -> str:
     """Return what is rare about a page, or nothing where its windows can be read."""
+    from tifffile import TIFF
+
+    packed = page.compression
+    if packed == JPEG_2000_YCBCR or packed not in TIFF.DECOMPRESSORS:
+        return f"it is packed as {getattr(packed, 'name', packed)}"
     if page.imagedepth != 1 or page.sampleformat != 1:
         return "its pixels are no whole numbers in a plane"
     if page.bitspersample not in (8, 16):

@@ -85,7 +85,7 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
                 f"{CANNOT}it is a TIFF of floats, which does not say "
                 "what is white; save it with 8 or 16 bits"
             )
-        if header.has_grey_tiles or header.has_odd_tiles:
+        if header.is_beyond_opencv:
             return _by_windows(encoded)
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
@@ -97,10 +97,11 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
 
 
 def _by_windows(encoded: bytes) -> np.ndarray:
-    """Return the pixels of a TIFF in tiles that OpenCV 4.11 and 4.13 cannot read right.
+    """Return the pixels of a TIFF that OpenCV 4.11 and 4.13 cannot read right.
 
-    It shears those at the right edge, where grey of 16 bits or with alpha becomes 8
-    bits, and refuses some that are not compressed.
+    Of tiles they shear those at the right edge, where grey of 16 bits or with alpha
+    becomes 8 bits, and refuse some that are not compressed. JPEG 2000 and JPEG XL
+    become black, and zstd is refused.
     """
     image = WindowedImage(io.BytesIO(encoded))
     # A tile may be larger than a small image.

@@ -1,5 +1,6 @@
 """Check, conversion, training, prediction and service see the same pixels."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.check import Rules
@@ -218,6 +220,18 @@ def test_a_deep_image_that_is_dark_here_and_there_is_no_finding(tmp_path):
     (finding,) = checked.ledger.errors
     assert "reach 4000, 12 of 16 bits" in finding.what
     assert "times 16" in finding.what
+
+
+@pytest.mark.parametrize("compression", ["zlib", "zstd", "jpeg2000"])
+def test_values_of_a_tiff_are_found_however_it_is_packed(tmp_path, compression):
+    values = np.random.default_rng(0).integers(0, 4001, (40, 50, 3), np.uint16)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, values, photometric="rgb", compression=compression)
+    kind = Kind(stream.getvalue(), None)
+    checked = check_one(tmp_path / "voc", "a.tif", kind, None)
+    assert "unused-bits" in findings_of(checked)
+    whats = [one.what for one in checked.ledger.findings]
+    assert any("12 of 16 bits" in what for what in whats)
 
 
 def test_other_kinds_are_named_and_not_looked_at(tmp_path):

@@ -1,5 +1,6 @@
 """What an image file is, by decoding every pixel of it once."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,12 +135,21 @@ def _size(picture: np.ndarray) -> tuple[int, int]:
 
 def _highest(encoded: bytes, header: Header, seen: np.ndarray) -> int | None:
     """Return what the values of a deep image reach, a few aside, if that is little."""
-    import cv2
-
     if not header.is_deep or (seen >= DARK).mean() > FEW:
         return None
-    values = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    values = _values(encoded, header)
     return int(np.quantile(values, 1 - FEW, method="higher")) or None
+
+
+def _values(encoded: bytes, header: Header) -> np.ndarray:
+    """Return the values of an image as they are stored."""
+    if header.is_beyond_opencv:
+        import tifffile
+
+        return tifffile.TiffFile(io.BytesIO(encoded)).pages[0].asarray()
+    import cv2
+
+    return cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:
