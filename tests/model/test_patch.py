@@ -582,6 +582,13 @@ def test_images_of_no_recipe_grow_by_themselves(dataset, name, side):
     assert cfg.to_dict() == whole.to_dict()
 
 
+@pytest.mark.parametrize("text", ["half", "nan"])
+def test_a_fraction_that_is_none_is_told(text):
+    run = run_command("mmdet-flow model patch", "--grow-from", text)
+    assert run.returncode == 2
+    assert f"--grow-from: {text} is no number, and not auto" in run.stderr
+
+
 def test_a_single_epoch_has_images_of_full_size(dataset):
     cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
     patch(cfg, recipe_for(dataset, epochs=1, augment="light", grow_from=0.5))
