@@ -112,21 +112,37 @@ def test_tiles_that_fill_no_blocks_are_read_without_compression(kind, tile):
     assert odd.any() and odd.shape == (HEIGHT, WIDTH, 3)
 
 
+def places_of_tags(content: bytes) -> dict[int, int]:
+    (start,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, start)
+    places = (start + 2 + 12 * number for number in range(count))
+    return {struct.unpack_from("<H", content, at)[0]: at for at in places}
+
+
 @pytest.mark.parametrize("tag", [256, 257, 258, 259, 262, 277, 284, 322, 323, 324, 325])
 def test_a_tag_of_a_wrong_type_is_one_line_or_none(tag):
     """A bit that flipped makes it text, bytes or a fraction, or none or two of them."""
     content = written(RGB, photometric="rgb", metadata=None, **TILED)
-    (start,) = struct.unpack_from("<I", content, 4)
-    (count,) = struct.unpack_from("<H", content, start)
-    places = (start + 2 + 12 * number for number in range(count))
-    fields = {struct.unpack_from("<H", content, at)[0]: at for at in places}
+    place = places_of_tags(content)[tag]
     for kind, numbers in itertools.product((1, 2, 5, 7, 11), (0, 1, 2)):
         damaged = bytearray(content)
-        struct.pack_into("<HI", damaged, fields[tag] + 2, kind, numbers)
+        struct.pack_into("<HI", damaged, place + 2, kind, numbers)
         try:
             assert decode(bytes(damaged)).shape[2] == 3
         except DataError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("layout", "tag"),
+    [(STRIPS, 256), (STRIPS, 257), (STRIPS, 278), (TILED, 322), (TILED, 323)],
+)
+def test_a_size_of_nothing_is_one_line(layout, tag):
+    content = written(RGB, photometric="rgb", compression="zstd", **layout)
+    damaged = bytearray(content)
+    struct.pack_into("<I", damaged, places_of_tags(content)[tag] + 8, 0)
+    with pytest.raises(DataError, match=r"^its windows cannot be read: .*"):
+        decode(bytes(damaged))
 
 
 def test_tiles_that_were_left_out_are_black():

@@ -48,6 +48,8 @@ class WindowedImage:
             self._page: Any = tifffile.TiffFile(stream, name="image").pages[0]
             self.shape = self._page.imagelength, self._page.imagewidth, 3
             self._size = self._size_of_cells()
+            if not all(_is_size(one) for one in (*self.shape, *self._size)):
+                raise ValueError("it gives a size of nothing; copy the file again")
             self._reason = _why_not(self._page)
         except Exception as error:  # a damaged file may raise anything
             raise DataError(f"its windows cannot be read: {error}") from None
@@ -179,6 +181,10 @@ def open_large(stream: BinaryIO, max_pixels: int) -> WindowedImage | None:
         return None
     image.require_readable(max_pixels)
     return image
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and value > 0
 
 
 def _is_plain(page) -> bool:

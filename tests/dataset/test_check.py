@@ -404,7 +404,7 @@ def test_the_command_reports_all_findings_at_once(voc):
         *("--images", voc / "images", "--report", voc / "report.json"),
     )
     assert run.returncode == 3
-    assert "3 findings have to be fixed" in the_error(run)
+    assert "3 findings to be fixed" in the_error(run)
     assert "3 objects read = 1 ready + 2 left out" in run.stdout
     with open(voc / "report.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -412,6 +412,15 @@ def test_the_command_reports_all_findings_at_once(voc):
         *("inverted-box", "unnamed-object", "unreadable-image")
     }
     assert all(row["consequence"] and row["fix"] for row in rows)
+
+
+def test_a_single_finding_is_told_as_one(voc):
+    annotate(voc, ("cat", 1, 1, 9, 9), ("", 1, 1, 9, 9))
+    run = run_command(
+        *("mmdet-flow data check", "--format=voc", "--annotations", voc / "xml"),
+        *("--images", voc / "images"),
+    )
+    assert "error: 1 finding to be fixed" in run.stderr
 
 
 def test_policies_that_are_none():

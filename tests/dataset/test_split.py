@@ -130,7 +130,12 @@ def test_groups_that_lists_divide_are_told(tmp_path, caplog):
     split(coco, tmp_path / "splits", wanted, 0, groups | {"003.jpg": "z"})
     # One list for both is no leak of its own.
     split(coco, tmp_path / "splits", wanted | {"val": wanted["test"]}, 0, groups)
+    # Folds keep the groups of train and val together, whatever the lists say.
+    split(coco, tmp_path / "splits", wanted, 0, groups, fold=(0, 2))
     assert "group" not in caplog.text
+    groups["006.jpg"] = "x"
+    split(coco, tmp_path / "splits", wanted, 0, groups, fold=(0, 2))
+    assert "1 group in more than one split" in caplog.text
 
 
 def test_fractions_and_lists_do_not_mix(tmp_path):

@@ -50,6 +50,15 @@ def test_a_run_that_does_nothing_changes_nothing(tmp_path):
     assert Journal(tmp_path, {"score": 0.5}).files == ["c.jpg"]
 
 
+def test_results_of_a_killed_run_are_not_those_of_the_run_before(tmp_path):
+    """Whose files the killed one may have replaced, though it noted no outcome."""
+    left_by_a_killed_run(tmp_path)
+    other = Journal(tmp_path, {"score": 0.5})
+    other.claim(Claim("a.jpg", "1", "a-1.jpg", ["a-1.json"]))
+    again = Journal(tmp_path, {"score": 0.3})
+    assert again.files == [] and again.claim_of("b.jpg", "2").name == "b.jpg"
+
+
 def test_the_order_of_work_leaves_no_trace(tmp_path):
     contents = []
     for files in ("ab", "ba"):

@@ -447,7 +447,19 @@ def test_all_formats_of_results(trained, inbox):
     assert all(row["segmentation"]["counts"] for row in coco)
 
 
+def test_a_run_without_images_is_one_of_none(trained, tmp_path):
+    (tmp_path / "in").mkdir()
+    for options in ([], ["--keep_input"], ["--max_files", "0"]):
+        table = tmp_path / "images.csv"
+        run = predict(trained, tmp_path / "in", "--images_csv", table, *options)
+        assert run.returncode == 0, run.stderr
+        assert "0 images: 0 with objects, 0 empty, 0 failed, 0 left" in run.stderr
+        assert len(table.read_text().splitlines()) == 1
+
+
 def test_max_files(trained, inbox):
+    run = predict(trained, inbox, "--keep_input", "--max_files", "0")
+    assert "0 with objects, 0 empty, 0 failed, 3 left" in run.stderr
     run = predict(trained, inbox, "--keep_input", "--max_files", "2")
     assert "2 with objects, 0 empty, 0 failed, 1 left" in run.stderr
     run = predict(trained, inbox, "--keep_input")

@@ -569,6 +569,26 @@ def test_images_grow_by_themselves_where_it_is_known_to_help(
         assert tuple(resize.scale) == (grown, grown)
 
 
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("faster-rcnn_r50_fpn_1x_coco", 320), (FAMILIES[7], None)],
+)
+def test_images_of_no_recipe_grow_by_themselves(dataset, name, side):
+    """Of those that mix no images, and of those of no fixed size, neither."""
+    recipe = recipe_for(dataset, image_size=side, grow_from="auto")
+    cfg, whole = load_config(name), load_config(name)
+    patch(cfg, recipe)
+    patch(whole, replace(recipe, grow_from=1))
+    assert cfg.to_dict() == whole.to_dict()
+
+
+@pytest.mark.parametrize("text", ["half", "nan"])
+def test_a_fraction_that_is_none_is_told(text):
+    run = run_command("mmdet-flow model patch", "--grow-from", text)
+    assert run.returncode == 2
+    assert f"--grow-from: {text} is no number, and not auto" in run.stderr
+
+
 def test_a_single_epoch_has_images_of_full_size(dataset):
     cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
     patch(cfg, recipe_for(dataset, epochs=1, augment="light", grow_from=0.5))

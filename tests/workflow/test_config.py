@@ -139,6 +139,21 @@ def test_defaults_are_nobody_elses():
             small(data={"policy": {"too-small-to-learn": "drop"}}),
             "config, at experiments.example.data.policy: 'too-small-to-learn' is not",
         ),
+        (
+            small(model={"grow_from": "half"}),
+            "config, at experiments.example.model.grow_from: 'half' is neither auto "
+            "nor a number above 0 to 1",
+        ),
+        (
+            small(predict={"max_failures": -1}),
+            "config, at experiments.example.predict.max_failures: -1 is neither a "
+            "whole number from 1 nor a number from 0 below 1",
+        ),
+        (
+            small(data={"classes": "every"}),
+            "config, at experiments.example.data.classes: 'every' is neither all nor "
+            "a list",
+        ),
         ({}, "config, at the top level: 'experiments' or 'campaigns' is a required"),
         ({"experiments": None}, "config, at experiments: None is not of type 'object'"),
         (

@@ -41,7 +41,7 @@ def make_card(
     write_if_changed(output / layout.DATA_CARD_PAGE.name, _page(card, output))
     if card["too_small_to_learn"]:
         cli.log.warning("%s", _warning(card))
-    cli.log.info("described %d images in %s", card["images"], output)
+    cli.log.info("described %s in %s", counted(card["images"], "image"), output)
 
 
 def describe(

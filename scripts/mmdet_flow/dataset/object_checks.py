@@ -24,6 +24,7 @@ from mmdet_flow.dataset.rle import area_of_rle
 from mmdet_flow.dataset.shapes import rectangle
 from mmdet_flow.errors import did_you_mean
 from mmdet_flow.scrub import is_control
+from mmdet_flow.words import counted
 
 MAX_POINTS = 10_000
 """Of the outlines of one object: looking at them takes longer than their number."""
@@ -269,7 +270,7 @@ def _short_polygon(item: AnnotatedObject, context: Context) -> Fault | None:
     count = len(item.polygons)
     what = f"{count - len(kept)} of its {count} polygons have under 3 points"
     if count == 1:
-        what = f"its polygon has {len(item.polygons[0]) // 2} points"
+        what = f"its polygon has {counted(len(item.polygons[0]) // 2, 'point')}"
     return Fault("short-polygon", what, replace(item, polygons=kept))
 
 

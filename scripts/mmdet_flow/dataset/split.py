@@ -62,11 +62,13 @@ def split(
         _require_apart(parts)
         pool = coco.subset(parts["train"] + parts["val"])
         parts = _fold(pool, *fold, seed, groups or {}) | {"test": parts["test"]}
+    apart = ("train", "val") if parts["val"] == parts["test"] else tuple(parts)
+    _tell_torn({name: parts[name] for name in apart}, groups or {})
     for name, names in parts.items():
         if not names:
             raise DataError(
-                f"split {name}: is empty; {len(coco.images)} images are too few "
-                "for this fraction, or its list is empty"
+                f"split {name}: is empty; {counted(len(coco.images), 'image')} in all "
+                "may be too few for this fraction, or its list is empty"
             )
     every, left_out = parts["train"], []
     if train_fraction != 1:
@@ -111,18 +113,17 @@ def _parts(
             "val and test are the same images: the test flatters a model that was "
             "chosen by them, and trainval is train alone"
         )
-        apart = {name: parts[name] for name in ("train", "val")}
+        _require_apart({name: parts[name] for name in ("train", "val")})
     else:
-        apart = parts
-    _require_apart(apart)
-    _tell_torn(apart, groups)
+        _require_apart(parts)
     return parts
 
 
 def _tell_torn(parts: dict[str, list[str]], groups: Groups) -> None:
     """Warn of groups that lists divide: what is learned of one image shows in another.
 
-    The lists stay as they are; who wrote them may know better.
+    The lists stay as they are; who wrote them may know better. Folds of theirs keep
+    the groups of train and val together.
     """
     first: dict[str, tuple[str, str]] = {}
     torn: dict[str, str] = {}

@@ -19,6 +19,7 @@ from mmdet_flow.images import read_image
 from mmdet_flow.inference.opening import open_detector
 from mmdet_flow.inference.precision import here, precision_file
 from mmdet_flow.precisions import EXACT
+from mmdet_flow.words import counted
 
 BATCH = 8
 CALIBRATION = 100
@@ -93,7 +94,7 @@ class Trial:
         from mmdet_flow.inference.int8_file import write_int8
 
         chosen = _spread(self.calibration, CALIBRATION)
-        cli.log.info("int8: calibrating with %d images", len(chosen))
+        cli.log.info("int8: calibrating with %s", counted(len(chosen), "image"))
         detector = self._detector(EXACT, 0.0)
         graphs = quantize(detector, self._read(chosen))
         write_int8(self.checkpoint, detector.meta["model_sha256"], graphs)

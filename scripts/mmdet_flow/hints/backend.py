@@ -31,6 +31,7 @@ from mmdet_flow.labelling.export import drawn
 from mmdet_flow.labelling.writers import WRITERS
 from mmdet_flow.labelling.writers.label_studio import prediction_of, version_of
 from mmdet_flow.scrub import for_clients
+from mmdet_flow.words import counted
 
 FORMAT = "label-studio"
 
@@ -102,7 +103,8 @@ class Backend:
             raise errors[0]
         objects = sum(len(one["result"]) for one in results if one)
         done = sum(map(bool, results))
-        cli.log.info("%d of %d tasks, %d objects", done, len(tasks), objects)
+        of = counted(len(tasks), "task"), counted(objects, "object")
+        cli.log.info("%d of %s, %s", done, *of)
         return {"results": results}
 
     def _read_interface(self, schema: str) -> Interface:

@@ -156,7 +156,11 @@ class Journal:
         return list(dict.fromkeys(file for file, _ in self._places))
 
     def claim(self, claim: Claim) -> None:
-        """Note the files of an image before they are written, beside earlier ones."""
+        """Note the files of an image before they are written, beside earlier ones.
+
+        Also where nothing is new of them: what is written now is of this run.
+        """
+        self._begin()
         claim.folder = self._images
         if earlier := self.claim_of(claim.file, claim.sha256):
             claim.files = list(dict.fromkeys([*earlier.files, *claim.files]))
@@ -204,6 +208,8 @@ class Journal:
         places: dict[str, list[int]] = {}
         for (file, _), place in self._places.items():
             places.setdefault(file, []).append(place)
+        if not places:
+            return  # there may be no file yet
         with open(self.path, "rb") as stream:
             for file in files:
                 for place in places.get(file, ()):

@@ -105,7 +105,7 @@ def _candidates(found: Sequence[PredictedImage], before: Base | None) -> Candida
             seen.add(one.sha256)
             kept.append(one)
     if labelled or copies:
-        cli.log.info("%d images are labelled, and %d are copies", labelled, copies)
+        cli.log.info("left aside: %d labelled before, %d as copies", labelled, copies)
     if not kept:
         raise DataError(
             "no image is left to choose: all that were predicted are labelled"

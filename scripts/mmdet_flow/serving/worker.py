@@ -17,6 +17,7 @@ from mmdet_flow.inference.predictor import Prediction, Predictor
 from mmdet_flow.scrub import for_clients
 from mmdet_flow.serving.inbox import Inbox, Request
 from mmdet_flow.serving.metrics import Metrics
+from mmdet_flow.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -294,8 +295,8 @@ class Worker:
     def _give_up(self, batch: list[tuple[Request, Future[Decoded]]]) -> None:
         """End the process: nothing else stops a computation that does not end."""
         cli.log.error(
-            "%d images took more than %g s; the worker ends, to be started again",
-            len(batch),
+            "%s took more than %g s; the worker ends, to be started again",
+            counted(len(batch), "image"),
             self._limits.max_seconds,
         )
         if not self._front.redelivers:

@@ -28,6 +28,13 @@ FIRST_PORT = 16380
 
 DATA_FOLDERS = ("annotations", "images")
 
+KINDS = {"array": "a list", "integer": "a whole number", "number": "a number"}
+LIMITS = {
+    **{"minimum": "from", "exclusiveMinimum": "above"},
+    **{"maximum": "to", "exclusiveMaximum": "below"},
+}
+"""Words for what the schema says where it takes several kinds of values."""
+
 
 def prepare(config: dict) -> Campaigns:
     """Make a config what the rules ask, in place: experiments with all their keys.
@@ -81,7 +88,18 @@ def _explained(problem: jsonschema.ValidationError) -> str:
     if problem.validator == "anyOf":
         keys = (key for one in problem.validator_value for key in one["required"])
         return f"{' or '.join(map(repr, keys))} is a required property"
+    if problem.validator == "oneOf":
+        kinds = " nor ".join(map(_kind, problem.validator_value))
+        return f"{problem.instance!r} is neither {kinds}"
     return problem.message
+
+
+def _kind(part: dict) -> str:
+    """Return what a part of the schema takes, in words."""
+    if "const" in part:
+        return part["const"]
+    limits = (f" {LIMITS[key]} {part[key]}" for key in LIMITS if key in part)
+    return KINDS[part["type"]] + "".join(limits)
 
 
 def add_defaults(config: dict) -> None:

@@ -130,7 +130,7 @@ def test_a_split_without_annotations_tests_nothing(tmp_path):
     (tmp_path / "data.yaml").write_text("train: train\nval: val\ntest: test\n")
     found, notes = find(tmp_path, annotated)
     assert found.names["test"] == ["x.jpg"]
-    assert "none of the 2 images of test is annotated" in notes
+    assert "no annotation for the 2 images of test" in notes
 
 
 def test_lists_that_name_what_is_not_there_say_so(tmp_path):

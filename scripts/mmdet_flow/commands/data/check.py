@@ -14,6 +14,7 @@ from mmdet_flow.dataset.options import add_check_options, rules_of, source_of
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, print_table, report_of, write_report
 from mmdet_flow.errors import DataError
+from mmdet_flow.words import counted
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -44,4 +45,5 @@ def run(options: argparse.Namespace) -> None:
         write_report(report, options.report)
     print_table(report)
     if errors := checked.ledger.errors:
-        raise DataError(f"{len(errors)} findings have to be fixed, listed above")
+        found = counted(len(errors), "finding")
+        raise DataError(f"{found} to be fixed, listed above")

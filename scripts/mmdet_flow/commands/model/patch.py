@@ -78,7 +78,10 @@ def _add_data_options(parser) -> None:
 
 
 def _fraction(text: str) -> float | str:
-    return AUTO if text == AUTO else cli.finite(text)
+    try:
+        return AUTO if text == AUTO else cli.finite(text)
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(f"{text} is no number, and not auto") from None
 
 
 def _add_model_options(parser) -> None:

@@ -11,6 +11,7 @@ from itertools import chain
 from mmdet_flow import cli
 from mmdet_flow.dataset.tiling.parts import Part, as_written
 from mmdet_flow.dataset.tiling.plan import Cutting, Divided, is_learned
+from mmdet_flow.words import counted
 
 COLUMNS = (
     *("splits", "image", "object", "class", "x", "y", "width", "height"),
@@ -149,17 +150,19 @@ def tell(report: dict, findings: Sequence[dict]) -> None:
     for name, own in report["splits"].items():
         tiles, objects = own["tiles"], own["objects"]
         cli.log.info(
-            "%s: %d images, %d tiles, of which %d are kept, %d of them empty; %d "
-            "objects, of which a tile shows %d whole",
-            *(name, own["images"]["read"], tiles["cut"], tiles["kept"]),
-            *(tiles["empty"], objects["read"], objects["whole"]),
+            "%s: %s, %s (%d kept, %d of them empty); %s, of which a tile shows %d "
+            "whole",
+            *(name, counted(own["images"]["read"], "image")),
+            *(counted(tiles["cut"], "tile"), tiles["kept"], tiles["empty"]),
+            *(counted(objects["read"], "object"), objects["whole"]),
         )
     if findings:
         first = findings[0]
         cli.log.warning(
-            "no tile shows all of %d objects, such as %s, %gx%g at %g,%g of %s, of "
+            "no tile shows all of %s, such as %s, %gx%g at %g,%g of %s, of "
             "which one shows %d %%; findings.csv lists them; %s",
-            *(len(findings), first["class"], first["width"], first["height"]),
+            *(counted(len(findings), "object"), first["class"]),
+            *(first["width"], first["height"]),
             *(first["x"], first["y"], first["image"]),
             *(math.floor(100 * first["visible"]), FIX),
         )

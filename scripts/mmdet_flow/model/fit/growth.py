@@ -45,16 +45,14 @@ def grow(cfg: "Config", start: float | str, epochs: int, train: CocoFile) -> Non
 
     They are larger where objects would be too small to be seen. ``mmdet``'s
     PipelineSwitchHook changes the size between two epochs. The last epoch always has
-    the full size. With AUTO, only images of the light augmentation grow, and only large
-    ones. Raises UsageError for a fraction that is not above 0 and at most 1, and for a
-    pipeline that mixes images, whose recipe changes by epochs of its own.
+    the full size. With AUTO, only large images grow. Raises UsageError for a fraction
+    that is not above 0 and at most 1, and for a pipeline that mixes images, whose
+    recipe changes by epochs of its own.
     """
     if start != AUTO and not 0 < start <= 1:
         raise UsageError(f"grow_from: {start:g} is no fraction above 0 and at most 1")
     dataset = cfg.train_dataloader.dataset
     if "pipeline" not in dataset or _mixes_images(dataset.pipeline):
-        if start == AUTO:
-            return
         raise UsageError(
             "grow_from: only images of augment: light can grow; take that, or leave "
             "grow_from at 1"

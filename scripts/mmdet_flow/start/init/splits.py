@@ -99,7 +99,8 @@ def _looked_at(stated: Stated, annotated: set[Path]) -> tuple[Stated, list[str]]
         del images["test"]
     for split, paths in list(images.items()):
         if paths and annotated.isdisjoint(paths):
-            notes.append(f"none of the {len(paths)} images of {split} is annotated")
+            there = counted(len(paths), "image")
+            notes.append(f"no annotation for the {there} of {split}")
             del images[split]
     empty = set(chain.from_iterable(images.values())) - annotated
     if len(empty) > len(annotated):
