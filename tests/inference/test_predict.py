@@ -299,6 +299,9 @@ def test_a_repeated_run_predicts_what_is_new_changed_or_failed(
     before = {name: (out / name).stat().st_mtime_ns for name in ("a.json", "b.json")}
     shutil.copy(inbox / "c d.jpg", inbox / "a.jpg")  # changed
     shutil.copy(inbox / "c d.jpg", inbox / "new.jpg")
+    run = predict(trained, inbox, "--keep_input", "--max_files", 0)
+    # Those that changed or failed wait, and count once.
+    assert "5 images: 2 with objects, 0 empty, 0 failed, 3 left" in run.stderr
     shutil.copy(inbox / "c d.jpg", inbox / "broken.png")  # fixed
     run = predict(trained, inbox, "--keep_input")
     assert run.returncode == 0, run.stderr

@@ -163,25 +163,28 @@ def predict_images(
         journal = Journal(task.output.folder, task.settings(), images_stay)
         earlier = set(journal.files)
         todo = _not_done(task, images, journal)
-        waiting = max(0, len(todo) - max_files) if max_files >= 0 else 0
-        speed = _run(task, journal, todo[: len(todo) - waiting])
+        now = len(todo) if max_files < 0 else min(max_files, len(todo))
+        waiting = {image.name for image in todo[now:]}
+        speed = _run(task, journal, todo[:now])
         if task.summaries.speed:
             write_json(task.summaries.speed, speed)
         files = list(dict.fromkeys(image.name for image in images))
         if whole and earlier and not keeps:
             files = sorted({*files, *earlier})
-        counts, stays = _count(journal.outcomes(files), task.folder)
+        # Of an image that waits again, an earlier outcome does not count.
+        done = [file for file in files if file not in waiting]
+        counts, stays = _count(journal.outcomes(done), task.folder)
         _write_summaries(task.summaries, journal, files)
         # What could not be taken away is known the next time.
         journal.close(remove=not (waiting or keeps or stays))
-    total = counts.total() + waiting
+    total = counts.total() + len(waiting)
     cli.log.info(
         "%s: %d with objects, %d empty, %d failed, %d left",
         counted(total, "image"),
         counts["ok"],
         counts["empty"],
         counts["failed"],
-        waiting,
+        len(waiting),
     )
     if counts["failed"] > max_failures:
         raise DataError(
