@@ -114,7 +114,7 @@ def test_a_run_goes_on_with_the_package_of_its_checkpoint(
     packed = ["--package", package]
     again = predicted(dataset, tmp_path / "out", *packed, "--score", LOW_SCORE)
     assert again == first
-    assert "images were predicted before" in capsys.readouterr().err
+    assert "images predicted before" in capsys.readouterr().err
 
 
 def test_thresholds_are_those_of_the_package(finished, package, dataset, tmp_path):
