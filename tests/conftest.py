@@ -223,6 +223,7 @@ def patched_config(
         "--batch-size=4",
         f"--image-size={IMAGE_SIZE}",
         f"--augment={augment}",
+        "--optimizer=auto",
         f"--grow-from={grow_from}",
         f"--val-interval={val_interval}",
         *(("--cfg-options", *NARROW) if base == SEGMENTER else ()),

@@ -140,6 +140,51 @@ def test_short_trainings_forget_their_first_gradients(dataset, name, epochs, bet
     assert cfg.optim_wrapper.optimizer.get("betas") == betas
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("rtmdet_tiny_8xb32-300e_coco", {"optimizer": "muon"}, "MuonForKernels"),
+        ("rtmdet_tiny_8xb32-300e_coco", {"optimizer": "auto"}, "MuonForKernels"),
+        ("rtmdet_tiny_8xb32-300e_coco", {"optimizer": "recipe"}, "AdamW"),
+        (
+            "rtmdet_tiny_8xb32-300e_coco",
+            {"optimizer": "auto", "pretrained": True},
+            "AdamW",
+        ),
+        ("faster-rcnn_r50_fpn_1x_coco", {"optimizer": "auto"}, "SGD"),
+    ],
+)
+def test_muon_takes_the_place_of_adamw_in_what_learns_from_nothing(
+    dataset, name, changes, expected
+):
+    """With twice its learning rate, and its schedule and decay."""
+    cfg, plain = load_config(name), load_config(name)
+    patch(cfg, recipe_for(dataset, **changes))
+    patch(plain, recipe_for(dataset, **changes | {"optimizer": "recipe"}))
+    optimizer = cfg.optim_wrapper.optimizer
+    assert optimizer.pop("type") == expected
+    if expected == "MuonForKernels":
+        optimizer.lr /= 2
+    assert optimizer == {
+        key: value
+        for key, value in plain.optim_wrapper.optimizer.items()
+        if key != "type"
+    }
+    constructor = cfg.optim_wrapper.pop("constructor", None)
+    assert (constructor == "KernelGroups") == (expected == "MuonForKernels")
+    for one in (cfg, plain):
+        one.pop("optim_wrapper")
+    assert cfg.to_dict() == plain.to_dict()
+
+
+def test_muon_without_a_learning_rate_that_suits_is_one_line(dataset):
+    with pytest.raises(UsageError, match="takes the learning rate of a recipe with Ad"):
+        patch(
+            load_config("faster-rcnn_r50_fpn_1x_coco"),
+            recipe_for(dataset, optimizer="muon"),
+        )
+
+
 def test_processes_together_are_one_with_a_larger_batch(dataset):
     """Learning rate, warm-up and all; but for the images that each of them loads."""
     name = "rtmdet_tiny_8xb32-300e_coco"

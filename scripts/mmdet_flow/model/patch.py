@@ -46,6 +46,7 @@ from mmdet_flow.model.fit.schedule import (
     set_optimizer,
     set_runtime,
     set_schedule,
+    use_muon,
 )
 from mmdet_flow.model.fit.tree import LOADERS
 from mmdet_flow.model.weights.index import require_published
@@ -105,6 +106,8 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
         use_light_augmentation(cfg, train)
     set_optimizer(cfg, recipe)
     forget_first_gradients(cfg, recipe.epochs * iterations)
+    if recipe.optimizer != "recipe":
+        use_muon(cfg, recipe)
     set_schedule(cfg, recipe.epochs, iterations)
     if recipe.grow_from != 1 and not (
         recipe.grow_from == AUTO and recipe.augment == "recipe"

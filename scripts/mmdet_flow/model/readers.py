@@ -32,6 +32,8 @@ def registries() -> list["Registry"]:
     import mmdet.registry
     import mmengine.registry
 
+    from mmdet_flow.model import muon  # noqa: F401  to have it registered
+
     found = [
         value
         for module in (mmdet.registry, mmengine.registry)

@@ -15,7 +15,7 @@ from torch import nn
 
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import new_file
-from mmdet_flow.model import loading  # noqa: F401  to have it registered
+from mmdet_flow.model import loading, muon  # noqa: F401  to have them registered
 from mmdet_flow.model.building import building
 from mmdet_flow.model.checkpoint import load_training_checkpoint
 from mmdet_flow.model.config import text_of

@@ -15,7 +15,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-FUSED = ("Adam", "AdamW", "SGD")
+FUSED = ("Adam", "AdamW", "MuonForKernels", "SGD")
 """The optimizers that torch can step in one pass over all weights."""
 
 NEED_THEIR_INPUT = (torch.nn.SiLU, torch.nn.Mish, torch.nn.Hardswish)

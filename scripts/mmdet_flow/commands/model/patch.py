@@ -67,6 +67,14 @@ def _add_data_options(parser) -> None:
         help="that of the recipe, or a light one for short runs (default: recipe)",
     )
     parser.add_argument(
+        "--optimizer",
+        choices=("recipe", "auto", "muon"),
+        default="recipe",
+        help="that of the recipe, or Muon for the kernels of convolutions, which "
+        "learns more in few epochs; auto: Muon instead of AdamW, but not with "
+        "--pretrained (default: recipe)",
+    )
+    parser.add_argument(
         "--grow-from",
         type=_fraction,
         default=1.0,

@@ -24,6 +24,7 @@ class Recipe:
     pretrained: bool = False
     frozen_stages: int | None = None
     augment: str = "recipe"
+    optimizer: str = "recipe"
     grow_from: float | str = 1.0
     val_interval: int = 1
     keep_checkpoints: int = 2

@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+from mmdet_flow.errors import UsageError
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.tree import walk
 
@@ -17,6 +18,9 @@ MEMORY_FRACTION = 0.065
 
 SHORTEST_MEMORY = 20
 """Updates that are kept in the shortest training."""
+
+MUON_RATE = 2.0
+"""Times AdamW's learning rate; docs/training.md has what half and twice of it did."""
 
 CLIP_NORM = 35.0
 """Gradient norm to clip at where the recipe has no clipping (mmdet's own value)."""
@@ -59,6 +63,31 @@ def forget_first_gradients(cfg: "Config", updates: int) -> None:
     first, second = optimizer.get("betas", (0.9, 0.999))
     memory = max(SHORTEST_MEMORY, MEMORY_FRACTION * updates)
     optimizer.betas = (first, min(second, round(1 - 1 / memory, 4)))
+
+
+def use_muon(cfg: "Config", recipe: Recipe) -> None:
+    """Let Muon learn the kernels of convolutions, and AdamW the rest as before.
+
+    With "auto" that is done where the recipe has AdamW, which tells the learning rate,
+    and the weights were not learned by it already. Raises UsageError where Muon is asked
+    for and the recipe has another optimizer.
+    """
+    wrapper = cfg.optim_wrapper
+    suits = wrapper.optimizer.type == "AdamW"
+    if recipe.optimizer == "auto" and (recipe.pretrained or not suits):
+        return
+    if not suits:
+        raise UsageError(
+            "optimizer: muon takes the learning rate of a recipe with AdamW, and this "
+            f"one has {wrapper.optimizer.type}; leave optimizer at recipe"
+        )
+    wrapper.optimizer.type = "MuonForKernels"
+    if recipe.learning_rate is None:
+        wrapper.optimizer.lr = float(f"{MUON_RATE * wrapper.optimizer.lr:.6g}")
+    wrapper.constructor = "KernelGroups"
+    # Without options for some weights, mmengine does not ask which kind each is.
+    options = wrapper.get("paramwise_cfg") or {}
+    wrapper.paramwise_cfg = {"bypass_duplicate": True} | options
 
 
 def set_schedule(cfg: "Config", epochs: int, iterations: int) -> None:

@@ -95,6 +95,7 @@ def _recipe(folder: Path, model: dict) -> list[str]:
         *("--epochs=2", "--val-interval=2", f"--augment={model['augment']}"),
         f"--batch-size={model['batch_size']}",
         f"--image-size={max(SIDES)}",
+        f"--optimizer={model['optimizer']}",
         f"--grow-from={min(SIDES) / max(SIDES)}",
     ]
 
