@@ -16,3 +16,17 @@ def cells(text: str) -> int:
 def padded(text: str, width: int) -> str:
     """Return a text with spaces after it, up to so many columns."""
     return text + " " * (width - cells(text))
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Return lines of at most so many columns; a word that is longer is one alone.
+
+    A path is never broken, so that it can be copied.
+    """
+    lines: list[str] = []
+    for word in text.split():
+        if lines and cells(lines[-1]) + 1 + cells(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
