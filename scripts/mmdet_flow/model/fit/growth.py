@@ -57,7 +57,7 @@ def grow(cfg: "Config", start: float | str, epochs: int, train: CocoFile) -> Non
             "grow_from: only images of augment: light can grow; take that, or leave "
             "grow_from at 1"
         )
-    switch = math.floor(SMALL_FRACTION * epochs)
+    switch = small_epochs(epochs)
     full = dataset.pipeline
     side = max(test_scale(cfg))
     small = _resized(full, first_ratio(start, side, _smallest(train, side)))
@@ -66,6 +66,11 @@ def grow(cfg: "Config", start: float | str, epochs: int, train: CocoFile) -> Non
     dataset.pipeline = small
     hook = dict(type="PipelineSwitchHook", switch_epoch=switch, switch_pipeline=full)
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
+
+
+def small_epochs(epochs: int) -> int:
+    """Return how many of so many epochs have small images, where images grow."""
+    return math.floor(SMALL_FRACTION * epochs)
 
 
 def first_ratio(start: float | str, side: float, pixels: float) -> float:
