@@ -8,7 +8,12 @@ from statistics import median
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.errors import DataError
-from mmdet_flow.model.fit.growth import LEAST_PIXELS, first_ratio, small_epochs
+from mmdet_flow.model.fit.growth import (
+    LEAST_PIXELS,
+    first_fraction,
+    first_ratio,
+    small_epochs,
+)
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
 from mmdet_flow.words import counted
@@ -172,7 +177,9 @@ def _seconds_per_image(
     preset: str, speed: Speed, size: int, sizes: Sizes, epochs: int
 ) -> float:
     """Return what an image takes on average of so many epochs, the small ones, too."""
-    ratio = first_ratio(of_preset(preset)["grow_from"], size, size * sizes.smallest)
+    model = of_preset(preset)
+    start = first_fraction(model["grow_from"], model["augment"], lambda: size)
+    ratio = first_ratio(start, size * sizes.smallest)
     small = speed.seconds_per_image(ratio * size, sizes.image)
     whole = speed.seconds_per_image(size, sizes.image)
     return whole + small_epochs(epochs) / epochs * (small - whole)
