@@ -613,7 +613,7 @@ def test_images_of_no_recipe_grow_by_themselves(dataset, name, side):
 def test_a_fraction_that_is_none_is_told(text):
     run = run_command("mmdet-flow model patch", "--grow-from", text)
     assert run.returncode == 2
-    assert f"--grow-from: {text} is no number, and not auto" in run.stderr
+    assert f"--grow-from: give a number, or auto, not {text!r}" in run.stderr
 
 
 def test_a_single_epoch_has_images_of_full_size(dataset):
