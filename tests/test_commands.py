@@ -9,6 +9,8 @@ import shlex
 import signal
 import subprocess
 import tomllib
+from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -139,7 +141,7 @@ def test_help_waits_for_no_slow_import(bare, words, tmp_path):
 def test_a_count_below_0_is_refused(words, option, capsys):
     with pytest.raises(SystemExit) as ended:
         parser_of(words).parse_args([option, "-1"])
-    assert ended.value.code == 2 and "-1 is below 0" in capsys.readouterr().err
+    assert ended.value.code == 2 and "from 0 up, not '-1'" in capsys.readouterr().err
 
 
 def completions(line: str) -> set[str]:
@@ -223,10 +225,20 @@ def test_only_commands_see_the_arguments():
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "NaN", "1e999"])
 def test_what_is_no_number_is_refused_as_one(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="not a number"):
+    with pytest.raises(argparse.ArgumentTypeError, match="give a number, not"):
         cli.finite(text)
-    with pytest.raises(argparse.ArgumentTypeError, match="no number, and not auto"):
+    with pytest.raises(argparse.ArgumentTypeError, match="give a number, or auto, not"):
         score_option(text)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_an_option_says_what_it_takes_and_not_how_its_reader_is_called(words):
+    parser = parser_of(words)
+    readers = [one for one in parser._actions if one.type not in (None, Path)]
+    for action, text in product(readers, ("", "-", "no", "1e", "0x1f", "1,5", "nan")):
+        with pytest.raises(argparse.ArgumentError) as refused:
+            parser._get_value(action, text)
+        assert re.fullmatch(f"give an? .+, not {text!r}", refused.value.message)
 
 
 def test_every_option_that_is_a_number_refuses_nan():

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import functools
 import logging
 import math
 import os
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from mmdet_flow import __version__
 from mmdet_flow.errors import DataError, FlowError, UsageError
@@ -71,27 +73,71 @@ def add_threads_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def positive_int(text: str) -> int:
-    """Read the value of an option that is a number from 1 up."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
+Value = TypeVar("Value")
 
 
-def count(text: str) -> int:
-    """Read the value of an option that is a number from 0 up."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
+def takes(what: str) -> Callable[[Callable[[str], Value]], Callable[[str], Value]]:
+    """Make the type of an option of a function that raises ValueError for other texts.
+
+    Then the error of the option says ``what`` it takes, where argparse would tell the
+    name of the function.
+    """
+
+    def type_of(read: Callable[[str], Value]) -> Callable[[str], Value]:
+        @functools.wraps(read)
+        def read_or_refuse(text: str) -> Value:
+            try:
+                return read(text)
+            except ValueError:
+                raise argparse.ArgumentTypeError(f"give {what}, not {text!r}") from None
+
+        return read_or_refuse
+
+    return type_of
 
 
-def finite(text: str) -> float:
-    """Read the value of an option that is a number, of which nan and inf are none."""
+def number(text: str) -> float:
+    """Read a number, of which nan and inf are none; ValueError for other texts."""
     value = float(text)
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a number")
+        raise ValueError(text)
+    return value
+
+
+finite = takes("a number")(number)
+"""Reads the value of an option that is a number."""
+
+
+@takes("a whole number")
+def whole(text: str) -> int:
+    return int(text)
+
+
+@takes("a whole number from 1 up")
+def positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+@takes("a whole number from 0 up")
+def count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+@takes("a time, such as 2h or 30m")
+def hours(text: str) -> float:
+    """Read 2, 2h, 30m or 1h30m as hours."""
+    match = re.fullmatch(r"([\d.]+)|(?:([\d.]+)h)?(?:([\d.]+)m)?", text.strip())
+    if match is None:
+        raise ValueError(text)
+    value = number(match[1] or match[2] or "0") + number(match[3] or "0") / 60
+    if value <= 0:
+        raise ValueError(text)
     return value
 
 
@@ -110,18 +156,6 @@ def refuse_given(
         default = parser and parser.get_default(key)
         if getattr(options, key) not in (default, None):
             raise UsageError(f"{name}: {why}; leave it out")
-
-
-def hours(text: str) -> float:
-    """Read 2, 2h, 30m or 1h30m as hours."""
-    match = re.fullmatch(r"([\d.]+)|(?:([\d.]+)h)?(?:([\d.]+)m)?", text.strip())
-    try:
-        value = float(match[1] or match[2] or 0) + float(match[3] or 0) / 60
-    except (TypeError, ValueError):
-        value = 0
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is no time; write it as 2h or 30m")
-    return value
 
 
 def available_threads() -> int:

@@ -4,6 +4,7 @@ import re
 import shutil
 
 from tests.conftest import LOW_SCORE, command_of
+from tests.wide_names import KANA, MARKED, WIDE, columns_of
 
 summary = command_of("step summary")
 
@@ -57,3 +58,32 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
     assert scores_line(0.5, {}) == scores_line(0.5, None) == "0.5, as the config has it"
     nowhere = "0.3; there is no validation split to choose them by"
     assert scores_line(0.3, None) == nowhere
+
+
+def test_columns_are_those_of_names_in_any_script(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / WIDE)
+    path = run / "evaluation/metrics.json"
+    text = path.read_text()
+    for old, new in (("leaf", WIDE), ("pebble", KANA), ("shell", MARKED)):
+        text = text.replace(f'"{old}"', json.dumps(new))
+    path.write_text(text)
+    (run / "predictions").mkdir(exist_ok=True)
+    (run / "predictions/images.csv").write_text("file,status\n")
+    output = tmp_path / "summary.txt"
+    assert summary([str(run), "--output", str(output), "--place", "r"]) == 0
+    lines = output.read_text().splitlines()
+
+    def place(line: str, what: str) -> int:
+        return columns_of(line[: re.search(what, line).start()])
+
+    assert {place(line, r"\d+ of \d+") for line in lines[3:7]} == {
+        place(lines[2], "finds")
+    }
+    below = lines[lines.index("Where to look") + 1 :]
+    found = {
+        what: place(line, what)
+        for line in below
+        for what in ("the model in one file", "all metrics")
+        if what in line
+    }
+    assert len(found) == 2 and len({*found.values()}) == 1

@@ -2,6 +2,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from mmdet_flow.model.config import export_config, load_config, text_of
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.tree import LOADERS, walk
 from mmdet_flow.model.patch import patch, patch_config
+from mmdet_flow.start.init import plan
+from mmdet_flow.start.init.speed import assumed_speed
 from mmdet_flow.tiles import Tiles
 from tests.conftest import run_command, the_error
 
@@ -614,6 +617,30 @@ def test_images_grow_by_themselves_where_it_is_known_to_help(
         assert tuple(resize.scale) == (grown, grown)
 
 
+@pytest.mark.parametrize("side", [288, 320])
+@pytest.mark.parametrize(
+    ("grow_from", "augment"),
+    [*product(("auto", 1), ("light", "recipe")), (0.5, "light")],
+)
+def test_images_grow_where_the_plan_of_start_init_counts_on_it(
+    dataset, grow_from, augment, side, monkeypatch
+):
+    recipe = recipe_for(
+        dataset, epochs=10, image_size=side, augment=augment, grow_from=grow_from
+    )
+    cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+    patch(cfg, recipe)
+    grows = any(
+        "switch_pipeline" in one and one.switch_epoch == 6 for one in cfg.custom_hooks
+    )
+    values = {"grow_from": grow_from, "augment": augment}
+    monkeypatch.setattr(plan, "of_preset", lambda _: values)
+    speed = assumed_speed("small-boxes", 2)
+    large = plan.Sizes((640, 480), 0.5, "leaf")
+    found = plan.plan_for("small-boxes", large, 100, 0, 600, speed, [side])
+    assert (found.speed * speed.seconds_per_image(side, large.image) > 1.1) == grows
+
+
 @pytest.mark.parametrize(
     ("name", "side"),
     [("faster-rcnn_r50_fpn_1x_coco", 320), (FAMILIES[7], None)],
@@ -631,7 +658,7 @@ def test_images_of_no_recipe_grow_by_themselves(dataset, name, side):
 def test_a_fraction_that_is_none_is_told(text):
     run = run_command("mmdet-flow model patch", "--grow-from", text)
     assert run.returncode == 2
-    assert f"--grow-from: {text} is no number, and not auto" in run.stderr
+    assert f"--grow-from: give a number, or auto, not {text!r}" in run.stderr
 
 
 def test_a_single_epoch_has_images_of_full_size(dataset):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mmdet_flow.progress import reasons
 from mmdet_flow.progress.reasons import TAIL, error_in, reason_in
 
 
@@ -33,6 +34,22 @@ def test_only_what_a_command_says_of_itself_is_an_error(tmp_path):
     assert error_in([path]) == "interrupted"
     path.write_text("INFO iteration 7 of 20\nKeyboardInterrupt\n")
     assert error_in([path]) == "" and reason_in([path]) == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize("text", ["error: no box\n", "Killed\n", ""])
+def test_each_log_is_read_once(tmp_path, monkeypatch, text):
+    logs = [tmp_path / "a", tmp_path / "b"]
+    for log in logs:
+        log.write_text(text)
+    opened = []
+
+    def counting(path, *options):
+        opened.append(path)
+        return open(path, *options)
+
+    monkeypatch.setattr(reasons, "open", counting, raising=False)
+    assert reason_in(logs) == text.removeprefix("error: ").strip()
+    assert opened == logs
 
 
 def test_a_log_that_is_not_there_gives_none(tmp_path):

@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 
 from mmdet_flow.progress.ending import ending
-from mmdet_flow.progress.stages import STEPS
+from mmdet_flow.progress.stages import STEPS, SUMMARY
 from mmdet_flow.progress.state import DONE, FAILED, RUNNING, Job, Run
 from mmdet_flow.progress.training import Training, Validation
 from mmdet_flow.progress.view import View, duration, facts_of, left
+from tests.wide_names import KANA, MARKED, NAMES, WIDE, columns_of
 
 CHAIN = [rule for rule in STEPS if STEPS[rule].stage not in ("compare", "serve")]
 NOW = 1_000_000.0
@@ -73,6 +74,7 @@ RUNS = {
     "twelve": ({f"lr-{n}": len(CHAIN) if n < 3 else 0 for n in range(12)}, "lr-4"),
     "many": (MANY, "grid-060"),
     "long": ({"x" * 120: 6, "y": 0}, ""),
+    "wide": ({10 * WIDE: 6, 9 * MARKED: 0, KANA: len(CHAIN)}, ""),
 }
 
 
@@ -83,7 +85,7 @@ def test_no_line_is_wider_and_no_picture_higher_than_the_terminal(name, width, h
     run = run_with(*RUNS[name])
     trainings = {job.number: HALF for job in run.with_status(RUNNING)}
     lines = plain(drawn(run, width, height, trainings=trainings)).splitlines()
-    assert max(map(len, lines)) <= width
+    assert max(map(columns_of, lines)) <= width
     assert 1 <= len(lines) <= height - 1
     assert lines[0].startswith("mmdet-flow")
 
@@ -134,7 +136,7 @@ def test_an_experiment_waits_for_what_its_next_job_needs_not_its_last():
     assert f"· b  waits for a: {run.jobs[2].what}\n" in text
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [one for one in RUNS if one != "wide"])
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_without_unicode_gets_none(name, encoding):
     run = run_with(*RUNS[name])
@@ -168,6 +170,19 @@ def test_the_end_says_what_failed_where_and_how_to_go_on():
     assert "grid-060: draw the embedded example failed\n  x.xml: has no box" in text
     assert "log: results/grid-060/logs/make_example.log" in text
     assert text.endswith("go on: mmdet-flow run --keep-going")
+
+
+def test_figures_stand_below_each_other_after_names_in_any_script(tmp_path):
+    run = run_with(dict.fromkeys(NAMES, len(CHAIN)), running=0)
+    for job in run.jobs.values():
+        if job.rule == SUMMARY:
+            path = tmp_path / job.experiment
+            path.write_text("  boxes        mAP 0.412\n")
+            job.outputs = (str(path),)
+    (lines,) = [str(one) for one in ending(run, NOW) if "mAP" in str(one)]
+    before = [line.partition("boxes")[0] for line in lines.splitlines()]
+    assert [line.rstrip() for line in before] == sorted(NAMES)
+    assert {columns_of(line) for line in before} == {columns_of(WIDE) + 2}
 
 
 def test_the_end_of_many_failures_is_short():

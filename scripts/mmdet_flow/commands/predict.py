@@ -70,7 +70,7 @@ def _add_folder_options(parser) -> None:
     )
     parser.add_argument(
         "--max_failures",
-        type=int,
+        type=cli.whole,
         default=0,
         metavar="N",
         help="more are an error (default: 0)",
@@ -87,7 +87,7 @@ def _add_choice_options(parser) -> None:
     parser.add_argument("--shard", metavar="K/N", help="only part K (from 0) of N")
     parser.add_argument(
         "--max_files",
-        type=int,
+        type=cli.whole,
         default=-1,
         metavar="N",
         help="predict so many images at most, with --continuous so many in each look "

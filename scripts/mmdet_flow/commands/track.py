@@ -43,7 +43,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--tries",
-        type=int,
+        type=cli.whole,
         default=0,
         metavar="N",
         help="calls in vain before this one, for the receipt (default: 0)",

@@ -114,7 +114,7 @@ def _add_rules_options(parser) -> None:
     )
     parser.add_argument(
         "--min-objects",
-        type=int,
+        type=cli.whole,
         default=10,
         metavar="N",
         help="report classes with fewer objects (default: 10)",

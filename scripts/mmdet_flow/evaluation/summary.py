@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet_flow import cli, contents, layout
+from mmdet_flow.columns import cells, padded
 from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.answer import HEADER, rows
 from mmdet_flow.files import write_if_changed
@@ -30,6 +31,9 @@ PLACES = (
 )
 """Files of a results folder, and what is in them."""
 
+FILE_WIDTH = 34
+"""Columns for the path of such a file."""
+
 
 def summarize(folder: Path, output: Path, place: str | None = None) -> None:
     """Write the summary of the results folder of one experiment.
@@ -44,12 +48,16 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
         *_counts(run),
         "Where to look",
         *(
-            f"  {place or folder}/{layout.fill(file, experiment=run.name)!s:<34} {what}"
+            f"  {place or folder}/{_padded_file(file, run.name)} {what}"
             for file, what in PLACES
         ),
     ]
     write_if_changed(output, "\n".join(lines) + "\n")
     cli.log.info("summarized %s", folder)
+
+
+def _padded_file(file: Path, experiment: str) -> str:
+    return padded(str(layout.fill(file, experiment=experiment)), FILE_WIDTH)
 
 
 def _answers(run: ResultsFolder) -> Iterator[str]:
@@ -60,9 +68,9 @@ def _answers(run: ResultsFolder) -> Iterator[str]:
     images = counted(run.metrics["images"], "test image")
     yield f"  At its score thresholds, on {images}{sure}:"
     shown = [HEADER, every, *classes[:MOST_CLASSES]]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for cells in shown:
-        line = "  ".join(map(str.ljust, cells, widths))
+    widths = [max(map(cells, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
+        line = "  ".join(map(padded, row, widths))
         yield f"    {line}".rstrip()
     if more := classes[MOST_CLASSES:]:
         yield f"    {counted(len(more), 'more class')} in {layout.MODEL_CARD}"

@@ -21,14 +21,10 @@ from mmdet_flow.tile_options import add_tile_options, tiles_of
 from mmdet_flow.tiles import Tiles, tiles_from_json
 
 
+@cli.takes(f"a number, or {BY_CLASS}")
 def score_option(text: str) -> float | str:
-    """Read the value of --score: a number, or auto."""
-    if text == BY_CLASS:
-        return BY_CLASS
-    try:
-        return cli.finite(text)
-    except (ValueError, argparse.ArgumentTypeError):
-        raise argparse.ArgumentTypeError(f"{text} is no number, and not auto") from None
+    """Read the value of --score."""
+    return BY_CLASS if text == BY_CLASS else cli.number(text)
 
 
 def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:
@@ -126,7 +122,7 @@ def _add_mask_options(parser, dash: str) -> None:
     )
     parser.add_argument(
         f"--view{dash}margin",
-        type=int,
+        type=cli.whole,
         default=2,
         metavar="PIXELS",
         help="margin around a mask while it is traced, without effect on the polygon "

@@ -26,7 +26,7 @@ from mmdet_flow.model.fit.data import (
     require_plain,
     set_data,
 )
-from mmdet_flow.model.fit.growth import AUTO, grow
+from mmdet_flow.model.fit.growth import grow
 from mmdet_flow.model.fit.images import (
     limit_queries,
     set_image_size,
@@ -109,10 +109,7 @@ def patch(cfg: "Config", recipe: Recipe) -> None:
     if recipe.optimizer != "recipe":
         use_muon(cfg, recipe)
     set_schedule(cfg, recipe.epochs, iterations)
-    if recipe.grow_from != 1 and not (
-        recipe.grow_from == AUTO and recipe.augment == "recipe"
-    ):
-        grow(cfg, recipe.grow_from, recipe.epochs, train)
+    grow(cfg, recipe, train)
     learn_masks(cfg, train)
     limit_queries(cfg)
     # Of test images apart from the others it sees tiles, which have fewer objects.

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from mmdet_flow import layout
+from mmdet_flow.columns import cells, padded
 from mmdet_flow.progress.stages import SUMMARY, TARGET
 from mmdet_flow.progress.state import DONE, FAILED, STOPPED, Experiment, Job, Run
 from mmdet_flow.progress.view import duration
@@ -95,9 +96,10 @@ def _made(run: Run) -> Iterator[Text]:
         for path in summaries.values():
             yield from _summary(path)
     elif summaries:
-        width = max(map(len, summaries))
+        width = max(map(cells, summaries))
         lines = [
-            f"{name:{width}}  {figures_in(path)}" for name, path in summaries.items()
+            f"{padded(name, width)}  {figures_in(path)}"
+            for name, path in summaries.items()
         ]
         yield Text("\n".join(lines))
 

@@ -16,19 +16,24 @@ def reason_in(logs: Iterable[str | Path]) -> str:
     """Return what the last error line of these logs says.
 
     Without such a line, as of a command that is not ours, that is the last line; ""
-    if there is none.
+    if there is none. Each log is read once.
     """
-    if error := error_in(logs):
-        return error
-    lines = [line for log in logs for line in _last_lines(Path(log))]
-    return one_line(shown((lines or [""])[-1]))
+    lines = _lines_of(logs)
+    return _error(lines) or one_line(shown((lines or [""])[-1]))
 
 
 def error_in(logs: Iterable[str | Path]) -> str:
     """Return what the last error line of these logs says; "" if there is none."""
-    lines = [line for log in logs for line in _last_lines(Path(log))]
+    return _error(_lines_of(logs))
+
+
+def _error(lines: Iterable[str]) -> str:
     errors = [line for line in lines if line.startswith(MARK)]
     return one_line(shown((errors or [""])[-1].removeprefix(MARK)))
+
+
+def _lines_of(logs: Iterable[str | Path]) -> list[str]:
+    return [line for log in logs for line in _last_lines(Path(log))]
 
 
 def last_error(log: Path) -> str:

@@ -52,7 +52,11 @@ def add_connection_options(parser, dash: str) -> None:
         help="default: 6379",
     )
     parser.add_argument(
-        f"--redis{dash}db", type=int, default=0, metavar="NUMBER", help="default: 0"
+        f"--redis{dash}db",
+        type=cli.whole,
+        default=0,
+        metavar="NUMBER",
+        help="default: 0",
     )
     parser.add_argument(
         f"--redis{dash}url",
@@ -86,10 +90,11 @@ def add_connection_options(parser, dash: str) -> None:
     )
 
 
+@cli.takes("a port, from 0 to 65535")
 def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{text} is no port; they end at 65535")
+        raise ValueError(text)
     return value
 
 

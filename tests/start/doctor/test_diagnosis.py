@@ -11,6 +11,7 @@ from mmdet_flow.start.doctor import diagnosis
 from mmdet_flow.start.doctor.check import Check, Note, look
 from tests.conftest import ROOT, run_command, the_error
 from tests.dataset.voc_data import make_voc
+from tests.wide_names import NAMES, columns_of
 
 
 def states(run) -> dict[str, str]:
@@ -127,6 +128,28 @@ def test_errors_keep_their_type(capsys):
     with pytest.raises(FlowError, match="one thing has"):
         diagnosis.diagnose(checks[:2], colours=True)
     assert "\033[31merror\033[0m" in capsys.readouterr().out
+
+
+def told(text: str, width: int | None) -> list[str]:
+    line = look(Check("Slurm", lambda: Note(text)))
+    return diagnosis.as_text(line, False, width).splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("word", ["accounting", *NAMES])
+def test_what_does_not_fit_a_terminal_goes_on_below_its_beginning(word, width):
+    text = f"sacct fails: {' '.join(12 * [word])}; put squeue into your profile"
+    first, *rest = told(text, width)
+    assert max(map(columns_of, (first, *rest))) <= width
+    assert first.index("sacct") == 20
+    assert all(line[:20].isspace() and line[20] != " " for line in rest)
+    assert " ".join([first[20:], *map(str.strip, rest)]) == text
+
+
+def test_a_path_is_not_broken_and_a_pipe_has_a_line_for_each_check():
+    text = f"folders: there is no {'/deep' * 20}; correct the path"
+    assert any("/deep" * 20 in line for line in told(text, 80))
+    assert len(told(text, None)) == len(told(text, 40)) == 1
 
 
 class Terminal(io.StringIO):

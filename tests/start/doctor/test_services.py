@@ -72,6 +72,16 @@ def programs(folder, **texts) -> str:
             str,
             "partitions long, short, with accounting",
         ),
+        # A large cluster has dozens.
+        (
+            {
+                "sbatch": ("", 0),
+                "sinfo": ("\n".join(f"nodes-{n:02}" for n in range(40)), 0),
+                "sacct": ("", 0),
+            },
+            str,
+            "partitions nodes-00, nodes-01, nodes-02 and 37 more, with accounting",
+        ),
     ],
 )
 def test_slurm_as_far_as_it_is_there(tmp_path, texts, state, said):

@@ -139,11 +139,11 @@ def test_times(text, value):
     assert hours(text) == value
 
 
-@pytest.mark.parametrize("text", ["0", "soon", "1d", "-1", "h", "1.2.3"])
+@pytest.mark.parametrize("text", ["0", "soon", "1d", "-1", "h", "1.2.3", 400 * "9"])
 def test_what_is_no_time(tmp_path, text):
     run = init(tmp_path, "nowhere", f"--hours={text}")
     assert run.returncode == 2
-    assert f"{text} is no time; write it as 2h or 30m" in run.stderr
+    assert f"give a time, such as 2h or 30m, not {text!r}" in run.stderr
 
 
 def test_the_last_lines_run_what_was_written(tmp_path):

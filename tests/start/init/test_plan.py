@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mmdet_flow.errors import DataError
+from mmdet_flow.model.fit.growth import small_epochs
 from mmdet_flow.start.init.find import find
 from mmdet_flow.start.init.plan import Sizes, measure, plan_for
 from mmdet_flow.start.init.speed import assumed_speed
@@ -44,6 +45,24 @@ def test_little_time_makes_images_small_before_epochs_few():
     assert shorter.image_size == 192 and shorter.epochs < 24
     assert f"only {shorter.epochs} epochs;" in shorter.warning
     assert plan(minutes=0.1).epochs == 1
+
+
+@pytest.mark.parametrize("minutes", [0.1, 2, 3, 5, 8, 15, 600])
+def test_as_many_epochs_are_small_as_in_the_training(minutes):
+    """By the pixels that the network sees: 60 % of the epochs, rounded down."""
+    speed = replace(assumed_speed("small-boxes", 2), start=0.0, validated=0.0)
+    found = plan_for("small-boxes", CELLS, 205, 87, minutes, speed, [320])
+    small = small_epochs(found.epochs)
+    assert 0 <= 0.6 * found.epochs - small < 1 and (small > 0) == (found.epochs > 1)
+    one = speed.seconds_per_image(320, CELLS.image)
+
+    def minutes_of(epochs: int) -> float:
+        small = small_epochs(epochs)
+        return 205 / 60 * one * (epochs - small + small / 4)  # half as wide and high
+
+    assert found.minutes == pytest.approx(minutes_of(found.epochs))
+    assert found.epochs in (1, 100) or found.minutes <= minutes
+    assert found.epochs == 100 or minutes_of(found.epochs + 1) > minutes
 
 
 def test_objects_that_stay_too_small_are_named():

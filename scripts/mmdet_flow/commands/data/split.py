@@ -104,7 +104,7 @@ def _add_fold_options(parser) -> None:
         help="divide train and val anew into N parts, of which --fold becomes val",
     )
     parser.add_argument(
-        "--fold", type=int, default=0, metavar="K", help="from 0 (default: 0)"
+        "--fold", type=cli.whole, default=0, metavar="K", help="from 0 (default: 0)"
     )
 
 

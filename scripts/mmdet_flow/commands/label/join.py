@@ -105,10 +105,11 @@ def _add_base_options(parser) -> None:
     )
 
 
+@cli.takes("a number from 0 to below 1")
 def _share(text: str) -> float:
-    value = cli.finite(text)
+    value = cli.number(text)
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to below 1")
+        raise ValueError(text)
     return value
 
 

@@ -85,11 +85,9 @@ def _add_data_options(parser) -> None:
     )
 
 
+@cli.takes(f"a number, or {AUTO}")
 def _fraction(text: str) -> float | str:
-    try:
-        return AUTO if text == AUTO else cli.finite(text)
-    except (ValueError, argparse.ArgumentTypeError):
-        raise argparse.ArgumentTypeError(f"{text} is no number, and not auto") from None
+    return AUTO if text == AUTO else cli.number(text)
 
 
 def _add_model_options(parser) -> None:
@@ -101,7 +99,7 @@ def _add_model_options(parser) -> None:
     )
     parser.add_argument(
         "--frozen-stages",
-        type=int,
+        type=cli.whole,
         metavar="N",
         help="keep the first N stages of the backbone as they are loaded",
     )
@@ -140,7 +138,7 @@ def _add_schedule_options(parser) -> None:
 def _add_run_options(parser) -> None:
     parser.add_argument(
         "--seed",
-        type=int,
+        type=cli.whole,
         default=0,
         metavar="N",
         help="of weights, order and augmentation (default: 0)",

@@ -68,7 +68,7 @@ def _add_learning_options(parser) -> None:
     )
     parser.add_argument(
         "--patience",
-        type=int,
+        type=cli.whole,
         default=0,
         metavar="N",
         help="end after N validations without a better one (default: 0, never)",
@@ -116,7 +116,7 @@ def _add_process_options(parser) -> None:
     parser.add_argument(
         "--local_rank",
         "--local-rank",
-        type=int,
+        type=cli.whole,
         default=0,
         metavar="N",
         help="set by old launchers (default: the variable LOCAL_RANK, or 0)",

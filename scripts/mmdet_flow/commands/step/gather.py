@@ -7,7 +7,6 @@ end with an error.
 """
 
 import argparse
-import math
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -15,11 +14,12 @@ from mmdet_flow.errors import UsageError
 from mmdet_flow.formats.gather import TABLES, gather, judge, shards_of
 
 
+@cli.takes("a whole number from 0 up, or a fraction below 1")
 def failures(text: str) -> float:
-    """Read --max-failures: a number, or a fraction below 1."""
-    value = float(text)
-    if not (0 <= value < math.inf) or (value > 1 and value != int(value)):
-        raise argparse.ArgumentTypeError(f"{text} is no number and no fraction below 1")
+    """Read --max-failures."""
+    value = cli.number(text)
+    if value < 0 or (value > 1 and value != int(value)):
+        raise ValueError(text)
     return value
 
 

@@ -7,12 +7,14 @@ small images teach is learned in a fraction of the time.
 import copy
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from statistics import median
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
+from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.fit.tree import test_scale
 
 if TYPE_CHECKING:
@@ -40,16 +42,20 @@ LEAST_SIDE = 64
 """Pixels of the shorter side below which a network's coarsest map has but one cell."""
 
 
-def grow(cfg: "Config", start: float | str, epochs: int, train: CocoFile) -> None:
-    """Let the training begin with images of ``start`` times their size, in place.
+def grow(cfg: "Config", recipe: Recipe, train: CocoFile) -> None:
+    """Let the training begin with images of ``grow_from`` of their size, in place.
 
     They are larger where objects would be too small to be seen. ``mmdet``'s
     PipelineSwitchHook changes the size between two epochs. The last epoch always has
-    the full size. With AUTO, only large images grow. Raises UsageError for a fraction
-    that is not above 0 and at most 1, and for a pipeline that mixes images, whose
-    recipe changes by epochs of its own.
+    the full size. Raises UsageError for a fraction that is not above 0 and at most 1,
+    and for a pipeline that mixes images, whose recipe changes by epochs of its own.
     """
-    if start != AUTO and not 0 < start <= 1:
+    start = first_fraction(
+        recipe.grow_from, recipe.augment, lambda: max(test_scale(cfg))
+    )
+    if start == 1:
+        return
+    if not 0 < start < 1:
         raise UsageError(f"grow_from: {start:g} is no fraction above 0 and at most 1")
     dataset = cfg.train_dataloader.dataset
     if "pipeline" not in dataset or _mixes_images(dataset.pipeline):
@@ -57,10 +63,9 @@ def grow(cfg: "Config", start: float | str, epochs: int, train: CocoFile) -> Non
             "grow_from: only images of augment: light can grow; take that, or leave "
             "grow_from at 1"
         )
-    switch = math.floor(SMALL_FRACTION * epochs)
+    switch = small_epochs(recipe.epochs)
     full = dataset.pipeline
-    side = max(test_scale(cfg))
-    small = _resized(full, first_ratio(start, side, _smallest(train, side)))
+    small = _resized(full, first_ratio(start, _smallest(train, max(test_scale(cfg)))))
     if not switch or small == full:
         return
     dataset.pipeline = small
@@ -68,18 +73,37 @@ def grow(cfg: "Config", start: float | str, epochs: int, train: CocoFile) -> Non
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
 
 
-def first_ratio(start: float | str, side: float, pixels: float) -> float:
+def first_fraction(
+    grow_from: float | str, augment: str, side: Callable[[], float]
+) -> float:
+    """Return with what fraction of their size images are to begin; 1 if none grow.
+
+    Args:
+        grow_from: that fraction, or AUTO, which only large images of the light
+            augmentation grow by.
+        augment: "light", or "recipe".
+        side: returns the longer side of images of full size, in pixels. It is only
+            asked where that matters, as some recipes have no fixed size.
+    """
+    if grow_from != AUTO:
+        return grow_from
+    if augment == "recipe" or AUTO_FRACTION * side() < AUTO_SIDE:
+        return 1.0
+    return AUTO_FRACTION
+
+
+def small_epochs(epochs: int) -> int:
+    """Return how many of so many epochs have small images, where images grow."""
+    return math.floor(SMALL_FRACTION * epochs)
+
+
+def first_ratio(start: float, pixels: float) -> float:
     """Return of what size images are at first, as a fraction of their full size.
 
     That is ``start``, or more: objects of the smallest class keep LEAST_PIXELS.
-
-    Args:
-        start: a fraction, or AUTO.
-        side: the longer side of images of full size, in pixels.
-        pixels: the shorter side of an object in the middle of that class, in those.
+    ``pixels`` is the shorter side of an object in the middle of that class, in images
+    of full size.
     """
-    if start == AUTO:
-        start = AUTO_FRACTION if AUTO_FRACTION * side >= AUTO_SIDE else 1.0
     return max(start, LEAST_PIXELS / max(pixels, LEAST_PIXELS))
 
 

@@ -69,8 +69,8 @@ def use_muon(cfg: "Config", recipe: Recipe) -> None:
     """Let Muon learn the kernels of convolutions, and AdamW the rest as before.
 
     With "auto" that is done where the recipe has AdamW, which tells the learning rate,
-    and the weights were not learned by it already. Raises UsageError where Muon is asked
-    for and the recipe has another optimizer.
+    and the weights were not learned by it already. Raises UsageError where Muon is
+    asked for and the recipe has another optimizer.
     """
     wrapper = cfg.optim_wrapper
     suits = wrapper.optimizer.type == "AdamW"

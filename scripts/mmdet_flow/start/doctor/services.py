@@ -19,6 +19,9 @@ DEFAULT_OPTIONS = "--embedded_redis --redis_port 16379"
 PATIENCE = 20
 """Seconds for a command of Slurm."""
 
+NAMED = 3
+"""Partitions that are told by name; a large cluster has dozens."""
+
 
 def checks(config: dict) -> list[Check]:
     """Return the checks of what the config names, and of the cluster around it."""
@@ -87,7 +90,13 @@ def slurm(search: str | None = None) -> str:
             f"sacct fails: {accounting}; put slurm-status-command: squeue into your "
             "profile (docs/cluster.md)"
         )
-    return f"partitions {', '.join(sorted(set(partitions.split())))}, with accounting"
+    return f"{_partitions(sorted(set(partitions.split())))}, with accounting"
+
+
+def _partitions(names: list[str]) -> str:
+    """Return the first of them, and how many there are besides."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"partitions {', '.join(names[:NAMED])}{more}"
 
 
 def _run(search: str | None, *command: str) -> str:

@@ -8,7 +8,12 @@ from statistics import median
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.errors import DataError
-from mmdet_flow.model.fit.growth import LEAST_PIXELS, SMALL_FRACTION, first_ratio
+from mmdet_flow.model.fit.growth import (
+    LEAST_PIXELS,
+    first_fraction,
+    first_ratio,
+    small_epochs,
+)
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
 from mmdet_flow.words import counted
@@ -143,33 +148,41 @@ def plan_for(
         image = speed.seconds_per_image(size, sizes.image)
         return speed.start + VALIDATIONS * val * speed.validated * image
 
-    def epochs_at(size: int) -> float:
-        seconds = 60 * minutes - fixed_at(size)
-        return seconds / train / _seconds_per_image(preset, speed, size, sizes)
+    def seconds(size: int, epochs: int) -> float:
+        each = _seconds_per_image(preset, speed, size, sizes, epochs)
+        return fixed_at(size) + epochs * train * each
 
-    fitting = [size for size in candidates if epochs_at(size) >= FEWEST_EPOCHS]
-    size = max(fitting, default=candidates[0])
+    def has_time(size: int, epochs: int) -> bool:
+        return seconds(size, epochs) <= 60 * minutes
+
+    size = max(
+        (one for one in candidates if has_time(one, FEWEST_EPOCHS)), default=least
+    )
     most = min(ZOO_EPOCHS, max(MOST_EPOCHS, SEEN // train))
-    epochs = max(1, min(most, math.floor(epochs_at(size))))
-    each = _seconds_per_image(preset, speed, size, sizes)
+    epochs = next((one for one in range(most, 1, -1) if has_time(size, one)), 1)
+    each = _seconds_per_image(preset, speed, size, sizes, epochs)
     return Plan(
         preset=preset,
         image_size=size,
         epochs=epochs,
         val_interval=max(1, epochs // VALIDATIONS),
-        minutes=(fixed_at(size) + epochs * train * each) / 60,
+        minutes=seconds(size, epochs) / 60,
         speed=1 / each,
         basis=f"{1 / each:.2g} images a second, by {speed.basis}",
         warning=_warning(sizes, size, good, epochs),
     )
 
 
-def _seconds_per_image(preset: str, speed: Speed, size: int, sizes: Sizes) -> float:
-    """Return what an image takes in the middle of all epochs, the small ones, too."""
-    ratio = first_ratio(of_preset(preset)["grow_from"], size, size * sizes.smallest)
+def _seconds_per_image(
+    preset: str, speed: Speed, size: int, sizes: Sizes, epochs: int
+) -> float:
+    """Return what an image takes on average of so many epochs, the small ones, too."""
+    model = of_preset(preset)
+    start = first_fraction(model["grow_from"], model["augment"], lambda: size)
+    ratio = first_ratio(start, size * sizes.smallest)
     small = speed.seconds_per_image(ratio * size, sizes.image)
     whole = speed.seconds_per_image(size, sizes.image)
-    return SMALL_FRACTION * small + (1 - SMALL_FRACTION) * whole
+    return whole + small_epochs(epochs) / epochs * (small - whole)
 
 
 def allowed_sizes(sizes: Sizes) -> list[int]:
