@@ -6,6 +6,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,12 +54,13 @@ def decode(encoded: bytes, max_pixels: int | None = None) -> np.ndarray:
     """
     if not encoded:
         raise DataError("the image is empty (0 bytes); send the content of a file")
-    _refuse_large(Header(encoded).size, max_pixels)
-    if _is_cut_off(encoded):
+    jpeg = _Jpeg.read(encoded) if encoded.startswith(JPEG) else None
+    _refuse_large(jpeg.size if jpeg else Header(encoded).size, max_pixels)
+    if _is_cut_off(encoded, jpeg):
         raise DataError("the image is cut off; send it again, whole")
     image = unpack(encoded)
     _refuse_large((image.shape[1], image.shape[0]), max_pixels)
-    if _lacks_pixels(encoded, image):
+    if jpeg and _lacks_pixels(encoded, jpeg, image):
         raise DataError(
             "the image lacks pixels before its end mark, as if cut off in the middle; "
             "send it again, whole"
@@ -199,47 +201,62 @@ def _limit(max_pixels: int | None) -> str:
     return f"max_pixels {max_pixels}" if max_pixels else str(MAX_PIXELS)
 
 
-def _is_cut_off(encoded: bytes) -> bool:
+@dataclass(frozen=True)
+class _Jpeg:
+    """What stands in a JPEG before its pixels.
+
+    Attributes:
+        start: where the first scan begins, or the length of the file if it has none.
+        frame: the type of its frame, or nothing.
+        size: (width, height) as they are stored, or zeros.
+        is_one_scan: whether the first scan has all the colours.
+    """
+
+    start: int
+    frame: bytes
+    size: tuple[int, int]
+    is_one_scan: bool
+
+    @classmethod
+    def read(cls, encoded: bytes) -> "_Jpeg":
+        """Read the segments before the first scan.
+
+        They are leapt over: a thumbnail in one of them has scans of its own.
+        """
+        at, frame, size, colours = 2, b"", (0, 0), b"\0"
+        while found := SEGMENT.search(encoded, at):
+            at = found.end()
+            if found[1] == SCAN:
+                return cls(at, frame, size, encoded[at + 2 : at + 3] == colours)
+            if found[1] <= b"\xcf" and found[1] not in (b"\xc4", b"\xc8", b"\xcc"):
+                height, width = encoded[at + 3 : at + 5], encoded[at + 5 : at + 7]
+                size = int.from_bytes(width, "big"), int.from_bytes(height, "big")
+                frame, colours = found[1], encoded[at + 7 : at + 8] or b"\0"
+            at += int.from_bytes(encoded[at : at + 2], "big")
+        return cls(len(encoded), frame, size, False)
+
+
+def _is_cut_off(encoded: bytes, jpeg: _Jpeg | None) -> bool:
     """Whether a JPEG or PNG lacks its end; OpenCV would invent the missing rows."""
-    if encoded.startswith(JPEG):
-        return encoded.find(JPEG_END, _start_of_pixels(encoded)[0]) < 0
+    if jpeg:
+        return encoded.find(JPEG_END, jpeg.start) < 0
     return encoded.startswith(PNG) and encoded.rfind(b"IEND") < encoded.rfind(b"IDAT")
 
 
-def _start_of_pixels(jpeg: bytes) -> tuple[int, bytes, bool]:
-    """Return where the first scan of a JPEG begins, or its length if it has none.
-
-    And the type of its frame, and whether that scan has all its colours. Segments
-    before it are leapt over: a thumbnail in one of them has scans of its own.
-    """
-    at, frame, colours = 2, b"", 0
-    while found := SEGMENT.search(jpeg, at):
-        at = found.end()
-        if found[1] == SCAN:
-            return at, frame, jpeg[at + 2 : at + 3] == bytes([colours])
-        if found[1] <= b"\xcf" and found[1] not in (b"\xc4", b"\xc8", b"\xcc"):
-            frame, colours = found[1], (jpeg[at + 7 : at + 8] or b"\0")[0]
-        at += int.from_bytes(jpeg[at : at + 2], "big")
-    return len(jpeg), frame, False
-
-
-def _lacks_pixels(encoded: bytes, image: np.ndarray) -> bool:
+def _lacks_pixels(encoded: bytes, jpeg: _Jpeg, image: np.ndarray) -> bool:
     """Whether a JPEG ends before its pixels do, though it has its end mark.
 
     libjpeg invents the rest. Then codes before the end mark become pixels, which in a
     whole image they do not. That costs a decoding, so it is only looked at where a
     corner is as grey as what libjpeg invents, or where the last scan is not all.
     """
-    if not encoded.startswith(JPEG):
-        return False
-    start, frame, whole = _start_of_pixels(encoded)
-    if frame not in (BASELINE, EXTENDED, PROGRESSIVE):
+    if jpeg.frame not in (BASELINE, EXTENDED, PROGRESSIVE):
         return False
     corners = image[:: max(1, len(image) - 1), :: max(1, image.shape[1] - 1)]
-    one_scan = frame != PROGRESSIVE and whole
+    one_scan = jpeg.frame != PROGRESSIVE and jpeg.is_one_scan
     if one_scan and not (corners == GREY).all(axis=2).any():
         return False
-    end = encoded.find(JPEG_END, start)
+    end = encoded.find(JPEG_END, jpeg.start)
     filled = encoded[:end] + FILLER + encoded[end:]
     found = _pixels_of(filled)
     if found is None or np.array_equal(found, image[:, :, ::-1]):

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mmdet_flow.errors import DataError
@@ -113,7 +113,7 @@ class Journal:
         if not self._end:
             self._append(self._header)
             for claim in self._claims.values():
-                self._append(asdict(claim))
+                self._append(vars(claim))
 
     def _read(self, header: dict) -> int:
         """Take over the lines of an earlier run; return where the whole ones end.
@@ -165,7 +165,7 @@ class Journal:
         if earlier := self.claim_of(claim.file, claim.sha256):
             claim.files = list(dict.fromkeys([*earlier.files, *claim.files]))
         if claim != earlier:
-            self._append(asdict(claim))
+            self._append(vars(claim))
             self._remember(claim)
 
     def _remember(self, claim: Claim) -> None:
@@ -177,7 +177,7 @@ class Journal:
         """Note an outcome after its results are written."""
         self._begin()
         self._places[self.key(outcome.file, outcome.sha256)] = self._end
-        self._append(asdict(outcome))
+        self._append(vars(outcome))
 
     def release(self, file: str, sha256: str) -> None:
         """Forget an image that is gone, and what a killed run claimed for its name."""
@@ -230,9 +230,9 @@ class Journal:
                 stream.write(self._stream.read(self._start))
                 for key in sorted({*self._claims, *self._places}):
                     if claim := self._claims.get(key):
-                        stream.write(_line(asdict(claim)))
+                        stream.write(_line(vars(claim)))
                     if (place := self._places.get(key)) is not None:
-                        stream.write(_line(asdict(self._at(place))))
+                        stream.write(_line(vars(self._at(place))))
         if self._stream is not None:
             self._stream.close()
 
