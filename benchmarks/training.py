@@ -5,7 +5,8 @@
 FILE is a config by mmdet-flow model patch. Each side is a process that has built its
 model and loaded its first batches; rounds of a few steps take turns, so that a slow
 moment of the machine meets each of them. A step is all of it: loading, forward,
-backward, update.
+backward, update. Images that grow have their full size here. The reference has no Muon;
+the side "adamw" is ours in fp32 with the optimizer that it takes.
 """
 
 import argparse
@@ -16,6 +17,23 @@ import tempfile
 from pathlib import Path
 
 from prediction import ROOT, Side, machine, start
+
+
+def write_configs(config: Path, folder: Path) -> tuple[Path, Path]:
+    """Write the config with images of full size; with its optimizer, and with AdamW."""
+    from mmdet_flow.model.config import load_config, text_of
+
+    cfg = load_config(str(config))
+    for hook in cfg.get("custom_hooks") or []:
+        if hook.type == "PipelineSwitchHook":
+            cfg.train_dataloader.dataset.pipeline = hook.switch_pipeline
+    own, plain = folder / "own.py", folder / "adamw.py"
+    own.write_text(text_of(cfg))
+    if cfg.optim_wrapper.optimizer.type == "MuonForKernels":
+        cfg.optim_wrapper.optimizer.type = "AdamW"
+        cfg.optim_wrapper.pop("constructor")
+    plain.write_text(text_of(cfg))
+    return own, plain
 
 
 def report(sides: list[Side], images: int) -> str:
@@ -45,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--reference", type=Path, default=ROOT / ".venv-reference")
-    parser.add_argument("--sides", default="reference,fp32,bf16")
+    parser.add_argument("--sides", default="reference,adamw,fp32,bf16")
     return parser
 
 
@@ -56,10 +74,11 @@ def main() -> None:
     if "reference" in names and not reference.exists():
         sys.exit(f"error: {args.reference}: no reference stack; run envs/reference.sh")
     with tempfile.TemporaryDirectory() as scratch:
+        own, plain = write_configs(args.config, Path(scratch))
         sides = []
         for name in names:
             job = {
-                "config": str(args.config.resolve()),
+                "config": str(plain if name in ("reference", "adamw") else own),
                 "batch_size": args.batch_size,
                 "work_dir": str(Path(scratch) / name),
                 "threads": args.threads,
