@@ -93,6 +93,35 @@ def test_kernels_that_a_norm_follows_are_for_muon():
     assert sum(len(group["params"]) for group in groups) == len(names)
 
 
+class Switching(torch.nn.Conv2d):
+    """A convolution that asks another one how much of it counts, as SAConv2d does."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes, bias=False)
+        self.switch = torch.nn.Conv2d(sizes[0], 1, 1)
+        self.gain = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.gain * super().forward(images) * self.switch(images).mean()
+
+
+def test_of_a_convolution_with_parts_the_kernel_alone_is_for_muon():
+    net = torch.nn.Sequential(Switching(3, 8, 3), torch.nn.BatchNorm2d(8))
+    wrapper = wrapper_of(net)
+    groups = wrapper.optimizer.param_groups
+    (kernel,) = [
+        one for group in groups if group.get("kernels") for one in group["params"]
+    ]
+    assert kernel is net[0].weight
+    before = {name: one.detach().clone() for name, one in net.named_parameters()}
+    learn(net, wrapper)
+    assert not any(
+        torch.equal(one, before[name])
+        for name, one in net.named_parameters()
+        if name.startswith("0.")
+    )
+
+
 def test_all_other_weights_take_the_steps_of_adamw():
     """With no kernel that moves, they are those of torch's own."""
     ours, theirs = model(), model()

@@ -44,7 +44,9 @@ class KernelGroups(FewGroups):
         if not _has_kernels(module):
             return
         for group in params[before:]:
-            group["kernels"] = True
+            # A convolution may hold other weights, and parts that were asked already.
+            if any(one is module.weight for one in group["params"]):
+                group["kernels"] = True
 
 
 def _has_kernels(module: torch.nn.Module) -> bool:
