@@ -188,6 +188,38 @@ def test_muon_without_a_learning_rate_that_suits_is_one_line(dataset):
         )
 
 
+def test_muon_leaves_learning_rates_that_a_constructor_gives_by_layer(dataset):
+    """As those of ConvNeXt do; one that is only named, and gives none, is no matter."""
+
+    def patched(constructor, optimizer):
+        cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+        cfg.optim_wrapper.constructor = constructor
+        patch(cfg, recipe_for(dataset, optimizer=optimizer))
+        return cfg.optim_wrapper
+
+    by_layer = "LearningRateDecayOptimizerConstructor"
+    assert patched(by_layer, "auto") == patched(by_layer, "recipe")
+    with pytest.raises(UsageError, match=f"this one has the constructor {by_layer}; "):
+        patched(by_layer, "muon")
+    plain = patched("DefaultOptimWrapperConstructor", "auto")
+    assert plain.constructor == "KernelGroups"
+
+
+@pytest.mark.parametrize(
+    "name", ["dino-4scale_r50_8xb2-12e_coco", "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"]
+)
+def test_muon_takes_no_recipe_with_rules_for_some_weights_by_itself(dataset, name):
+    """Those have transformers, for whose weights twice the rate was not measured."""
+    auto, plain, asked = (load_config(name) for _ in range(3))
+    patch(auto, recipe_for(dataset, optimizer="auto"))
+    patch(plain, recipe_for(dataset, optimizer="recipe"))
+    assert auto.optim_wrapper == plain.optim_wrapper
+    patch(asked, recipe_for(dataset, optimizer="muon"))
+    rules = asked.optim_wrapper.paramwise_cfg["custom_keys"]
+    assert rules == plain.optim_wrapper.paramwise_cfg.custom_keys
+    assert asked.optim_wrapper.optimizer.type == "MuonForKernels"
+
+
 def test_processes_together_are_one_with_a_larger_batch(dataset):
     """Learning rate, warm-up and all; but for the images that each of them loads."""
     name = "rtmdet_tiny_8xb32-300e_coco"

@@ -22,6 +22,9 @@ SHORTEST_MEMORY = 20
 MUON_RATE = 2.0
 """Times AdamW's learning rate; docs/training.md has what half and twice of it did."""
 
+PLAIN_CONSTRUCTORS = "DefaultOptimWrapperConstructor", "FewGroups"
+"""What gives weights the options that are written in paramwise_cfg, and no others."""
+
 CLIP_NORM = 35.0
 """Gradient norm to clip at where the recipe has no clipping (mmdet's own value)."""
 
@@ -69,24 +72,30 @@ def use_muon(cfg: "Config", recipe: Recipe) -> None:
     """Let Muon learn the kernels of convolutions, and AdamW the rest as before.
 
     With "auto" that is done where the recipe has AdamW, which tells the learning rate,
-    and the weights were not learned by it already. Raises UsageError where Muon is
-    asked for and the recipe has another optimizer.
+    the weights were not learned by it already, and none of them have rules of their
+    own: such recipes are those of transformers, most of whose weights are no kernels,
+    and for which twice the learning rate was not measured. Raises UsageError where Muon
+    is asked for and the recipe has another optimizer, or a constructor of its own,
+    whose learning rates by layer would be lost.
     """
     wrapper = cfg.optim_wrapper
-    suits = wrapper.optimizer.type == "AdamW"
-    if recipe.optimizer == "auto" and (recipe.pretrained or not suits):
+    kind, constructor = wrapper.optimizer.type, wrapper.get("constructor")
+    suits = kind == "AdamW" and constructor in (None, *PLAIN_CONSTRUCTORS)
+    options = wrapper.get("paramwise_cfg") or {}
+    is_plain = suits and not options.get("custom_keys")
+    if recipe.optimizer == "auto" and (recipe.pretrained or not is_plain):
         return
     if not suits:
+        found = f"the constructor {constructor}" if kind == "AdamW" else kind
         raise UsageError(
-            "optimizer: muon takes the learning rate of a recipe with AdamW, and this "
-            f"one has {wrapper.optimizer.type}; leave optimizer at recipe"
+            "optimizer: muon takes the learning rate of a recipe with AdamW alone, and "
+            f"this one has {found}; leave optimizer at recipe"
         )
     wrapper.optimizer.type = "MuonForKernels"
     if recipe.learning_rate is None:
         wrapper.optimizer.lr = float(f"{MUON_RATE * wrapper.optimizer.lr:.6g}")
     wrapper.constructor = "KernelGroups"
     # Without options for some weights, mmengine does not ask which kind each is.
-    options = wrapper.get("paramwise_cfg") or {}
     wrapper.paramwise_cfg = {"bypass_duplicate": True} | options
 
 
