@@ -205,6 +205,19 @@ def test_muon_leaves_learning_rates_that_a_constructor_gives_by_layer(dataset):
     assert plain.constructor == "KernelGroups"
 
 
+def test_a_config_with_muon_is_patched_as_one_with_adamw(dataset):
+    """Where it is the base of another: rate, memory of the optimizer, and no error."""
+    rates = []
+    for optimizer in ("muon", "recipe"):
+        cfg = load_config("rtmdet_tiny_8xb32-300e_coco")
+        patch(cfg, recipe_for(dataset, optimizer=optimizer))
+        before = cfg.optim_wrapper.optimizer.lr
+        patch(cfg, recipe_for(dataset, optimizer=optimizer, epochs=7))
+        rates.append(cfg.optim_wrapper.optimizer.lr / before)
+        assert cfg.optim_wrapper.optimizer.betas == (0.9, 0.95)
+    assert rates[0] == pytest.approx(rates[1])
+
+
 @pytest.mark.parametrize(
     "name", ["dino-4scale_r50_8xb2-12e_coco", "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"]
 )

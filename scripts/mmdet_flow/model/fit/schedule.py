@@ -19,6 +19,8 @@ MEMORY_FRACTION = 0.065
 SHORTEST_MEMORY = 20
 """Updates that are kept in the shortest training."""
 
+MUON = "MuonForKernels"
+
 MUON_RATE = 2.0
 """Times AdamW's learning rate; docs/training.md has what half and twice of it did."""
 
@@ -41,7 +43,7 @@ def set_optimizer(cfg: "Config", recipe: Recipe) -> None:
     else:
         base = cfg.get("auto_scale_lr", {}).get("base_batch_size", 16)
         ratio = recipe.images_per_step / base
-        if "Adam" in optimizer.type:
+        if _is_of_adam(optimizer):
             ratio = math.sqrt(ratio)
     for scheduler in walk(cfg.get("param_scheduler") or []):
         if "eta_min" in scheduler:
@@ -49,6 +51,10 @@ def set_optimizer(cfg: "Config", recipe: Recipe) -> None:
     optimizer.lr = float(f"{optimizer.lr * ratio:.6g}")
     if not cfg.optim_wrapper.get("clip_grad"):
         cfg.optim_wrapper.clip_grad = dict(max_norm=CLIP_NORM, norm_type=2)
+
+
+def _is_of_adam(optimizer: "Config") -> bool:
+    return "Adam" in optimizer.type or optimizer.type == MUON
 
 
 def forget_first_gradients(cfg: "Config", updates: int) -> None:
@@ -61,7 +67,7 @@ def forget_first_gradients(cfg: "Config", updates: int) -> None:
     its end; docs/training.md has the measurements.
     """
     optimizer = cfg.optim_wrapper.optimizer
-    if "Adam" not in optimizer.type:
+    if not _is_of_adam(optimizer):
         return
     first, second = optimizer.get("betas", (0.9, 0.999))
     memory = max(SHORTEST_MEMORY, MEMORY_FRACTION * updates)
@@ -80,6 +86,8 @@ def use_muon(cfg: "Config", recipe: Recipe) -> None:
     """
     wrapper = cfg.optim_wrapper
     kind, constructor = wrapper.optimizer.type, wrapper.get("constructor")
+    if kind == MUON:
+        return  # the config was patched before
     suits = kind == "AdamW" and constructor in (None, *PLAIN_CONSTRUCTORS)
     options = wrapper.get("paramwise_cfg") or {}
     is_plain = suits and not options.get("custom_keys")
@@ -91,7 +99,7 @@ def use_muon(cfg: "Config", recipe: Recipe) -> None:
             "optimizer: muon takes the learning rate of a recipe with AdamW alone, and "
             f"this one has {found}; leave optimizer at recipe"
         )
-    wrapper.optimizer.type = "MuonForKernels"
+    wrapper.optimizer.type = MUON
     if recipe.learning_rate is None:
         wrapper.optimizer.lr = float(f"{MUON_RATE * wrapper.optimizer.lr:.6g}")
     wrapper.constructor = "KernelGroups"
