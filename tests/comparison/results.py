@@ -27,6 +27,7 @@ def write_experiment(
     found: list[dict],
     seed: int = 0,
     lr: float = 0.004,
+    beta2: float = 0.999,
     versions: dict[str, str] = VERSIONS,
     score: float = 0.3,
     grey: int = 128,
@@ -44,7 +45,7 @@ def write_experiment(
     for name, content in evaluation(*map(json.dumps, parts), score).items():
         (folder / "evaluation" / name).write_bytes(content)
     (folder / "model").mkdir()
-    text = config_text(f"results/{folder.name}", seed, lr)
+    text = config_text(f"results/{folder.name}", seed, lr, beta2)
     (folder / "model" / "config.py").write_text(text)
     meta = {"dataset_meta": {"classes": truth.classes}, "versions": versions}
     meta["cfg"] = text
@@ -59,7 +60,8 @@ def write_learned(
     folder: Path, truth: CocoFile, found: list[dict], labelled: int, **how
 ) -> Path:
     """Write an experiment that trained and validated on so many images."""
-    write_experiment(folder, truth, found, **how)
+    # An optimizer remembers more steps where there are more images.
+    write_experiment(folder, truth, found, beta2=1 - 1 / (labelled + 9), **how)
     more = truth_of(*[[("leaf", 0, 0, 40, 40)]] * labelled)
     for number, image in enumerate(more.images):
         image["file_name"] = f"new-{number}.png"
@@ -93,12 +95,12 @@ def evaluation(
         return {path.name: path.read_bytes() for path in output.iterdir()}
 
 
-def config_text(folder: str, seed: int, lr: float) -> str:
+def config_text(folder: str, seed: int, lr: float, beta2: float) -> str:
     """Return a config of the model zoo as the workflow would have patched it."""
     config = Config(_zoo_config(), format_python_code=False)
     config.train_dataloader.dataset.ann_file = f"{folder}/splits/train.json"
     config.train_dataloader.dataset.data_prefix.img = f"{folder}/dataset/images/"
-    config.optim_wrapper.optimizer.lr = lr
+    config.optim_wrapper.optimizer.update(lr=lr, betas=(0.9, beta2))
     config.randomness = {"seed": seed}
     config.work_dir = f"{folder}/training"
     return config.pretty_text

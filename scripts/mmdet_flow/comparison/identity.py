@@ -46,13 +46,15 @@ def recipe_sha256(run: ResultsFolder) -> str:
 def learner_sha256(run: ResultsFolder) -> str:
     """Return what experiments have in common that learn alike, from whatever images.
 
-    Of the config what is not fitted to them, as warm-up, augmentation and the limits
-    of the tests are.
+    Of the config what is not fitted to them, as warm-up, augmentation, the gradients
+    that an optimizer remembers, and the limits of the tests are.
     """
     config = _planned(run)
+    wrapper = dict(config["optim_wrapper"])
+    optimizer = wrapper.pop("optimizer")
+    optimizer = {key: one for key, one in optimizer.items() if key != "betas"}
     model = {key: one for key, one in config["model"].items() if key != "test_cfg"}
-    names = ("train_cfg", "optim_wrapper", "test_dataloader")
-    parts = [config[name] for name in names]
+    parts = [config["train_cfg"], wrapper, optimizer, config["test_dataloader"]]
     batch = config["train_dataloader"].get("batch_size")
     return _sha256([model, *parts, batch, *_begun(run)])
 
