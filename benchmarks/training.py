@@ -22,6 +22,7 @@ from prediction import ROOT, Side, machine, start
 def write_configs(config: Path, folder: Path) -> tuple[Path, Path]:
     """Write the config with images of full size; with its optimizer, and with AdamW."""
     from mmdet_flow.model.config import load_config, text_of
+    from mmdet_flow.model.fit.schedule import MUON
 
     cfg = load_config(str(config))
     for hook in cfg.get("custom_hooks") or []:
@@ -29,7 +30,7 @@ def write_configs(config: Path, folder: Path) -> tuple[Path, Path]:
             cfg.train_dataloader.dataset.pipeline = hook.switch_pipeline
     own, plain = folder / "own.py", folder / "adamw.py"
     own.write_text(text_of(cfg))
-    if cfg.optim_wrapper.optimizer.type == "MuonForKernels":
+    if cfg.optim_wrapper.optimizer.type == MUON:
         cfg.optim_wrapper.optimizer.type = "AdamW"
         cfg.optim_wrapper.pop("constructor")
     plain.write_text(text_of(cfg))

@@ -12,10 +12,12 @@ from mmdet.models.utils import get_topk_from_heatmap
 from mmdet.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.optim import DefaultOptimWrapperConstructor
 
+from mmdet_flow.model.fit.schedule import MUON
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-FUSED = ("Adam", "AdamW", "MuonForKernels", "SGD")
+FUSED = ("Adam", "AdamW", MUON, "SGD")
 """The optimizers that torch can step in one pass over all weights."""
 
 NEED_THEIR_INPUT = (torch.nn.SiLU, torch.nn.Mish, torch.nn.Hardswish)

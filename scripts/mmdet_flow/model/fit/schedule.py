@@ -20,6 +20,7 @@ SHORTEST_MEMORY = 20
 """Updates that are kept in the shortest training."""
 
 MUON = "MuonForKernels"
+"""The class of the optimizer in a config; it is in model/muon.py."""
 
 MUON_RATE = 2.0
 """Times AdamW's learning rate; docs/training.md has what half and twice of it did."""
