@@ -63,7 +63,7 @@ def test_metrics_tell_what_happened(predictor, redis_port, images):
 def test_it_listens_on_loopback_unless_told_otherwise(free_port):
     metrics = Metrics()
     with health_server(str(free_port), metrics, lambda: ""):
-        with pytest.raises(ServiceError, match="choose another port"):
+        with pytest.raises(ServiceError, match="choose another --health"):
             health_server(str(free_port), metrics, lambda: "").__enter__()
         with pytest.raises(urllib.error.URLError):
             urllib.request.urlopen(f"http://127.0.0.2:{free_port}/healthz")

@@ -1,53 +1,33 @@
 """/healthz, /readyz and /metrics over HTTP."""
 
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from mmdet_flow.errors import ServiceError, UsageError
+from mmdet_flow.errors import UsageError
+from mmdet_flow.http_server import LOOPBACK, Handler, bound, serving
 from mmdet_flow.serving.metrics import Metrics
 
 
-@contextmanager
 def health_server(
     address: str, metrics: Metrics, why_not_ready: Callable[[], str]
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Answer at an address "[HOST:]PORT" until the block ends; on loopback at first.
 
     ``why_not_ready`` returns "" when the service takes requests. Raises UsageError for
     what is no address, ServiceError for one that is taken.
     """
-    server = _server(address, _handler(metrics, why_not_ready))
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _server(address: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
     host, _, port = address.rpartition(":")
     if not re.fullmatch("[0-9]+", port) or int(port[:6]) > 65535:
         raise UsageError(f"--health {address}: write it as PORT or HOST:PORT")
-    try:
-        return ThreadingHTTPServer((host or "127.0.0.1", int(port)), handler)
-    except OSError as error:
-        raise ServiceError(
-            f"--health {address}: {error.strerror}; choose another port"
-        ) from None
+    probes = _handler(metrics, why_not_ready)
+    return serving(bound(host or LOOPBACK[0], int(port), probes, "--health"))
 
 
-def _handler(
-    metrics: Metrics, why_not_ready: Callable[[], str]
-) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10
-
+def _handler(metrics: Metrics, why_not_ready: Callable[[], str]) -> type[Handler]:
+    class Probes(Handler):
         def do_GET(self) -> None:
             if self.path == "/healthz":
                 self._send(200, b"alive\n")
@@ -69,7 +49,4 @@ def _handler(
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_) -> None:
-            """Say nothing: probes come every few seconds."""
-
-    return Handler
+    return Probes

@@ -34,7 +34,8 @@ def watch_server(results: Results, port: int, hosts: Collection[str] = ()) -> Se
     Only requests are answered whose Host is this machine by name, or one of ``hosts``:
     a page of others, whose name leads here, learns nothing.
     """
-    return bound(HOST, port, _handler(results, {*LOOPBACK, "[::1]", *hosts}))
+    handler = _handler(results, {*LOOPBACK, "[::1]", *hosts})
+    return bound(HOST, port, handler, "--port")
 
 
 def address_of(server: Server) -> str:
