@@ -2,10 +2,14 @@ import json
 import math
 from collections import Counter
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
+import mmdet.engine  # noqa: F401  its schedulers and mmengine's are registered
+import mmengine.optim  # noqa: F401
 import pytest
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
 
 from mmdet_flow.dataset.tiling.cut import cut
 from mmdet_flow.dataset.tiling.plan import Cutting
@@ -108,6 +112,58 @@ def test_short_trainings_have_schedules_with_a_length(dataset, name, epochs):
     for scheduler in cfg.param_scheduler:
         if scheduler.get("end"):
             assert scheduler.get("begin", 0) < scheduler.end
+
+
+def learning_rates(cfg, epochs: int, iterations: int) -> list[float]:
+    """Return the rate of each iteration, by the schedulers of a config, from 1."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    schedulers = []
+    for options in cfg.param_scheduler:
+        kind = PARAM_SCHEDULERS.get(options.pop("type"))
+        if options.pop("convert_to_iter_based", False):
+            options.epoch_length = iterations
+            kind = kind.build_iter_from_epoch
+        schedulers.append(kind(optimizer=optimizer, **options))
+    rates = []
+    for iteration in range(1, epochs * iterations + 1):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        for scheduler in schedulers:
+            if not (scheduler.by_epoch and iteration % iterations):
+                scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5, 8, 9, 11, 17])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rtmdet_tiny_8xb32-300e_coco",
+        "yolox_tiny_8xb8-300e_coco",
+        "ssdlite_mobilenetv2-scratch_8xb24-600e_coco",
+        "faster-rcnn_r50_fpn_1x_coco",
+    ],
+)
+def test_after_its_warm_up_a_learning_rate_never_rises(dataset, name, epochs):
+    """A cosine does once it is over, as where half of an odd number was rounded."""
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset, epochs=epochs))
+    rates = learning_rates(cfg, epochs, iterations=30)
+    after = rates[rates.index(max(rates)) :]
+    if epochs > 1:
+        assert after[0] == pytest.approx(1), "the warm-up ends"
+    assert all(now >= later - 1e-9 for now, later in pairwise(after))
+    if "rtmdet" in name and epochs > 1:
+        assert after[-1] < 0.1
+
+
+@pytest.mark.parametrize("epochs", [4, 6, 30])
+def test_a_warm_up_by_epoch_ends_too(dataset, epochs):
+    cfg = load_config("faster-rcnn_r50_fpn_1x_coco")
+    by_epoch = {"by_epoch": True, "begin": 0, "end": 3}
+    cfg.param_scheduler[0] = cfg.param_scheduler[0] | by_epoch
+    patch(cfg, recipe_for(dataset, epochs=epochs))
+    assert max(learning_rates(cfg, epochs, iterations=5)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError
 from mmdet_flow.files import read_json_lines, read_table
-from mmdet_flow.model.metrics import RecordMetrics
+from mmdet_flow.model.metrics import RecordMetrics, draw_curves
 from mmdet_flow.model.work_dir import WorkDir
 from tests.conftest import BIN, command_of, patched_config, run_command, the_error
 
@@ -390,6 +390,10 @@ def test_metrics_are_written_as_lines_tables_and_curves(long_training, tmp_path)
     assert len(pandas.read_csv(whole / "validation.csv")) == 3
     picture = cv2.imread(str(whole / "curves.png"))
     assert picture.shape == (800, 900, 3) and picture.std() > 10
+    alone = tmp_path / "train.jsonl"
+    alone.write_text("".join(json.dumps(line) + "\n" for line in train))
+    draw_curves(alone, tmp_path / "curves.png")
+    assert cv2.imread(str(tmp_path / "curves.png")).shape[0] < 600, "an empty panel"
     estimate = json.loads((whole / "estimate.json").read_text())
     assert estimate["total"] == estimate["iterations"] + 20 == 24
     assert [stage["first"] for stage in estimate["stages"]] == [0, 12]

@@ -106,14 +106,20 @@ class RecordMetrics(Hook):
 
 
 def draw_curves(lines: Path, output: Path) -> None:
-    """Draw loss, learning rate and validation metrics over the epochs."""
+    """Draw loss, learning rate and, where it was validated, metrics over the epochs."""
     metrics = read_json_lines(lines)
     train = [line for line in metrics if line["mode"] == "train"]
     val = [line for line in metrics if line["mode"] == "val"]
     if not train:
         return
-    figure = new_figure(9, 8)
-    loss_axis, rate_axis, score_axis = figure.subplots(3, 1, sharex=True)
+    scores = {
+        name: points
+        for name in ("bbox_mAP", "bbox_mAP_50", "segm_mAP", "segm_mAP_50")
+        if (points := [(line["epoch"], line[name]) for line in val if name in line])
+    }
+    rows = 3 if scores else 2
+    figure = new_figure(9, 8 * rows / 3)
+    loss_axis, rate_axis, *score_axes = figure.subplots(rows, 1, sharex=True)
     # The last epoch may have ended early; of a state that came from elsewhere there are
     # no lines before.
     whole = [line for line in train if line["epoch"] < train[-1]["epoch"]] or train
@@ -127,13 +133,12 @@ def draw_curves(lines: Path, output: Path) -> None:
     loss_axis.legend()
     rate_axis.plot(epochs, [line["lr"] for line in train])
     rate_axis.set(ylabel="learning rate")
-    for name in ("bbox_mAP", "bbox_mAP_50", "segm_mAP", "segm_mAP_50"):
-        points = [(line["epoch"], line[name]) for line in val if name in line]
-        if points:
-            score_axis.plot(*zip(*points, strict=True), marker=".", label=name)
-    if score_axis.lines:
-        score_axis.legend()
-    score_axis.set(ylabel="validation", xlabel="epoch", ylim=(0, 1))
+    for axis in score_axes:
+        for name, points in scores.items():
+            axis.plot(*zip(*points, strict=True), marker=".", label=name)
+        axis.legend()
+        axis.set(ylabel="validation", ylim=(0, 1))
+    figure.axes[-1].set(xlabel="epoch")
     save_figure(figure, output)
 
 

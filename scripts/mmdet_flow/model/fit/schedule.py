@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 WARM_UP_FRACTION = 0.1
 """Warm-up takes at most this fraction of all iterations."""
 
+WARM_UPS = "LinearLR", "ConstantLR"
+SHORTEST_WARM_UP = 2
+"""Steps of a warm-up: in mmengine one of a single step keeps its low rate for good."""
+
 MEMORY_FRACTION = 0.065
 """The fraction of all updates whose gradients an optimizer of the Adam family keeps."""
 
@@ -115,34 +119,51 @@ def set_schedule(cfg: "Config", epochs: int, iterations: int) -> None:
     shortened to a tenth of the training where they would take more.
     """
     old_epochs, old_iterations = _old_length(cfg, epochs, iterations)
-    warm_up = max(1, int(WARM_UP_FRACTION * epochs * iterations))
+    warm_up = max(SHORTEST_WARM_UP, int(WARM_UP_FRACTION * epochs * iterations))
     schedulers = cfg.get("param_scheduler") or []
     cfg.param_scheduler = schedulers = (
         schedulers if isinstance(schedulers, list) else [schedulers]
     )
     for scheduler in schedulers:
         by_epoch = scheduler.get("by_epoch", True)
-        if scheduler.type in ("LinearLR", "ConstantLR") and not by_epoch:
+        if scheduler.type in WARM_UPS and not by_epoch:
             scheduler.begin = 0
             scheduler.end = min(scheduler.end, warm_up)
             continue
         ratio = (
             epochs / old_epochs if by_epoch else epochs * iterations / old_iterations
         )
-        for key in ("begin", "end", "T_max"):
-            if scheduler.get(key):
-                scheduler[key] = max(1, round(scheduler[key] * ratio))
-        if scheduler.get("end") and scheduler.get("begin", 0) >= scheduler.end:
-            scheduler.begin = scheduler.end - 1  # a training of one epoch
-        if "milestones" in scheduler:
-            scheduler.milestones = [
-                max(1, round(stone * ratio)) for stone in scheduler.milestones
-            ]
+        _stretch(scheduler, ratio)
     for hook in cfg.get("custom_hooks") or []:
         if "switch_epoch" in hook:
             hook.switch_epoch = max(1, round(hook.switch_epoch * epochs / old_epochs))
         if "num_last_epochs" in hook:
             hook.num_last_epochs = round(hook.num_last_epochs * epochs / old_epochs)
+
+
+def _stretch(scheduler: "Config", ratio: float) -> None:
+    """Multiply epochs or iterations of a scheduler and keep its shape, in place."""
+    turns_at_end = scheduler.get("T_max") == _span(scheduler)
+    for key in ("begin", "end", "T_max"):
+        if scheduler.get(key):
+            scheduler[key] = max(1, round(scheduler[key] * ratio))
+    if scheduler.get("end") and scheduler.get("begin", 0) >= scheduler.end:
+        scheduler.begin = scheduler.end - 1  # a training of one epoch
+    is_fine = scheduler.get("convert_to_iter_based", False)
+    if scheduler.type in WARM_UPS and _span(scheduler) == 1 and not is_fine:
+        scheduler.end += SHORTEST_WARM_UP - 1
+    if turns_at_end or scheduler.get("T_max", math.inf) < _span(scheduler):
+        # Rounded apart, the cosine would rise again before its end.
+        scheduler.T_max = _span(scheduler)
+    if "milestones" in scheduler:
+        scheduler.milestones = [
+            max(1, round(stone * ratio)) for stone in scheduler.milestones
+        ]
+
+
+def _span(scheduler: "Config") -> int:
+    """Return how many epochs or iterations a scheduler is in use; 0 if to the end."""
+    return scheduler.get("end", 0) and scheduler.end - scheduler.get("begin", 0)
 
 
 def _old_length(cfg: "Config", epochs: int, iterations: int) -> tuple[int, int]:
