@@ -4,12 +4,14 @@
 
 Options of the model are those of mmdet-flow predict, and go to both sides. Figures are
 medians of several rounds, taken in turns, with the lowest and the highest. What sends
-the images runs on the same cores. The reference's way of serving is measured too, where
-its environment is there (see reference_service.py).
+the images runs on the same cores; the CPU time of the service alone, which it reports
+itself, is compared with that of the network and of decoding. The reference's way of
+serving is measured too, where its environment is there (see reference_service.py).
 """
 
 import argparse
 import os
+import re
 import signal
 import socket
 import statistics
@@ -21,6 +23,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError
@@ -31,7 +34,7 @@ from mmdet_flow.inference.predictor import ModelOptions, Predictor
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import Connection, embedded_server
 from mmdet_flow.serving.load import Load, Report, find_rate
-from prediction import ROOT, write_model
+from prediction import ROOT, start, take_images, write_model
 
 FRONTS = ("pubsub", "streams")
 FRACTIONS = (0.25, 0.5, 0.75, 0.9)
@@ -42,6 +45,33 @@ LATENCY = 0.5
 """Seconds in which 95 % of the answers come at a rate that counts as sustained."""
 
 
+class Started(NamedTuple):
+    """Services that are ready, after so many seconds, and what sends to them."""
+
+    load: Load
+    ports: list[int]
+    seconds: float
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of the services until now, by their own metrics."""
+        return sum(map(cpu_seconds, self.ports))
+
+
+class Measured(NamedTuple):
+    """What a round tells of a front.
+
+    Attributes:
+        start: seconds from the start of the process to being ready.
+        full, idle: the answers flat out, and one by one.
+        cpu: CPU seconds of the service for an image, flat out.
+    """
+
+    start: float
+    full: Report
+    idle: Report
+    cpu: float
+
+
 class Bench:
     """Services are started anew for each measurement, and warmed up."""
 
@@ -50,10 +80,26 @@ class Bench:
         self._images = images
         self.model = model
 
+    def measure(self, front: str) -> Measured:
+        with self.started(front) as services:
+            before = services.cpu_seconds()
+            full = services.load.run(count=len(self._images))
+            cpu = (services.cpu_seconds() - before) / len(self._images)
+            idle = services.load.run(count=50, in_flight=1)
+            return Measured(services.seconds, full, idle, cpu)
+
     @contextmanager
     def load(self, front: str, *options: str, replicas: int = 1) -> Iterator[Load]:
         """Start services and yield what sends to them."""
+        with self.started(front, *options, replicas=replicas) as services:
+            yield services.load
+
+    @contextmanager
+    def started(
+        self, front: str, *options: str, replicas: int = 1
+    ) -> Iterator[Started]:
         ports = [free_port() for _ in range(replicas)]
+        begun = time.monotonic()
         services = [self._start(front, port, *options) for port in ports]
         connection = Connection(f"redis://localhost:{self._port}/0")
         client = CLIENTS[front](connection, "images", "predictions")
@@ -61,10 +107,11 @@ class Bench:
             while not all(map(is_ready, ports)):
                 if any(service.poll() is not None for service in services):
                     raise FlowError("a service ended; see its error above")
-                time.sleep(0.1)
+                time.sleep(0.02)
+            seconds = time.monotonic() - begun
             load = Load(client, self._images, timeout=60)
             load.run(count=WARM * replicas)
-            yield load
+            yield Started(load, ports, seconds)
         finally:
             client.close()
             for service in services:
@@ -124,6 +171,33 @@ def is_ready(port: int) -> bool:
         return False
 
 
+def cpu_seconds(port: int) -> float:
+    """Return the CPU time of a service until now, by its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+    return float(re.search(r"^process_cpu_seconds_total (\S+)", text, re.M)[1])
+
+
+def limit_seconds(
+    images: list[Path], options: ModelOptions, rounds: int
+) -> list[float]:
+    """Return the CPU seconds of the network and of decoding for an image, by round."""
+    job = {
+        "checkpoint": str(options.checkpoint),
+        "threads": options.threads,
+        "precision": options.precision,
+        "decode": True,
+    }
+    side = start("limit", Path(sys.executable), "limit.py", job)
+    with tempfile.TemporaryDirectory() as folder:
+        linked = Path(folder) / "images"
+        count = take_images(images[0].parent, len(images), linked)
+        side.round(linked)
+        wall = [side.round(linked) for _ in range(rounds)]
+    side.end()
+    return [seconds * options.threads / count for seconds in wall]
+
+
 def batch_rate(images: list[Path], model: list[str]) -> float:
     """Return images per second of mmdet-flow predict, from file to OPEX file.
 
@@ -176,7 +250,7 @@ def compare(
     rates: list[float] = []
     calls: list[float] = []
     references: list[float] = []
-    reports: dict[str, list[tuple[Report, Report]]] = {front: [] for front in FRONTS}
+    rounds_of: dict[str, list[Measured]] = {front: [] for front in FRONTS}
     for _ in range(rounds):
         rates.append(batch_rate(images, bench.model))
         calls.append(call_seconds(predictor, images[:50]))
@@ -186,28 +260,33 @@ def compare(
             references.append(rate)
             cli.log.info("reference %.1f images/s", rate)
         for front in FRONTS:
-            with bench.load(front) as load:
-                full = load.run(count=len(images))
-                idle = load.run(count=50, in_flight=1)
-                reports[front].append((full, idle))
-            middle = idle.percentile(50) * 1000
+            one = bench.measure(front)
+            rounds_of[front].append(one)
+            middle = one.idle.percentile(50) * 1000
             cli.log.info(
-                "%s %.1f images/s, p50 %.0f ms", front, full.throughput, middle
+                "%s %.1f images/s, p50 %.0f ms", front, one.full.throughput, middle
             )
+    limits = limit_seconds(images, options, rounds)
+    least = statistics.median(limits)
     print("| figure | median | range |\n|---|---|---|")
     show("batch prediction", rates, "images/s")
     if references:
         show("the reference's way of serving", references, "images/s")
     show("inference call", [call * 1000 for call in calls], "ms")
-    for front, measured in reports.items():
-        full = [report.throughput for report, _ in measured]
-        idle = [report.percentile(50) for _, report in measured]
+    show("network and decoding, CPU", [cpu * 1000 for cpu in limits], "ms")
+    for front, measured in rounds_of.items():
+        full = [one.full.throughput for one in measured]
+        idle = [one.idle.percentile(50) for one in measured]
+        show(f"{front}, start to ready", [one.start for one in measured], "s")
         show(f"{front}, under load", full, "images/s")
         ratios = [rate / batch for rate, batch in zip(full, rates, strict=True)]
         show(f"{front}, under load / batch", ratios, "x")
         if references:
             ratios = [rate / old for rate, old in zip(full, references, strict=True)]
             show(f"{front}, under load / reference", ratios, "x")
+        show(f"{front}, under load, CPU", [one.cpu * 1000 for one in measured], "ms")
+        shares = [least / one.cpu for one in measured]
+        show(f"{front}, network and decoding / its CPU", shares, "x")
         show(f"{front}, p50 at no load", [value * 1000 for value in idle], "ms")
         ratios = [value / call for value, call in zip(idle, calls, strict=True)]
         show(f"{front}, p50 at no load / call", ratios, "x")
