@@ -10,9 +10,12 @@ SIDEWAYS = range(5, 9)
 TURNING = range(2, 9)
 """Orientations that change a picture; 1 keeps it, and others mean nothing."""
 
+FROM_RIGHT, FROM_BELOW = (2, 3, 6, 7), (3, 4, 7, 8)
+"""Orientations that show columns from the right, and rows from below."""
+
 ORIENTATION, WIDTH, HEIGHT, BITS = 274, 256, 257, 258
 COMPRESSION, SAMPLE_FORMAT = 259, 339
-PHOTOMETRIC, SAMPLES, PLANES, TILE_WIDTH, TILE_LENGTH = 262, 277, 284, 322, 323
+PHOTOMETRIC, SAMPLES, TILE_WIDTH = 262, 277, 322
 """Tags of TIFF; EXIF has the first, too."""
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -24,17 +27,11 @@ GREY = (0, 1)
 FLOAT, LOG_LUV = 3, (34676, 34677)
 """The value of SAMPLE_FORMAT for floats, and those of COMPRESSION for brightness."""
 
-PLAIN, SEPARATE = 1, 2
-"""Values of COMPRESSION for none, and of PLANES for a plane a colour."""
-
 UNPACKED = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 32766, 32771, 32773, 32809, 32946))
 """Values of COMPRESSION that OpenCV's libtiff unpacks.
 
 Of most others, such as JPEG 2000, it gives pixels, too, but black ones.
 """
-
-BLOCK = 1024
-"""Bytes that libtiff reads at a time; it asks for the whole of the last block."""
 
 MARKS = (b"Exif", b"eXIf", b"EXIF", b"tiff:Orientation", b"adobe.xmp", b"Raw profile")
 """One of these is in each file, TIFF aside, that says how it is turned."""
@@ -109,34 +106,18 @@ class Header:
 
     @property
     def is_beyond_opencv(self) -> bool:
-        """Whether it is a TIFF that OpenCV refuses, or gets wrong."""
-        return self.has_grey_tiles or self.has_odd_tiles or self.is_packed_otherwise
+        """Whether it is a TIFF that OpenCV 4.11 and 4.13 get wrong.
 
-    @property
-    def is_packed_otherwise(self) -> bool:
-        """Whether it is a TIFF that OpenCV cannot unpack, whatever it says."""
-        return COMPRESSION in self._tags and self._number(COMPRESSION) not in UNPACKED
-
-    @property
-    def has_grey_tiles(self) -> bool:
-        """Whether it is a TIFF in tiles whose grey is deep, or has alpha beside it."""
-        is_grey = self._tags.get(PHOTOMETRIC) in GREY
-        deep = max(_numbers(self._tags.get(BITS, 1))) > 8
-        more = self._tags.get(SAMPLES, 1) != 1
-        return TILE_WIDTH in self._tags and is_grey and (deep or more)
-
-    @property
-    def has_odd_tiles(self) -> bool:
-        """Whether it is a TIFF whose tiles are not compressed, and fill no blocks.
-
-        OpenCV refuses these in memory, where the bytes after the last tile are missing.
+        Grey in tiles that is deep, or has alpha beside it, is sheared in their last
+        column. Where tiles are to be mirrored, each is mirrored by itself. What cannot
+        be unpacked may become black.
         """
-        if TILE_WIDTH not in self._tags or self._number(COMPRESSION, PLAIN) != PLAIN:
-            return False
-        bits = self._number(TILE_WIDTH) * self._number(TILE_LENGTH) * self._number(BITS)
-        if self._number(PLANES) != SEPARATE:
-            bits *= self._number(SAMPLES, 1)
-        return bits // 8 % BLOCK != 0
+        is_grey = self._tags.get(PHOTOMETRIC) in GREY
+        is_sheared = is_grey and (self.is_deep or self._number(SAMPLES, 1) != 1)
+        is_wrong_in_tiles = is_sheared or self.orientation in FROM_RIGHT
+        return self._number(COMPRESSION, 1) not in UNPACKED or (
+            TILE_WIDTH in self._tags and is_wrong_in_tiles
+        )
 
     @property
     def has_more_pages(self) -> bool:

@@ -5,13 +5,21 @@ Slides and maps are TIFF that are too large to unpack. What is read of them is w
 """
 
 import itertools
+import logging
 from collections import OrderedDict
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from mmdet_flow.errors import DataError
-from mmdet_flow.image_header import TIFF
+from mmdet_flow.image_header import (
+    FROM_BELOW,
+    FROM_RIGHT,
+    ORIENTATION,
+    SIDEWAYS,
+    TIFF,
+    TURNING,
+)
 
 CACHE = 1 << 28
 """Bytes of unpacked tiles that are kept, as neighbouring windows share them."""
@@ -22,8 +30,8 @@ STRIP = 1 << 22
 MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 """Values of the tag PhotometricInterpretation: what samples mean."""
 
-JPEG, UNASSOCIATED, UPRIGHT = 7, 2, 1
-"""Values of Compression, ExtraSamples and Orientation."""
+JPEG, UNASSOCIATED = 7, 2
+"""Values of Compression and ExtraSamples."""
 
 JPEG_2000_YCBCR = 33003
 """The value of Compression for JPEG 2000 whose colours only its maker knows."""
@@ -34,25 +42,35 @@ class WindowedImage:
 
     They are (height, width, 3) uint8 in BGR order: 16 bits become the upper 8, palettes
     become colours, and colours are multiplied by an alpha channel, as libtiff does it.
+    A window is one of the image as its tag Orientation turns it.
 
     Attributes:
-        shape: (height, width, 3).
+        shape: (height, width, 3), turned.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         """Open the first page of a TIFF; DataError if it is damaged."""
         import tifffile
 
+        logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # errors are raised
         self._cache: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         try:
             self._page: Any = tifffile.TiffFile(stream, name="image").pages[0]
-            self.shape = self._page.imagelength, self._page.imagewidth, 3
+            self._stored = self._page.imagelength, self._page.imagewidth
             self._size = self._size_of_cells()
-            if not all(_is_size(one) for one in (*self.shape, *self._size)):
-                raise ValueError("it gives a size of nothing; copy the file again")
+            _require_sound(self._page, *self._stored, *self._size)
+            tag = self._page.tags.get(ORIENTATION)
+            self._orientation = tag.value if tag and tag.value in TURNING else 1
+            is_sideways = self._orientation in SIDEWAYS
+            self.shape = (*(self._stored[::-1] if is_sideways else self._stored), 3)
             self._reason = _why_not(self._page)
-        except Exception as error:  # a damaged file may raise anything
-            raise DataError(f"its windows cannot be read: {error}") from None
+        except Exception:  # a damaged file may raise anything
+            raise DataError("its header is damaged; copy the file again") from None
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether it is of a sort whose windows cannot be read."""
+        return bool(self._reason)
 
     def require_readable(self, max_pixels: int) -> None:
         """Raise DataError for a TIFF whose windows cannot be read.
@@ -74,6 +92,17 @@ class WindowedImage:
             range(*part.indices(length))
             for part, length in zip(key, self.shape, strict=False)
         )
+        if self._orientation in FROM_BELOW:
+            rows = _from_end(rows, self.shape[0])
+        if self._orientation in FROM_RIGHT:
+            columns = _from_end(columns, self.shape[1])
+        if self._orientation in SIDEWAYS:
+            rows, columns = columns, rows
+        stored = self._window(rows, columns)
+        return np.ascontiguousarray(turned(stored, self._orientation))
+
+    def _window(self, rows: range, columns: range) -> np.ndarray:
+        """Return a window of the image as it is stored."""
         window = np.empty((len(rows), len(columns), 3), np.uint8)
         height, width = self._size
         for row, column in itertools.product(
@@ -95,7 +124,7 @@ class WindowedImage:
 
     def _size_of_cells(self) -> tuple[int, int]:
         """Return the (height, width) of a tile or strip, or of what is read as one."""
-        page, (height, width, _) = self._page, self.shape
+        page, (height, width) = self._page, self._stored
         if page.is_tiled:
             return page.tilelength, page.tilewidth
         if _is_plain(page):
@@ -124,7 +153,7 @@ class WindowedImage:
 
     def _plain(self, row: int, column: int) -> np.ndarray:
         """Read rows that lie in the file as they are: (rows, width, samples)."""
-        page, (height, width, _) = self._page, self.shape
+        page, (height, width) = self._page, self._stored
         top = row * self._size[0]
         rows = min(self._size[0], height - top)
         kind = np.dtype(f"{page.parent.byteorder}u{page.bitspersample // 8}")
@@ -139,7 +168,7 @@ class WindowedImage:
         page = self._page
         across, down = (
             -(-length // size)
-            for length, size in zip(self.shape[1::-1], self._size[::-1], strict=True)
+            for length, size in zip(self._stored[::-1], self._size[::-1], strict=True)
         )
         planes = page.samplesperpixel if page.planarconfig == 2 else 1
         numbers = [
@@ -183,8 +212,27 @@ def open_large(stream: BinaryIO, max_pixels: int) -> WindowedImage | None:
     return image
 
 
-def _is_size(value: object) -> bool:
-    return isinstance(value, int) and value > 0
+def turned(picture: np.ndarray, orientation: int) -> np.ndarray:
+    """Return a picture (height, width, ...) as an orientation of EXIF or TIFF says."""
+    if orientation in SIDEWAYS:
+        picture = picture.swapaxes(0, 1)
+    if orientation in FROM_RIGHT:
+        picture = picture[:, ::-1]
+    if orientation in FROM_BELOW:
+        picture = picture[::-1]
+    return picture
+
+
+def _from_end(part: range, length: int) -> range:
+    """Return what a part of so many rows or columns is, counted from the end."""
+    return range(length - part.stop, length - part.start)
+
+
+def _require_sound(page, *sizes: object) -> None:
+    """Raise ValueError for a page whose tags are no numbers, or a size of nothing."""
+    numbers = *sizes, page.samplesperpixel, page.compression, page.photometric
+    if not all(isinstance(one, int) for one in numbers) or min(sizes) < 1:
+        raise ValueError
 
 
 def _is_plain(page) -> bool:
@@ -198,18 +246,20 @@ def _why_not(page) -> str:
 
     packed = page.compression
     if packed == JPEG_2000_YCBCR or packed not in TIFF.DECOMPRESSORS:
-        return f"it is packed as {getattr(packed, 'name', packed)}"
+        return f"it is packed as {_name_of(packed)}"
     if page.imagedepth != 1 or page.sampleformat != 1:
         return "its pixels are no whole numbers in a plane"
     if page.bitspersample not in (8, 16):
         return f"its samples have {page.bitspersample} bits"
     meanings = (MINISWHITE, MINISBLACK, RGB, PALETTE)
     if page.photometric not in meanings and page.compression != JPEG:
-        return f"its colours are {page.photometric.name}"
-    orientation = page.tags.get("Orientation")
-    if orientation is not None and orientation.value != UPRIGHT:
-        return "it is turned by its tag Orientation"
+        return f"its colours are {_name_of(page.photometric)}"
     return ""
+
+
+def _name_of(value: object) -> object:
+    """Return what TIFF calls a value, or the value where it does not know it."""
+    return getattr(value, "name", value)
 
 
 def _to_bgr(page, samples: np.ndarray) -> np.ndarray:

@@ -76,6 +76,9 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
     applied unless ``oriented`` is false (TIFF: always), alpha is dropped, palettes and
     CMYK become colours, grey becomes three equal channels, 16 bits become the upper 8,
     and of several pages the first is seen. Raises DataError for what this cannot read.
+
+    OpenCV would make black what is damaged of a TIFF, so that it only reads the rare
+    ones that have no windows.
     """
     import cv2
 
@@ -87,8 +90,11 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
                 f"{CANNOT}it is a TIFF of floats, which does not say "
                 "what is white; save it with 8 or 16 bits"
             )
-        if header.is_beyond_opencv:
-            return _by_windows(encoded)
+        image = WindowedImage(io.BytesIO(encoded))
+        if not image.is_rare or header.is_beyond_opencv:
+            # A tile may be larger than a small image.
+            image.require_readable(max(MAX_PIXELS, image.shape[0] * image.shape[1]))
+            return image[:, :]
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
@@ -98,25 +104,13 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
     return image
 
 
-def _by_windows(encoded: bytes) -> np.ndarray:
-    """Return the pixels of a TIFF that OpenCV 4.11 and 4.13 cannot read right.
-
-    Of tiles they shear those at the right edge, where grey of 16 bits or with alpha
-    becomes 8 bits, and refuse some that are not compressed. JPEG 2000 and JPEG XL
-    become black, and zstd is refused.
-    """
-    image = WindowedImage(io.BytesIO(encoded))
-    # A tile may be larger than a small image.
-    image.require_readable(max(MAX_PIXELS, image.shape[0] * image.shape[1]))
-    return image[:, :]
-
-
 def _why_not(encoded: bytes) -> str:
     kind = Header(encoded).kind
     if not kind:
         return f"{len(encoded)} bytes in no known format, or damaged; replace it"
     if kind in READ:
-        return f"it is a {kind} of a rare sort, or damaged; save it as PNG"
+        what = f"it is a {kind} of a rare sort, or damaged"
+        return f"{what}; copy the file again, or save it as PNG"
     return f"it is a {kind}, which is not read; save it as PNG"
 
 

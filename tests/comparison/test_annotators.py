@@ -16,6 +16,7 @@ from mmdet_flow.comparison.annotators import (
 )
 from mmdet_flow.dataset.annotations import AnnotatedObject
 from mmdet_flow.dataset.labelled import LabelledImage
+from mmdet_flow.dataset.pixels import read_pixels
 from mmdet_flow.errors import DataError
 from tests.conftest import command_of, run_command, the_error
 from tests.dataset.test_difference import write_annotations
@@ -188,6 +189,34 @@ def test_an_export_of_label_studio_is_taken_apart_by_annotator(form, tmp_path):
     assert [(row["file"], row["class_first"], row["class_second"]) for row in rows] == [
         ("a.jpg", "cat", "dog")
     ]
+
+
+def test_what_all_annotators_share_is_decoded_and_told_once(
+    tmp_path, monkeypatch, capsys
+):
+    for seed, name in enumerate("abc"):
+        make_picture(tmp_path / f"{name}.jpg", seed, (200, 80))
+    decoded = []
+    monkeypatch.setattr(
+        "mmdet_flow.commands.compare.annotators.read_pixels",
+        lambda path: decoded.append(path.name) or read_pixels(path),
+    )
+    both = [annotation(region(), completed_by=who) for who in (1, 2)]
+    beyond = region(x=-9, y=10, width=50, height=40, rotation=0)
+    write(
+        tmp_path,
+        task("a.jpg", *both, predictions=[{}]),
+        task("b.jpg", *both, annotation(beyond, completed_by=3)),
+        task("gone.jpg", *both),
+    )
+    words = [tmp_path / "result.json", "--format", "label-studio", "--output"]
+    policy = ["--policy", "missing-image=drop", "crosses-edge=repair"]
+    command = command_of("compare annotators")
+    assert command([*words, tmp_path / "out", *policy]) == 0
+    assert sorted(decoded) == ["a.jpg", "b.jpg"]
+    lines = capsys.readouterr().err.splitlines()
+    for what in ("gone.jpg", "c.jpg", "predictions: 1", "crosses"):
+        assert sum(what in line for line in lines) == 1, what
 
 
 def test_bad_places_are_one_line(tmp_path):

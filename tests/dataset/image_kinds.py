@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import tifffile
 from PIL import Image, ImageOps
 
 WIDTH, HEIGHT = 64, 40
@@ -33,6 +34,9 @@ DEPTHS = (np.arange(WIDTH, dtype=np.uint16) * 1000)[None].repeat(HEIGHT, 0)
 ALPHA = Image.fromarray(np.arange(WIDTH, dtype=np.uint8)[None].repeat(HEIGHT, 0) * 4)
 """Values of 16 bits, and an alpha channel, from left to right."""
 
+
+PACKED = {"zstd": {"compression": "zstd"}, "tiles": {"tile": (16, 16)}}
+"""Of TIFF, what OpenCV cannot unpack, and what it would mirror wrongly."""
 
 UNCOMPRESSED = (cv2.IMWRITE_TIFF_COMPRESSION, 1)
 
@@ -212,6 +216,14 @@ def _kinds() -> dict[str, Kind]:
             turned(value, Image.fromarray(upper)),
             rotated,
         )
+        for name, options in PACKED.items():
+            stream = io.BytesIO()
+            tag = [(274, "H", 1, value, True)]
+            pixels = np.asarray(PICTURE)
+            tifffile.imwrite(stream, pixels, extratags=tag, **options)
+            kinds[f"{name} {value}.tif"] = Kind(
+                stream.getvalue(), turned(value), rotated
+            )
     return kinds
 
 

@@ -77,7 +77,8 @@ def ledger_of(*counts: tuple[str, int]) -> Ledger:
 
 def test_equal_findings_are_logged_together_with_examples(caplog):
     caplog.set_level(logging.WARNING)
-    log_findings(ledger_of(("crosses-edge", 2), ("inverted-box", 30), ("empty-box", 1)))
+    ledger = ledger_of(("crosses-edge", 2), ("inverted-box", 30), ("empty-box", 1))
+    log_findings(ledger.findings)
     lines = [(one.levelname, one.getMessage()) for one in caplog.records]
     assert len(lines) == 5 + 1 + 3
     level, first = lines[0]

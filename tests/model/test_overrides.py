@@ -103,6 +103,51 @@ def test_what_something_reads_may_be_new(options):
 
 
 @pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        # The code around an optimizer speaks of momentum, but AdamW takes none.
+        (
+            ["optim_wrapper.optimizer.momentum=0.9"],
+            "AdamW of optim_wrapper.optimizer takes no momentum; it takes amsgrad, ",
+        ),
+        (
+            ["optim_wrapper.optimizer.type=SGD", "optim_wrapper.optimizer.amsgrad=1"],
+            "SGD of optim_wrapper.optimizer takes no amsgrad; it takes dampening, ",
+        ),
+        (
+            [
+                "optim_wrapper.optimizer.type=MuonForKernels",
+                "optim_wrapper.optimizer.momentum=0.9",
+            ],
+            "MuonForKernels of optim_wrapper.optimizer takes no momentum",
+        ),
+        (["param_scheduler.1.gamma=0.1"], "CosineAnnealingLR of param_scheduler.1"),
+        (
+            ["param_scheduler.1.type=MultiStepLR"],
+            "MultiStepLR of param_scheduler.1 takes",
+        ),
+        (["default_hooks.timer.interval=3"], "takes no interval; it takes nothing"),
+        (
+            ["train_dataloader.sampler.batch_size=3"],
+            "takes no batch_size; it takes round_up, seed, shuffle",
+        ),
+    ],
+)
+def test_a_word_that_a_class_does_not_take_is_refused_with_those_that_it_takes(
+    options, told
+):
+    with pytest.raises(UsageError) as refused:
+        changed(*options)
+    message = str(refused.value)
+    assert told in message and "\n" not in message
+
+
+def test_what_the_runner_takes_out_is_no_word_of_a_class():
+    changed("param_scheduler.1.convert_to_iter_based=False")
+    changed("custom_hooks.1.priority=40")
+
+
+@pytest.mark.parametrize(
     ("option", "obstacle"),
     [
         ("train_dataloader.dataset.pipeline.99.scale=3", "has parts 0 to 9, not 99"),

@@ -1,7 +1,7 @@
 """The check of annotations and images: what is found, by a policy, in a ledger."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from mmdet_flow.dataset.image_checks import (
 )
 from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.object_checks import Context, check_objects, labels_by_likeness
-from mmdet_flow.dataset.pixels import read_pixels
+from mmdet_flow.dataset.pixels import Pixels, read_pixels
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.words import counted
 
@@ -60,9 +60,13 @@ class Checked:
 
 
 def check(
-    annotation_format: AnnotationFormat, source: Source, rules: Rules, threads: int = 1
+    annotation_format: AnnotationFormat,
+    source: Source,
+    rules: Rules,
+    threads: int = 1,
+    pixels_of: Callable[[Path], Pixels | str] = read_pixels,
 ) -> Checked:
-    """Read and check a data set.
+    """Read and check a data set, whose images ``pixels_of`` decodes.
 
     Raises DataError when a folder is missing or holds no annotation, and UsageError
     for a rule of edges, or a file of names, that the format has no use for; all else is
@@ -93,7 +97,7 @@ def check(
     named = with_unique_names(annotated, ledger)
     with ThreadPoolExecutor(threads) as pool:
         paths = [one.source.image for one in named]
-        pixels = list(cli.progress(pool.map(read_pixels, paths), len(paths), "decoded"))
+        pixels = list(cli.progress(pool.map(pixels_of, paths), len(paths), "decoded"))
     kept, thumbnails = [], []
     for one, decoded in zip(named, pixels, strict=True):
         if checked := check_image(one, decoded, ledger):

@@ -23,6 +23,7 @@ from mmdet_flow.dataset.check import (
 )
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile, outlines
+from mmdet_flow.dataset.findings import Finding
 from mmdet_flow.dataset.hashes import hash_images, write_hashes
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
@@ -99,10 +100,17 @@ def checked_or_error(
     return checked
 
 
-def stop_on_errors(checked: Checked) -> None:
-    """Log the findings of a check; DataError if there are errors, or no image."""
-    log_findings(checked.ledger)
-    if errors := checked.ledger.errors:
+def stop_on_errors(*checked: Checked) -> None:
+    """Log the findings of checks; DataError if there are errors, or no image.
+
+    What several checks of the same files found is logged once.
+    """
+    counts: Counter[Finding] = Counter()
+    for one in checked:
+        counts |= Counter(one.ledger.findings)
+    found = list(counts.elements())
+    log_findings(found)
+    if errors := [one for one in found if one.action == "error"]:
         more = (
             f" (and {counted(len(errors) - 1, 'more error')}, above; mmdet-flow data "
             "check --report lists each)"
@@ -110,7 +118,7 @@ def stop_on_errors(checked: Checked) -> None:
             else ""
         )
         raise DataError(f"{errors[0]}{more}")
-    if not checked.images:
+    if not all(one.images for one in checked):
         raise DataError("no image is left to convert; see the findings above")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmdet_flow.errors import DataError
 from mmdet_flow.image_header import Header
+from mmdet_flow.image_windows import turned
 from mmdet_flow.images import CANNOT, decode, read_file, unpack
 
 BACK = {6: 8, 8: 6}
@@ -99,28 +100,17 @@ def save_as_png(source: Path, target: Path, view: str) -> None:
 def _views(encoded: bytes, header: Header) -> Views:
     seen = stored = decode(encoded)
     if header.kind == "TIFF":  # its decoder turns it, whatever it is asked for
-        stored = _turn(seen, BACK.get(header.orientation, header.orientation))
+        stored = turned(seen, BACK.get(header.orientation, header.orientation))
     elif header.has_metadata:
         stored = unpack(encoded, oriented=False)
     if not _same(stored, seen):
         return Views(seen, stored, seen)
-    upright = _turn(seen, header.orientation)
+    upright = turned(seen, header.orientation)
     return Views(seen, seen, seen if _same(upright, seen) else upright)
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
     return one is other or np.array_equal(one, other)
-
-
-def _turn(picture: np.ndarray, orientation: int) -> np.ndarray:
-    """Return a picture as an orientation of EXIF says."""
-    if orientation >= 5:
-        picture = picture.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        picture = picture[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        picture = picture[::-1]
-    return picture
 
 
 def _turned_by(views: Views) -> str:
@@ -143,7 +133,7 @@ def _highest(encoded: bytes, header: Header, seen: np.ndarray) -> int | None:
 
 def _values(encoded: bytes, header: Header) -> np.ndarray:
     """Return the values of an image as they are stored."""
-    if header.is_beyond_opencv:
+    if header.kind == "TIFF":
         import tifffile
 
         return tifffile.TiffFile(io.BytesIO(encoded)).pages[0].asarray()

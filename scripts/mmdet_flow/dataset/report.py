@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.findings import CHECKS, COLUMNS, Ledger, groups_of
+from mmdet_flow.dataset.findings import CHECKS, COLUMNS, Finding, groups_of
 from mmdet_flow.files import write_if_changed, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mmdet_flow.dataset.check import Checked
 
 EXAMPLES = 3
 """So many findings of a check are logged; the report has all."""
 
 
-def log_findings(ledger: Ledger) -> None:
+def log_findings(findings: Iterable[Finding]) -> None:
     """Log findings by check: what follows from them, how many, and some of them."""
-    for group in groups_of(ledger.findings):
+    for group in groups_of(findings):
         first, count = group[0], len(group)
         log = cli.log.error if first.action == "error" else cli.log.warning
         if count == 1:

@@ -58,6 +58,9 @@ FOR_ALL = frozenset(("type", "_scope_", "_delete_"))
 FREE = frozenset(("custom_keys", "metainfo"))
 """Parts whose keys are names of weights, or what somebody says of the data."""
 
+GIVEN = frozenset(("args", "kwargs", "params", "optimizer", "dataset", "sampler"))
+"""Arguments of classes that are no words of a config, or that the runner gives."""
+
 MOST_PLACES = 3
 """That an error names."""
 
@@ -174,6 +177,8 @@ def _require_below(key: str, before: Mapping, after: Mapping) -> None:
         if word in FREE:
             return
         place = ".".join((top, *words[:number]))
+        if isinstance(new, Mapping):
+            _require_taken(key, place, new)
         if isinstance(new, Mapping) and word not in FOR_ALL:
             is_there = isinstance(old, Mapping) and word in old
             is_hook = place == "default_hooks" and "type" in (new[word] or {})
@@ -181,6 +186,22 @@ def _require_below(key: str, before: Mapping, after: Mapping) -> None:
                 raise _no_effect(key, _unread(place, word, old, new))
             owner = new.get("type") or owner
         old, new = _child(old, word), _child(new, word)
+
+
+def _require_taken(key: str, place: str, part: Mapping) -> None:
+    """Refuse a part with words that its class does not take.
+
+    They may have been there before an override of its type.
+    """
+    from mmdet_flow.model.readers import arguments, refused_words
+
+    if refused := refused_words(part):
+        taken = sorted(arguments(part) - GIVEN)
+        raise UsageError(
+            f"--cfg-options {key}: {part['type']} of {place} takes no "
+            f"{', '.join(refused)}{did_you_mean(refused[0], taken)}; it takes "
+            f"{', '.join(taken) or 'nothing'}"
+        )
 
 
 def _reads(part: Mapping, owner: str | None, whole: Any, word: str) -> bool:

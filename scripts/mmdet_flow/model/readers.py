@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 PACKAGES = ("mmdet", "mmengine", "mmcv", "torch")
 """Where the code is that gets parts of a config."""
 
+CLOSED = ("optimizer", "parameter scheduler", "hook", "data sampler")
+"""Registries of whose parts a class gets all words, ``TAKEN_OUT`` aside."""
+
+TAKEN_OUT = frozenset(("priority", "convert_to_iter_based"))
+"""What the runner takes out of a hook, or a scheduler, before its class gets it."""
+
 IMPLIED = {
     "optimizer": "mmengine.optim:DefaultOptimWrapperConstructor",
     "dataset": "torch.utils.data:DataLoader",
@@ -77,6 +83,26 @@ def arguments(part: Mapping) -> set[str]:
         for other in filter(None, map(class_of, named)):
             words |= {one.name for one in _parameters(other)}
     return words
+
+
+def refused_words(part: Mapping) -> list[str]:
+    """Return the words of a part that its class would raise a TypeError for.
+
+    Only of classes in ``CLOSED`` whose signature says all that they take.
+    """
+    cls = class_of(part.get("type"))
+    if cls is None or not _is_closed(cls):
+        return []
+    taken = {*arguments(part), *TAKEN_OUT, "type", "_scope_"}
+    return [word for word in part if word not in taken]
+
+
+def _is_closed(cls: type) -> bool:
+    kept = [one for one in registries() if one.name in CLOSED]
+    if not any(cls in one.module_dict.values() for one in kept):
+        return False
+    found = list(_parameters(cls))
+    return not found or found[-1].kind is not inspect.Parameter.VAR_KEYWORD
 
 
 def _parameters(cls: type) -> Iterator[inspect.Parameter]:

@@ -12,6 +12,7 @@ intervals are from images that are drawn again and again.
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -25,8 +26,8 @@ from mmdet_flow.comparison.annotators import (
 )
 from mmdet_flow.comparison.options import add_bootstrap_option
 from mmdet_flow.dataset.annotations import AnnotationFormat, Read, Source
-from mmdet_flow.dataset.check import Rules
-from mmdet_flow.dataset.convert import checked_or_error
+from mmdet_flow.dataset.check import Rules, check
+from mmdet_flow.dataset.convert import stop_on_errors
 from mmdet_flow.dataset.findings import Policy
 from mmdet_flow.dataset.labelled import is_converted, labelled, read_converted
 from mmdet_flow.dataset.options import (
@@ -35,6 +36,7 @@ from mmdet_flow.dataset.options import (
     add_policy_option,
     source_at,
 )
+from mmdet_flow.dataset.pixels import read_pixels
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.errors import UsageError
 from mmdet_flow.files import keep_apart
@@ -99,8 +101,15 @@ def _of_format(options: argparse.Namespace) -> Iterator[Annotator]:
     known = FORMATS[options.format]
     readers = _readers(options, known)
     _require_two(readers, options)
-    for name, source, read in readers:
-        checked = checked_or_error(replace(known, read=read), source, rules, threads)
+    pixels_of = cache(read_pixels)  # annotators have the same images
+    all_checked = [
+        check(replace(known, read=read), source, rules, threads, pixels_of)
+        for _, source, read in readers
+    ]
+    of_same_files = len(options.annotations) == 1
+    for some in [all_checked] if of_same_files else zip(all_checked):
+        stop_on_errors(*some)
+    for (name, _, _), checked in zip(readers, all_checked, strict=True):
         yield Annotator(name, labelled(checked, threads).images)
 
 

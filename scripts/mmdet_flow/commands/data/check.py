@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     checked = check(
         FORMATS[options.format], source_of(options), rules_of(options), threads
     )
-    log_findings(checked.ledger)
+    log_findings(checked.ledger.findings)
     report = report_of(checked)
     if options.report:
         write_report(report, options.report)
