@@ -81,7 +81,7 @@ def _add_data_options(parser) -> None:
         metavar="FRACTION",
         help="begin with images of this fraction of their size, which grow to all of "
         "it; for the light augmentation; auto: half, where that leaves 160 pixels "
-        "(default: 1)",
+        "and the network takes any size (default: 1)",
     )
 
 
