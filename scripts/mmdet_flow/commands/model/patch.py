@@ -72,7 +72,8 @@ def _add_data_options(parser) -> None:
         default="recipe",
         help="that of the recipe, or Muon for the kernels of convolutions, which "
         "learns more in few epochs; auto: Muon instead of AdamW, but not with "
-        "--pretrained (default: recipe)",
+        "--pretrained or where the recipe has rules for some weights alone "
+        "(default: recipe)",
     )
     parser.add_argument(
         "--grow-from",
