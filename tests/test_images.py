@@ -1,6 +1,8 @@
 import io
+from functools import partial
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -156,3 +158,18 @@ def test_a_photo_is_cut_off_wherever_it_ends_early(photo):
 def test_broken_images(content):
     with pytest.raises(DataError, match="the image"):
         decode(content)
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        partial(imagecodecs.jpeg8_encode, bitspersample=12),
+        partial(imagecodecs.ljpeg_encode, bitspersample=12),
+        imagecodecs.jpegls_encode,
+    ],
+    ids=["12 bits", "lossless", "JPEG-LS"],
+)
+def test_a_jpeg_of_a_rare_sort_is_called_one(pack):
+    """Which are whole, and read by neither OpenCV nor Pillow."""
+    with pytest.raises(DataError, match="it is a JPEG of a rare sort, or damaged; "):
+        decode(pack(np.full((16, 16), 2000, np.uint16)))

@@ -105,7 +105,8 @@ def unpack(encoded: bytes, oriented: bool = True) -> np.ndarray:
 
 
 def _why_not(encoded: bytes) -> str:
-    kind = Header(encoded).kind
+    # Pillow knows no JPEG of 12 bits, and no JPEG-LS, which begin as others do.
+    kind = Header(encoded).kind or ("JPEG" if encoded.startswith(JPEG) else "")
     if not kind:
         return f"{len(encoded)} bytes in no known format, or damaged; replace it"
     if kind in READ:

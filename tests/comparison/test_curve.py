@@ -130,6 +130,17 @@ def test_another_test_split_is_told_and_left_out(tmp_path, capsys):
     assert "curve-other: has another test split than curve-20 (2 of 2 images" in said
 
 
+def test_a_training_that_repeats_another_one_is_no_second_seed(tmp_path, capsys):
+    """Such as the base of a campaign, which has all images and the first seed, too."""
+    folders = write_curve(tmp_path, (20, 60, 180))
+    base = write_learned(tmp_path / "base", TRUTH, found_by(180), 180)
+    rows = rows_of(tmp_path, *folders, base, tmp_path / "base/../curve-20")
+    assert [row["runs"] for row in rows] == ["1", "1", "1", "n/a"]
+    said = capsys.readouterr().err
+    assert f"{base}: has recipe, images and seed of {folders[-1]}, so it is" in said
+    assert "without the luck of a training" in said
+
+
 def test_those_that_learn_in_another_way_are_a_curve_of_their_own(tmp_path, capsys):
     sizes = (20, 60, 180)
     slow = [

@@ -755,6 +755,30 @@ def test_images_of_no_recipe_grow_by_themselves(dataset, name, side):
     assert cfg.to_dict() == whole.to_dict()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "yolox_tiny_8xb8-300e_coco",  # makes batches larger or smaller by chance
+        "atss_r50_fpn_8xb8-amp-lsj-200e_coco",  # pads them to a size
+        "ssd300_coco",  # has maps that small images leave nothing of
+    ],
+)
+def test_no_images_grow_by_themselves_for_a_network_with_a_size_of_its_own(
+    dataset, name
+):
+    recipe = recipe_for(dataset, image_size=320, augment="light", grow_from="auto")
+    cfg, whole = load_config(name), load_config(name)
+    patch(cfg, recipe)
+    patch(whole, replace(recipe, grow_from=1))
+    assert cfg.to_dict() == whole.to_dict()
+
+
+def test_images_whose_batches_get_another_size_cannot_grow(dataset):
+    recipe = recipe_for(dataset, augment="light", grow_from=0.5)
+    with pytest.raises(UsageError, match=r"size of its own \(BatchSyncRandomResize\)"):
+        patch(load_config("yolox_tiny_8xb8-300e_coco"), recipe)
+
+
 @pytest.mark.parametrize("text", ["half", "nan"])
 def test_a_fraction_that_is_none_is_told(text):
     run = run_command("mmdet-flow model patch", "--grow-from", text)

@@ -9,7 +9,12 @@ import numpy as np
 from mmdet_flow import cli
 from mmdet_flow.comparison.compare import IOU_TYPES
 from mmdet_flow.comparison.curve_plot import plot_curves
-from mmdet_flow.comparison.identity import common_name, learner_sha256
+from mmdet_flow.comparison.identity import (
+    common_name,
+    learner_sha256,
+    recipe_sha256,
+    seed_of,
+)
 from mmdet_flow.comparison.map_plot import TITLES
 from mmdet_flow.comparison.power_law import PowerLaw, fit
 from mmdet_flow.comparison.tested import (
@@ -85,17 +90,36 @@ def compare_curve(
     """Write the learning curve as a table and a picture, and say what more would give.
 
     ``more`` is a number of images. An experiment with another test split than the first
-    is named in a line, and left out. Those that learn alike are a curve.
+    is named in a line, and left out, and so is one that repeats another. Those that
+    learn alike are a curve.
     """
     tested = [read_tested(run) for run in runs]
     tell_other_test_sets(tested)
-    alike = by_test_set(tested)[0]
+    alike = list(_each_once(by_test_set(tested)[0]))
     curves = list(curves_of(alike, more, samples))
     write_if_changed(table, curves_csv(curves, alike[0]))
     if picture:
         plot_curves(curves, picture)
     for curve in curves:
         cli.log.info("%s", in_words(curve, more))
+
+
+def _each_once(experiments: Sequence[Tested]) -> Iterator[Tested]:
+    """Yield those that repeat no other one, and log a line for each that does.
+
+    With the recipe, the images and the seed of another one, a training tells nothing of
+    luck: its mAP would only make that of several seeds look the same.
+    """
+    seen: dict[tuple, Tested] = {}
+    for one in experiments:
+        first = seen.setdefault((recipe_sha256(one.run), seed_of(one.run)), one)
+        if first is one:
+            yield one
+        else:
+            cli.log.warning(
+                "%s: has recipe, images and seed of %s, so it is left out",
+                *(one.run.path, first.run.path),
+            )
 
 
 def curves_of(

@@ -72,7 +72,8 @@ def _add_data_options(parser) -> None:
         default="recipe",
         help="that of the recipe, or Muon for the kernels of convolutions, which "
         "learns more in few epochs; auto: Muon instead of AdamW, but not with "
-        "--pretrained (default: recipe)",
+        "--pretrained or where the recipe has rules for some weights alone "
+        "(default: recipe)",
     )
     parser.add_argument(
         "--grow-from",
@@ -81,7 +82,7 @@ def _add_data_options(parser) -> None:
         metavar="FRACTION",
         help="begin with images of this fraction of their size, which grow to all of "
         "it; for the light augmentation; auto: half, where that leaves 160 pixels "
-        "(default: 1)",
+        "and the network takes any size (default: 1)",
     )
 
 

@@ -15,7 +15,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.model.fit.recipe import Recipe
-from mmdet_flow.model.fit.tree import test_scale
+from mmdet_flow.model.fit.tree import test_scale, walk
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -48,8 +48,12 @@ def grow(cfg: "Config", recipe: Recipe, train: CocoFile) -> None:
     They are larger where objects would be too small to be seen. ``mmdet``'s
     PipelineSwitchHook changes the size between two epochs. The last epoch always has
     the full size. Raises UsageError for a fraction that is not above 0 and at most 1,
-    and for a pipeline that mixes images, whose recipe changes by epochs of its own.
+    for a pipeline that mixes images, whose recipe changes by epochs of its own, and for
+    a model that gives its batches sizes of its own.
     """
+    resizes, has_a_size = _batch_sizes(cfg.model), _stretches_images(cfg)
+    if recipe.grow_from == AUTO and (resizes or has_a_size):
+        return
     start = first_fraction(
         recipe.grow_from, recipe.augment, lambda: max(test_scale(cfg))
     )
@@ -57,6 +61,11 @@ def grow(cfg: "Config", recipe: Recipe, train: CocoFile) -> None:
         return
     if not 0 < start < 1:
         raise UsageError(f"grow_from: {start:g} is no fraction above 0 and at most 1")
+    if resizes:
+        raise UsageError(
+            f"grow_from: the model gives batches a size of its own ({resizes}), "
+            "whatever that of their images is; leave grow_from at 1"
+        )
     dataset = cfg.train_dataloader.dataset
     if "pipeline" not in dataset or _mixes_images(dataset.pipeline):
         raise UsageError(
@@ -117,6 +126,20 @@ def _smallest(train: CocoFile, side: int) -> float:
     least = min(map(median, shorter.values()), default=LEAST_PIXELS)
     cli.log.debug("the smallest class has %.1f pixels", least)
     return least
+
+
+def _batch_sizes(model: dict) -> str:
+    """Return what in a model changes the size of whole batches, or "" for nothing."""
+    batches = (model.get("data_preprocessor") or {}).get("batch_augments") or []
+    return ", ".join(step["type"] for step in batches)
+
+
+def _stretches_images(cfg: "Config") -> bool:
+    """Whether a network is made for one size, and stretches images to it in the test.
+
+    With smaller ones nothing would be left for the last maps of SSD.
+    """
+    return any(node.get("keep_ratio") is False for node in walk(cfg.test_dataloader))
 
 
 def _mixes_images(pipeline: list[dict]) -> bool:
