@@ -42,6 +42,12 @@ def health(*_):
         yield port
 
 
+HALF = (
+    b"POST /setup HTTP/1.1\r\nAuthorization: Basic YW5uOng=\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+)
+"""A request whose content does not come to its end."""
+
 SERVERS = pytest.mark.parametrize("server", [hints, watch, health])
 
 
@@ -67,10 +73,11 @@ def test_who_sends_what_nobody_reads_gets_the_answer(
 def test_a_connection_that_asks_for_nothing_does_not_hold_the_end(
     server, tmp_path, predictor
 ):
-    """A browser opens connections before it needs them; half a request is none."""
+    """A browser opens connections before it needs them; half of one is none."""
     with server(tmp_path, predictor) as port:
-        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
         clients[1].sendall(b"GET / HT")
+        clients[3].sendall(HALF)
         clients[2].sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
         while clients[2].recv(1 << 16):
             pass  # answered, and not closed

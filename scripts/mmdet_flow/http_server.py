@@ -71,9 +71,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def parse_request(self) -> bool:
         is_request = super().parse_request()
-        if is_request:
+        if is_request and "Content-Length" not in self.headers:
             self.server.has_asked(self.connection)
         return is_request
+
+    def content(self, length: int) -> bytes:
+        """Return the content of a request, of so many bytes; fewer if no more come."""
+        content = self.rfile.read(length)
+        self.server.has_asked(self.connection)
+        return content
 
     def log_message(self, form: str, *values) -> None:
         cli.log.debug("%s", form % values)

@@ -128,7 +128,7 @@ def _handler(backend: Backend, door: Door) -> type[Base]:
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 )
             try:
-                content = json.loads(self.rfile.read(int(length)))
+                content = json.loads(self.content(int(length)))
             except (ValueError, RecursionError):
                 raise RequestError("the content is no JSON") from None
             return mapping(content, "the content")
