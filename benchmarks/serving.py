@@ -12,6 +12,7 @@ serving is measured too, where its environment is there (see reference_service.p
 import argparse
 import os
 import re
+import shutil
 import signal
 import socket
 import statistics
@@ -34,7 +35,7 @@ from mmdet_flow.inference.predictor import ModelOptions, Predictor
 from mmdet_flow.serving.clients import CLIENTS
 from mmdet_flow.serving.connection import Connection, embedded_server
 from mmdet_flow.serving.load import Load, Report, find_rate
-from prediction import ROOT, start, take_images, write_model
+from prediction import CALIBRATION, ROOT, calibrate, start, take_images, write_model
 
 FRONTS = ("pubsub", "streams")
 FRACTIONS = (0.25, 0.5, 0.75, 0.9)
@@ -179,22 +180,26 @@ def cpu_seconds(port: int) -> float:
 
 
 def limit_seconds(
-    images: list[Path], options: ModelOptions, rounds: int
+    images: list[Path], options: ModelOptions, precision: str, rounds: int
 ) -> list[float]:
     """Return the CPU seconds of the network and of decoding for an image, by round."""
-    job = {
-        "checkpoint": str(options.checkpoint),
-        "threads": options.threads,
-        "precision": options.precision,
-        "decode": True,
-    }
-    side = start("limit", Path(sys.executable), "limit.py", job)
     with tempfile.TemporaryDirectory() as folder:
         linked = Path(folder) / "images"
         count = take_images(images[0].parent, len(images), linked)
+        # Apart from its forms, so that the network is the one that the side looks for.
+        checkpoint = Path(shutil.copy(str(options.checkpoint), folder))
+        if precision == "int8":
+            calibrate(checkpoint, list_images(linked)[:CALIBRATION])
+        job = {
+            "checkpoint": str(checkpoint),
+            "threads": options.threads,
+            "precision": precision,
+            "decode": True,
+        }
+        side = start("limit", Path(sys.executable), "limit.py", job)
         side.round(linked)
         wall = [side.round(linked) for _ in range(rounds)]
-    side.end()
+        side.end()
     return [seconds * options.threads / count for seconds in wall]
 
 
@@ -266,7 +271,8 @@ def compare(
             cli.log.info(
                 "%s %.1f images/s, p50 %.0f ms", front, one.full.throughput, middle
             )
-    limits = limit_seconds(images, options, rounds)
+    precision = predictor.detector.engine.precision
+    limits = limit_seconds(images, options, precision, rounds)
     least = statistics.median(limits)
     print("| figure | median | range |\n|---|---|---|")
     show("batch prediction", rates, "images/s")
