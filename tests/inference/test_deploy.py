@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import redis
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.images import decode
@@ -208,6 +209,14 @@ def test_threads_may_begin_at_once(deployed):
     )
     run = run_script(program, deployed, timeout=60)
     assert (run.returncode, run.stdout.strip()) == (0, "12"), run.stderr
+
+
+def test_numpy_computes_in_the_thread_that_asks(deployed):
+    """Threads of its own would wait busily beside those of OpenVINO."""
+    with threadpool_limits(2, user_api="blas"):
+        open_detector(deployed, threads=2)
+        known = threadpool_info()
+    assert {one["num_threads"] for one in known if one["user_api"] == "blas"} == {1}
 
 
 def test_the_same_model_gives_the_same_form(deployed, dataset, copied):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mmdet_flow.errors import UsageError
 from mmdet_flow.imports import deferred
@@ -32,6 +33,9 @@ class Runtime:
         Raises UsageError for bf16 on a processor that has none.
         """
         _fill_tables()
+        # Images are computed side by side. After a product of matrices, more threads of
+        # numpy's would wait busily for the next one, on the cores that OpenVINO needs.
+        threadpool_limits(1, user_api="blas")
         self._core = openvino.Core()
         able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and "BF16" not in able:
