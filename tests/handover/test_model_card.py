@@ -60,14 +60,20 @@ def test_counts_and_figures_are_those_of_the_data_and_the_evaluation(run):
     assert float(found) == round(measured["metrics"]["bbox"]["mAP"], 3)
     low, high = measured["intervals"]["bbox"]["mAP"]
     assert interval == f"{low:.3f} to {high:.3f}"
-    kept = measured["at_scores"]["leaf"]
-    sure = measured["intervals"]["at_scores"]["leaf"]
+    at_scores = measured["at_scores"]
+    # The model has hardly learned, and may find nothing of a class.
+    name = next(
+        name
+        for name, one in at_scores.items()
+        if name != "all" and one["precision"] is not None
+    )
+    kept, sure = at_scores[name], measured["intervals"]["at_scores"][name]
     right, wrong = kept["true_positives"], kept["false_positives"]
     assert f"| {right} of {kept['objects']} | {kept['recall']:.3f} |" in card
     assert f"| {wrong} of {right + wrong} | {kept['precision']:.3f} |" in card
     low, high = sure["recall"]
     assert f"| {kept['recall']:.3f} | {low:.3f} to {high:.3f} |" in card
-    every = measured["at_scores"]["all"]
+    every = at_scores["all"]
     first = card.splitlines()[2]
     assert f"the model finds {every['true_positives']} of {every['objects']} " in first
     assert card.index(" of ") < card.index("mAP")
