@@ -149,8 +149,8 @@ def _stretch(scheduler: "Config", ratio: float) -> None:
             scheduler[key] = max(1, round(scheduler[key] * ratio))
     if scheduler.get("end") and scheduler.get("begin", 0) >= scheduler.end:
         scheduler.begin = scheduler.end - 1  # a training of one epoch
-    is_fine = scheduler.get("convert_to_iter_based", False)
-    if scheduler.type in WARM_UPS and _span(scheduler) == 1 and not is_fine:
+    has_more_steps = scheduler.get("convert_to_iter_based", False)
+    if scheduler.type in WARM_UPS and _span(scheduler) == 1 and not has_more_steps:
         scheduler.end += SHORTEST_WARM_UP - 1
     if turns_at_end or scheduler.get("T_max", math.inf) < _span(scheduler):
         # Rounded apart, the cosine would rise again before its end.
