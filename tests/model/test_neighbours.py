@@ -18,9 +18,8 @@ from pathlib import Path
 from mmdet_flow.model.neighbours import announced
 os.sched_setaffinity(0, set(map(int, sys.argv[2].split(","))))
 with announced(Path(sys.argv[1]), int(sys.argv[3])):
-    if os.fork() == 0:
-        time.sleep(60)  # as a loader's worker that outlives a killed training
-    print("held", flush=True)
+    if os.fork() == 0:  # as a loader's worker, which outlives a killed training
+        print("held", flush=True)  # by now it has left the lock to the training
     time.sleep(60)
 """
 CPUS = sorted(os.sched_getaffinity(0))

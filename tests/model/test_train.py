@@ -225,9 +225,8 @@ import os, sys, time
 from pathlib import Path
 from mmdet_flow.model.work_dir import WorkDir
 with WorkDir(Path(sys.argv[1])).alone():
-    if os.fork() == 0:
-        time.sleep(60)  # as a loader's worker that outlives a killed training
-    print("held", flush=True)
+    if os.fork() == 0:  # as a loader's worker, which outlives a killed training
+        print("held", flush=True)  # by now it has left the lock to the training
     time.sleep(60)
 """
 
