@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +34,9 @@ UMASK = os.umask(0)
 
 os.umask(UMASK)
 
+MODE = 0o666 & ~UMASK
+"""Of the files that are made: the usual one."""
+
 
 @contextlib.contextmanager
 def new_file(path: Path | str) -> Iterator[Path]:
@@ -42,15 +46,28 @@ def new_file(path: Path | str) -> Iterator[Path]:
     What a killed process left has a fixed name, so the next writer takes it over.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(_temporary_name(path.name))
-    handle = _take(temporary)
-    try:
+    with _part(path) as (temporary, _):
         yield temporary
         if path.is_file() and _same_bytes(temporary, path):
             temporary.unlink()
         else:
             publish(temporary, path)
+
+
+@contextlib.contextmanager
+def _part(path: Path) -> Iterator[tuple[Path, int]]:
+    """Make the temporary file of a new one, with a handle that locks it.
+
+    It is gone when the block raises.
+    """
+    temporary = path.with_name(_temporary_name(path.name))
+    try:
+        handle = _take(temporary)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _take(temporary)
+    try:
+        yield temporary, handle
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
@@ -257,11 +274,18 @@ def as_text(name: str) -> str:
 
 def write_if_changed(path: Path | str, content: str | bytes) -> None:
     """Write a whole file, atomically, unless it already holds these bytes."""
-    with new_file(path) as temporary:
-        if isinstance(content, str):
-            # Names of files may be no UTF-8; in JSON this is how they are written.
-            content = content.encode(errors="backslashreplace")
-        temporary.write_bytes(content)
+    if isinstance(content, str):
+        # Names of files may be no UTF-8; in JSON this is how they are written.
+        content = content.encode(errors="backslashreplace")
+    path = Path(path)
+    with _part(path) as (temporary, handle):
+        if _holds(path, content):
+            temporary.unlink()
+            return
+        # There is a file for each image, and to open it once more takes its time.
+        with open(handle, "wb", closefd=False) as stream:
+            stream.write(content)
+        _publish(handle, temporary, path)
 
 
 def write_json(path: Path | str, value: object) -> None:
@@ -445,6 +469,15 @@ def _temporary_name(name: str) -> str:
     return temporary
 
 
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return False
+    is_like = stat.S_ISREG(status.st_mode) and status.st_size == len(content)
+    return is_like and path.read_bytes() == content
+
+
 def _same_bytes(left: Path, right: Path) -> bool:
     if left.stat().st_size != right.stat().st_size:
         return False
@@ -457,12 +490,13 @@ def _take(temporary: Path, anew: bool = True) -> int:
     ``anew`` empties it.
     """
     while True:
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, MODE)
         with contextlib.suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), os.stat(temporary)):
-                if anew:
+            status = os.fstat(handle)
+            if os.path.samestat(status, os.stat(temporary)):
+                if anew and status.st_size:
                     os.truncate(handle, 0)
                 return handle
         os.close(handle)  # its writer has published or removed it
@@ -470,7 +504,13 @@ def _take(temporary: Path, anew: bool = True) -> int:
 
 def publish(temporary: Path, path: Path) -> None:
     """Make the temporary file durable, give it the usual mode, and rename it."""
-    os.chmod(temporary, 0o666 & ~UMASK)
     with open(temporary, "rb") as stream:
-        os.fsync(stream.fileno())
+        _publish(stream.fileno(), temporary, path)
+
+
+def _publish(handle: int, temporary: Path, path: Path) -> None:
+    # What is set to what it is costs a disk as much as a change.
+    if stat.S_IMODE(os.fstat(handle).st_mode) != MODE:
+        os.fchmod(handle, MODE)
+    os.fsync(handle)
     os.replace(temporary, path)
