@@ -227,7 +227,9 @@ def test_only_commands_see_the_arguments():
 def test_what_is_no_number_is_refused_as_one(text):
     with pytest.raises(argparse.ArgumentTypeError, match="give a number, not"):
         cli.finite(text)
-    with pytest.raises(argparse.ArgumentTypeError, match="give a number, or auto, not"):
+    with pytest.raises(
+        argparse.ArgumentTypeError, match="give a number from 0 to 1, or auto"
+    ):
         score_option(text)
 
 
@@ -245,6 +247,20 @@ def test_every_option_that_is_a_number_refuses_nan():
     for words in WORDS:
         for action in parser_of(words)._actions:
             assert action.type is not float, (words, action.option_strings)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_an_option_refuses_what_its_unit_cannot_be(words):
+    """Scores and fractions are from 0 to 1, and no time, rate or factor is negative."""
+    parser, at_most_1 = parser_of(words), {"FRACTION", "MAP", "score"}
+    for action in parser._actions:
+        unit = "score" if "--score" in action.option_strings else action.metavar
+        units = at_most_1 | {"SECONDS", "MS", "RATE", "H", "M", "FACTOR"}
+        if unit not in units or action.dest == "bbox_as_fallback":  # negative is off
+            continue
+        for text in ("-3", "30")[: 1 + (unit in at_most_1)]:
+            with pytest.raises(argparse.ArgumentError, match="give a number"):
+                parser._get_value(action, text)
 
 
 FOUND = "--detections found.json --annotations coco.json --images . --output out"

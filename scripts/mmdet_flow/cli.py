@@ -96,16 +96,32 @@ def takes(what: str) -> Callable[[Callable[[str], Value]], Callable[[str], Value
     return type_of
 
 
-def number(text: str) -> float:
-    """Read a number, of which nan and inf are none; ValueError for other texts."""
+def number(text: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """Read a number within bounds, of which nan and inf are none; ValueError else."""
     value = float(text)
-    if not math.isfinite(value):
+    if not math.isfinite(value) or not low <= value <= high:
         raise ValueError(text)
     return value
 
 
-finite = takes("a number")(number)
-"""Reads the value of an option that is a number."""
+@takes("a number")
+def finite(text: str) -> float:
+    return number(text)
+
+
+@takes("a number from 0 to 1")
+def fraction(text: str) -> float:
+    return number(text, 0, 1)
+
+
+@takes("a number from 0 up")
+def not_negative(text: str) -> float:
+    return number(text, 0)
+
+
+@takes("a number above 0")
+def positive(text: str) -> float:
+    return number(text, math.nextafter(0, 1))
 
 
 @takes("a whole number")

@@ -43,9 +43,13 @@ def test_intervals_by_hand():
     limits = intervals(evaluate_coco(truth, found, "bbox"), CLASSES, samples=200)
     assert limits["mAP"] == limits["mAP_50"] == limits["per_class"]["leaf"] == [0, 1]
     assert limits["per_class"]["shell"] is None
-    exact = found_in([(*LEAF, 0.9)], [(*LEAF, 0.9)])
-    sure = intervals(evaluate_coco(truth, exact, "bbox"), CLASSES, samples=200)
-    assert sure["mAP"] == [1, 1]
+
+
+@pytest.mark.parametrize("found", [[(*LEAF, 0.9)], []])
+def test_images_that_are_all_alike_give_no_interval(found):
+    evaluation = evaluate_coco(truth_of([LEAF], [LEAF]), found_in(found, found), "bbox")
+    limits = intervals(evaluation, CLASSES, samples=20)
+    assert limits["mAP"] is None and limits["per_class"]["leaf"] is None
 
 
 def test_draws_are_those_of_the_seed():

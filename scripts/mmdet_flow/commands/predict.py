@@ -144,7 +144,7 @@ def _add_waiting_options(parser) -> None:
     parser.add_argument("--continuous", action="store_true", help="wait for images")
     parser.add_argument(
         "--poll_wait",
-        type=cli.finite,
+        type=cli.not_negative,
         default=1.0,
         metavar="SECONDS",
         help="with --continuous, the pause between looks at the folder (default: 1)",
@@ -154,7 +154,7 @@ def _add_waiting_options(parser) -> None:
     )
     parser.add_argument(
         "--watchdog_check_interval",
-        type=cli.finite,
+        type=cli.not_negative,
         default=10.0,
         metavar="SECONDS",
         help="with --use_watchdog, look at the folder so often, too, since not all "

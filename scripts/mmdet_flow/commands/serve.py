@@ -65,7 +65,7 @@ def _add_pubsub_options(parser) -> None:
     )
     parser.add_argument(
         "--redis_timeout",
-        type=cli.finite,
+        type=cli.not_negative,
         default=0.01,
         metavar="SECONDS",
         help="pubsub: longest wait before looking at signals (default: 0.01)",
@@ -95,7 +95,7 @@ def _add_streams_options(parser) -> None:
     )
     parser.add_argument(
         "--claim_after",
-        type=cli.finite,
+        type=cli.not_negative,
         default=30.0,
         metavar="SECONDS",
         help="streams: take over from a worker that is silent for so long (default: "
@@ -137,7 +137,7 @@ def _add_limit_options(parser) -> None:
     )
     parser.add_argument(
         "--max_delay_ms",
-        type=cli.finite,
+        type=cli.not_negative,
         default=5.0,
         metavar="MS",
         help="under load, how long to wait for a batch to fill (default: 5)",
@@ -158,7 +158,7 @@ def _add_limit_options(parser) -> None:
     )
     parser.add_argument(
         "--max_seconds",
-        type=cli.finite,
+        type=cli.positive,
         default=120.0,
         metavar="SECONDS",
         help="a batch that takes longer ends the process (default: 120)",
@@ -178,7 +178,7 @@ def _add_life_options(parser) -> None:
     )
     parser.add_argument(
         "--grace",
-        type=cli.finite,
+        type=cli.not_negative,
         default=30.0,
         metavar="SECONDS",
         help="after a signal, how long to go on answering (default: 30)",
@@ -191,7 +191,7 @@ def _add_life_options(parser) -> None:
     )
     parser.add_argument(
         "--idle_timeout",
-        type=cli.finite,
+        type=cli.not_negative,
         metavar="SECONDS",
         help="stop when no image came in for so long",
     )

@@ -89,7 +89,7 @@ def add_iou_option(parser: argparse.ArgumentParser, default: float) -> None:
     """Add from which overlap on two boxes are of one object."""
     parser.add_argument(
         "--iou",
-        type=cli.finite,
+        type=cli.fraction,
         default=default,
         help="two boxes that have less in common are of two objects (default: "
         f"{default:g})",

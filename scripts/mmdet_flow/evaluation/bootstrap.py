@@ -98,16 +98,25 @@ def intervals(
     """Return [low, high] of mAP, mAP_50, mAP_75 and each class's mAP; None for n/a.
 
     A draw without an object of a class leaves that class out. Where objects are in a
-    single image there is no interval: that image drawn again is always the same.
+    single image there is no interval, nor where all images are equally right or wrong:
+    whatever is drawn is the same then.
     """
     weights = draw_weights(len(evaluation.params.imgIds), samples, seed)
     matches = matches_of(evaluation)
     drawn = _figures(resample(matches, weights), classes)
     return _each(
-        lambda values, varies: interval_of(values) if varies else None,
+        lambda values, varies: (
+            interval_of(values) if varies and differ(values) else None
+        ),
         drawn,
         _vary(matches, classes),
     )
+
+
+def differ(values: np.ndarray) -> bool:
+    """Whether the draws (samples,) that are known are not all the same."""
+    values = values[~np.isnan(values)]
+    return len(values) > 0 and values.min() < values.max()
 
 
 def interval_of(values: np.ndarray) -> list[float | None] | None:

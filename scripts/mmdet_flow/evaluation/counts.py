@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmdet_flow.evaluation.assignment import IGNORED, TRUE_POSITIVE, Assignment
-from mmdet_flow.evaluation.bootstrap import SAMPLES, draw_weights, interval_of
+from mmdet_flow.evaluation.bootstrap import (
+    LEVEL,
+    SAMPLES,
+    differ,
+    draw_weights,
+    interval_of,
+)
+from mmdet_flow.evaluation.metrics import known
 
 
 @dataclass(frozen=True)
@@ -73,9 +80,25 @@ def _intervals(counts: Counts, weights: np.ndarray) -> dict[str, list | None]:
     wholes = {"precision": counts.kept, "recall": counts.objects}
     drawn = counts.drawn(weights).ratios()
     return {
-        key: interval_of(drawn[key]) if np.count_nonzero(whole) > 1 else None
+        key: _interval(drawn[key], np.count_nonzero(whole))
         for key, whole in wholes.items()
     }
+
+
+def _interval(drawn: np.ndarray, images: int) -> list | None:
+    """Return the interval of a ratio, of which so many images tell something.
+
+    Where all of them are right, or all wrong, each draw is, too. The next image may
+    not be: then it is the exact interval of images that are right or wrong, of Clopper
+    and Pearson, "The use of confidence or fiducial limits" (1934).
+    """
+    if images < 2:
+        return None
+    if differ(drawn):
+        return interval_of(drawn)
+    tail = ((1 - LEVEL) / 2) ** (1 / images)
+    ratio = drawn[~np.isnan(drawn)][0]
+    return [known(tail), 1.0] if ratio else [0.0, known(1 - tail)]
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

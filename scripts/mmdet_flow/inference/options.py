@@ -21,10 +21,10 @@ from mmdet_flow.tile_options import add_tile_options, tiles_of
 from mmdet_flow.tiles import Tiles, tiles_from_json
 
 
-@cli.takes(f"a number, or {BY_CLASS}")
+@cli.takes(f"a number from 0 to 1, or {BY_CLASS}")
 def score_option(text: str) -> float | str:
     """Read the value of --score."""
-    return BY_CLASS if text == BY_CLASS else cli.number(text)
+    return BY_CLASS if text == BY_CLASS else cli.number(text, 0, 1)
 
 
 def add_score_options(parser: argparse.ArgumentParser, default: float) -> None:

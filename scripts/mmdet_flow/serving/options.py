@@ -83,7 +83,7 @@ def add_connection_options(parser, dash: str) -> None:
     )
     parser.add_argument(
         f"--max{dash}outage",
-        type=cli.finite,
+        type=cli.not_negative,
         default=300.0,
         metavar="SECONDS",
         help="give up when Redis stays away for longer (default: 300)",

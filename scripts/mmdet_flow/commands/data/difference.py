@@ -58,7 +58,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add_iou_option(parser, IOU)
     parser.add_argument(
         "--tolerance",
-        type=cli.finite,
+        type=cli.not_negative,
         default=TOLERANCE,
         metavar="PIXELS",
         help="an edge that is no further away is where it was (default: "

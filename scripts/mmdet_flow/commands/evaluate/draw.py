@@ -40,7 +40,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--score",
-        type=cli.finite,
+        type=cli.fraction,
         help="score threshold (default: draw all that was predicted)",
     )
     parser.add_argument(

@@ -54,7 +54,7 @@ def _add_choice_options(parser) -> None:
     add_map_drop_option(parser, "fp32")
     parser.add_argument(
         "--score",
-        type=cli.finite,
+        type=cli.fraction,
         default=DEFAULT_SCORE,
         metavar="SCORE",
         help="score threshold that the speed is measured with "

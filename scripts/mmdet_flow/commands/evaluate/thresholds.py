@@ -34,7 +34,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     for name in ("recall", "precision"):
         parser.add_argument(
             f"--{name}",
-            type=cli.finite,
+            type=cli.fraction,
             default=WANTED,
             metavar="FRACTION",
             help=f"the {name} that is wanted (default: {WANTED})",

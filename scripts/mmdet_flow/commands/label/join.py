@@ -9,6 +9,7 @@ off.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -107,10 +108,7 @@ def _add_base_options(parser) -> None:
 
 @cli.takes("a number from 0 to below 1")
 def _share(text: str) -> float:
-    value = cli.number(text)
-    if not 0 <= value < 1:
-        raise ValueError(text)
-    return value
+    return cli.number(text, 0, math.nextafter(1, 0))
 
 
 def run(options: argparse.Namespace) -> None:

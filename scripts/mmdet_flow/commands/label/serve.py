@@ -92,7 +92,7 @@ def _add_server_options(parser) -> None:
     )
     parser.add_argument(
         "--max-seconds",
-        type=cli.finite,
+        type=cli.not_negative,
         default=80.0,
         metavar="SECONDS",
         help="begin no further image of a request after so long, because Label Studio "

@@ -86,9 +86,9 @@ def _add_data_options(parser) -> None:
     )
 
 
-@cli.takes(f"a number, or {AUTO}")
+@cli.takes(f"a number from 0 to 1, or {AUTO}")
 def _fraction(text: str) -> float | str:
-    return AUTO if text == AUTO else cli.number(text)
+    return AUTO if text == AUTO else cli.number(text, 0, 1)
 
 
 def _add_model_options(parser) -> None:
@@ -123,7 +123,7 @@ def _add_schedule_options(parser) -> None:
     )
     parser.add_argument(
         "--learning-rate",
-        type=cli.finite,
+        type=cli.positive,
         metavar="RATE",
         help="default: scaled from the recipe's",
     )

@@ -92,13 +92,13 @@ def _add_life_options(parser) -> None:
     )
     parser.add_argument(
         "--max-hours",
-        type=cli.finite,
+        type=cli.positive,
         metavar="H",
         help="save and end with exit code 75 after so long; run again to go on",
     )
     parser.add_argument(
         "--save-minutes",
-        type=cli.finite,
+        type=cli.not_negative,
         default=1.0,
         metavar="M",
         help="save a state to go on from each so many minutes (default: 1)",

@@ -63,11 +63,11 @@ def _add_amount_options(parser) -> None:
         help="how many images to send, over and over (default: each once)",
     )
     amounts.add_argument(
-        "--seconds", type=cli.finite, metavar="SECONDS", help="how long to send"
+        "--seconds", type=cli.positive, metavar="SECONDS", help="how long to send"
     )
     parser.add_argument(
         "--timeout",
-        type=cli.finite,
+        type=cli.positive,
         default=30.0,
         metavar="SECONDS",
         help="how long to wait for the service, and for the next answer: what then "
@@ -78,7 +78,7 @@ def _add_amount_options(parser) -> None:
 def _add_speed_options(parser) -> None:
     parser.add_argument(
         "--rate",
-        type=cli.finite,
+        type=cli.positive,
         metavar="N",
         help="images per second (default: flat out)",
     )
@@ -91,7 +91,7 @@ def _add_speed_options(parser) -> None:
     )
     parser.add_argument(
         "--find-rate",
-        type=cli.finite,
+        type=cli.positive,
         metavar="SECONDS",
         help="then find the highest rate with 95 %% of the answers within SECONDS",
     )
