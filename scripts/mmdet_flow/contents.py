@@ -132,6 +132,11 @@ class Thresholds(TypedDict):
     model_sha256: str | None
 
 
+def without_own(thresholds: Thresholds) -> list[str]:
+    """Return the classes of which none was found, and that have the score of all."""
+    return [name for name, own in thresholds["classes"].items() if not own["f1"]]
+
+
 class Candidate(TypedDict):
     precision: str
     mAP: float | None

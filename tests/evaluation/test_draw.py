@@ -39,6 +39,18 @@ def test_a_text_at_the_edge_can_be_read():
     assert (moved[:28] > 0).sum() == (whole[:28] > 0).sum() > 500
 
 
+def test_a_picture_has_one_font():
+    """That of a name that OpenCV cannot write, for all names."""
+    alone, beside = np.zeros((2, 60, 300, 3), np.uint8)
+    apple = Drawn([[9, 30]], (9, 30, 11, 11), "Apfel 0.90", 0)
+    draw_objects(alone, [apple])
+    draw_objects(beside, [apple, Drawn([[200, 30]], (200, 30, 9, 9), "grüne Birne", 1)])
+    assert (alone[:28, :150] != beside[:28, :150]).any()
+    again = np.zeros_like(beside)
+    draw_objects(again, [apple, Drawn([[200, 30]], (200, 30, 9, 9), "é", 1)])
+    assert (again[:28, :150] == beside[:28, :150]).all()
+
+
 def test_a_class_has_the_colour_of_its_place_in_the_class_list(tmp_path):
     folders = write_opex(tmp_path / "opex", polygon={"points": []}, label="x")
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))

@@ -82,7 +82,9 @@ def _chosen(run: ResultsFolder) -> str:
     if chosen and chosen["scores"] and used == chosen["scores"]:
         use = chosen["use"]
         best = f"a {use} of {chosen['wanted'][use]:g}" if use != "f1" else "the best F1"
-        return f"chosen on the validation split, for {best} of each class"
+        others = ", ".join(contents.without_own(chosen))
+        common = f"; {others}: not found there, that of all classes" if others else ""
+        return f"chosen on the validation split, for {best} of each class{common}"
     every = " and ".join(f"{score:g}" for score in sorted(set(used.values())))
     if set(used.values()) != {DEFAULT_SCORE}:
         return f"{every}, as the config has it"

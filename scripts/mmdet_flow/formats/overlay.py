@@ -51,8 +51,11 @@ def draw_objects(image: np.ndarray, objects: Sequence[Drawn]) -> None:
         for wide, colour in ((HALO, (0, 0, 0)), (LINE, bgr(one.number))):
             cv2.polylines(image, points, True, colour, wide, cv2.LINE_AA)
     height, width = image.shape[:2]
-    texts = [_shortened(drawable(one.text), width) for one in objects]
-    sizes = [(_width(text), HEIGHT) for text in texts]
+    texts = [drawable(one.text) for one in objects]
+    # A picture has one font: that of OpenCV, which needs no other library, if it can.
+    font = _Plain() if all(map(str.isascii, texts)) else _Any()
+    texts = [_shortened(text, width, font) for text in texts]
+    sizes = [(font.width(text), HEIGHT) for text in texts]
     boxes = np.rint([one.box for one in objects]).astype(int).tolist()
     places = place_labels(boxes, sizes, (0, 0, width, height))
     for one, text, (wide, _), place in zip(objects, texts, sizes, places, strict=True):
@@ -60,52 +63,58 @@ def draw_objects(image: np.ndarray, objects: Sequence[Drawn]) -> None:
             left, top = place
             label = image[top : top + HEIGHT, left : left + wide]
             label[:] = bgr(one.number)
-            write = _write_ascii if text.isascii() else _write_any
-            write(label, text, ink(one.number))
+            font.write(label, text, ink(one.number))
 
 
-def _shortened(text: str, width: int) -> str:
+class _Plain:
+    """The font of OpenCV, which has ASCII."""
+
+    def width(self, text: str) -> int:
+        """Return how wide a label is, in pixels."""
+        import cv2
+
+        return cv2.getTextSize(text, *FONT, thickness=1)[0][0] + 2 * MARGIN
+
+    def write(self, label: np.ndarray, text: str, shade: tuple[int, int, int]) -> None:
+        """Write on a label, uint8 BGR of HEIGHT by the text's width."""
+        import cv2
+
+        # OpenCV writes on memory of its own alone.
+        picture = np.ascontiguousarray(label)
+        cv2.putText(picture, text, (MARGIN, BASE), *FONT, shade, 1, cv2.LINE_AA)
+        label[:] = picture
+
+
+class _Any:
+    """The fonts that have the letters of a text, with Pillow."""
+
+    def width(self, text: str) -> int:
+        """Return how wide a label is, in pixels."""
+        lengths = (font.getlength(part) for font, part in self._parts(text))
+        return math.ceil(sum(lengths)) + 2 * MARGIN
+
+    def write(self, label: np.ndarray, text: str, shade: tuple[int, int, int]) -> None:
+        """Write on a label, uint8 BGR of HEIGHT by the text's width."""
+        from PIL import Image, ImageDraw
+
+        picture = Image.fromarray(np.ascontiguousarray(label))
+        x = float(MARGIN)
+        for font, part in self._parts(text):
+            ImageDraw.Draw(picture).text((x, BASE), part, shade, font, anchor="ls")
+            x += font.getlength(part)
+        label[:] = np.asarray(picture)
+
+    def _parts(self, text: str) -> list:
+        """Return the parts of a text with their fonts."""
+        return [(letters(font, SIZE), part) for font, part in runs_of(text)]
+
+
+def _shortened(text: str, width: int, font: _Plain | _Any) -> str:
     """Return a text, or what fits of it into a width."""
-    whole = _width(text)
+    whole = font.width(text)
     if whole <= width:
         return text
     return text[: max(1, int(len(text) * width / whole) - 3)] + "..."
-
-
-def _width(text: str) -> int:
-    """Return how wide a label is, in pixels."""
-    import cv2
-
-    if text.isascii():
-        return cv2.getTextSize(text, *FONT, thickness=1)[0][0] + 2 * MARGIN
-    lengths = (font.getlength(part) for font, part in _parts(text))
-    return math.ceil(sum(lengths)) + 2 * MARGIN
-
-
-def _parts(text: str) -> list:
-    """Return the parts of a text with their fonts."""
-    return [(letters(font, SIZE), part) for font, part in runs_of(text)]
-
-
-def _write_ascii(label: np.ndarray, text: str, shade: tuple[int, int, int]) -> None:
-    import cv2
-
-    # OpenCV writes on memory of its own alone.
-    picture = np.ascontiguousarray(label)
-    cv2.putText(picture, text, (MARGIN, BASE), *FONT, shade, 1, cv2.LINE_AA)
-    label[:] = picture
-
-
-def _write_any(label: np.ndarray, text: str, shade: tuple[int, int, int]) -> None:
-    """Write a text that OpenCV's own font has not, with Pillow."""
-    from PIL import Image, ImageDraw
-
-    picture = Image.fromarray(np.ascontiguousarray(label))
-    x = float(MARGIN)
-    for font, part in _parts(text):
-        ImageDraw.Draw(picture).text((x, BASE), part, shade, font, anchor="ls")
-        x += font.getlength(part)
-    label[:] = np.asarray(picture)
 
 
 def to_overlay_jpeg(image: np.ndarray, objects: Sequence[PixelObject]) -> bytes:

@@ -7,6 +7,7 @@ One page of Markdown in the order of Mitchell et al., "Model Cards for Model Rep
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmdet_flow.contents import Thresholds, without_own
 from mmdet_flow.errors import ModelError
 from mmdet_flow.evaluation.answer import answer, found, total_of, wrong
 from mmdet_flow.files import sha256_of
@@ -224,9 +225,14 @@ def metrics(run: ResultsFolder) -> str:
         rows.append((name, score, point.get("precision"), point.get("recall")))
     return (
         f"{text}\nScore thresholds (`--score auto`), chosen on the validation split "
-        f"for {_wanted(run.thresholds)}:\n\n"
+        f"for {_wanted(run.thresholds)}{_not_found(run.thresholds)}:\n\n"
         + table(("class", "score", "precision", "recall"), rows)
     )
+
+
+def _not_found(thresholds: Thresholds) -> str:
+    names = ", ".join(map(plain, without_own(thresholds)))
+    return f" (that of all for {names}, of which nothing was found)" if names else ""
 
 
 def _wanted(thresholds: dict) -> str:
@@ -326,6 +332,7 @@ def at_thresholds(run: ResultsFolder) -> str:
     limits = run.metrics["intervals"].get("at_scores", {})
     header = ("class", "score threshold", "found", "recall", "interval")
     header += ("wrong", "precision", "interval", "F1")
+    kept = run.metrics["at_scores"]
     body = [
         (
             *(name, scores.get(name, ""), found(own), own["recall"]),
@@ -333,7 +340,7 @@ def at_thresholds(run: ResultsFolder) -> str:
             *(wrong(own), own["precision"]),
             *(_interval(limits.get(name, {}).get("precision")), own["f1"]),
         )
-        for name, own in run.metrics["at_scores"].items()
+        for name, own in ({_total(run): kept[_total(run)]} | kept).items()
     ]
     return f"Detections that reach the score thresholds:\n\n{table(header, body)}"
 

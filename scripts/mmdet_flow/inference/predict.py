@@ -225,12 +225,13 @@ def _run(task: Task, journal: Journal, images: list[Path]) -> dict:
     if not images:
         return {"images": 0, "seconds": 0.0, "engine": None}
     runner = task.runner(journal, waits=False)
-    started = time.monotonic()
-    for _ in cli.progress(runner.run(images), len(images), "images"):
-        pass
+    started, failed = time.monotonic(), 0
+    for outcome in cli.progress(runner.run(images), len(images), "images"):
+        failed += outcome.status == "failed"
     seconds = time.monotonic() - started
     engine = runner.predictor.detector.meta["engine"]
-    cli.log.info("%.2f images/s with %s", len(images) / seconds, engine)
+    if failed < len(images):  # what cannot be read says nothing of the engine
+        cli.log.info("%.2f images/s with %s", (len(images) - failed) / seconds, engine)
     return {"images": len(images), "seconds": round(seconds, 3), "engine": engine}
 
 

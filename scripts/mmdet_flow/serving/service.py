@@ -101,7 +101,8 @@ class Service:
         self._ready.set()
         self.metrics.ready.set(1)
         cli.log.info(
-            "ready: images on %s, predictions on %s, Redis at %s",
+            "ready: over %s, images on %s, predictions on %s, Redis at %s",
+            "streams" if isinstance(self._front, Streams) else "pub/sub",
             self._front.redis_in,
             self._front.redis_out,
             self.connection.address,
