@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import os
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdet_flow import files
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.tiling import cut as cut_module
 from mmdet_flow.dataset.tiling.cut import cut
@@ -382,17 +384,17 @@ def test_a_full_disk_leaves_no_file_beside_one_of_another_run(
 ):
     output = cut_into(tmp_path / "tiles", data)
     before = content_of(output)
-    write_bytes = Path.write_bytes
+    make_durable = files._publish
 
-    def fill(path, content):
+    def fill(handle, temporary, path):
         if name in path.name:
-            write_bytes(path, content[:10])
+            os.truncate(handle, 10)
             raise OSError(errno.ENOSPC, "no space left")
-        return write_bytes(path, content)
+        return make_durable(handle, temporary, path)
 
     other = Cutting(TILES, empty=1)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", fill)
+        patch.setattr(files, "_publish", fill)
         with pytest.raises(OSError) as raised:
             cut_into(output, data, other)
     assert name in raised.value.filename
