@@ -249,6 +249,13 @@ def test_every_option_that_is_a_number_refuses_nan():
             assert action.type is not float, (words, action.option_strings)
 
 
+OTHERWISE = {
+    "bbox_as_fallback",  # negative is off
+    *("tile_overlap", "tile_scale", "tile_min_visible", "tile_empty", "train_fraction"),
+}
+"""The others are in the config, too, and refused by what takes them."""
+
+
 @pytest.mark.parametrize("words", WORDS)
 def test_an_option_refuses_what_its_unit_cannot_be(words):
     """Scores and fractions are from 0 to 1, and no time, rate or factor is negative."""
@@ -256,7 +263,7 @@ def test_an_option_refuses_what_its_unit_cannot_be(words):
     for action in parser._actions:
         unit = "score" if "--score" in action.option_strings else action.metavar
         units = at_most_1 | {"SECONDS", "MS", "RATE", "H", "M", "FACTOR"}
-        if unit not in units or action.dest == "bbox_as_fallback":  # negative is off
+        if unit not in units or action.dest in OTHERWISE:
             continue
         for text in ("-3", "30")[: 1 + (unit in at_most_1)]:
             with pytest.raises(argparse.ArgumentError, match="give a number"):

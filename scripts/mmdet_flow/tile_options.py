@@ -26,14 +26,14 @@ def add_tile_details(parser, dash: str = "-") -> None:
     """Add what goes with the size of tiles."""
     parser.add_argument(
         f"--tile{dash}overlap",
-        type=cli.fraction,
+        type=cli.finite,
         metavar="FRACTION",
         help="fraction of a tile that it shares with the next, at least; more than the "
         f"usual objects are long is best (default: {Tiles.overlap:g})",
     )
     parser.add_argument(
         f"--tile{dash}scale",
-        type=cli.positive,
+        type=cli.finite,
         metavar="FACTOR",
         help="enlarge images by this factor, or reduce them if it is below 1 "
         f"(default: {Tiles.scale:g})",

@@ -378,7 +378,7 @@ def test_an_image_that_cannot_be_read_keeps_what_was_there(data, tmp_path, chang
     assert content_of(output) == content_of(fresh)
 
 
-@pytest.mark.parametrize("name", ["a.png_0_0_64_64.png", "val.json", "report.json"])
+@pytest.mark.parametrize("name", ["b.png_86_0_150_64.png", "val.json", "report.json"])
 def test_a_full_disk_leaves_no_file_beside_one_of_another_run(
     data, tmp_path, monkeypatch, name
 ):

@@ -55,7 +55,7 @@ def _add_split_options(parser) -> None:
         )
     parser.add_argument(
         "--train-fraction",
-        type=cli.fraction,
+        type=cli.finite,
         default=1.0,
         metavar="FRACTION",
         help="learn from this fraction of the training images alone, for a learning "

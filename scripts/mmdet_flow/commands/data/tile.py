@@ -50,14 +50,14 @@ def _add_tile_options(parser) -> None:
     add_tile_options(parser)
     parser.add_argument(
         "--tile-min-visible",
-        type=cli.fraction,
+        type=cli.finite,
         default=0.3,
         metavar="FRACTION",
         help="of an object's area, to be learned in a tile (default: 0.3)",
     )
     parser.add_argument(
         "--tile-empty",
-        type=cli.fraction,
+        type=cli.finite,
         default=0.1,
         metavar="FRACTION",
         help="of the tiles without objects, which is kept (default: 0.1)",
