@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import UsageError
+from mmdet_flow.files import keep_named
 from mmdet_flow.labelling.base import read_base
-from mmdet_flow.labelling.choose import choose
+from mmdet_flow.labelling.choose import FILES, choose
 from mmdet_flow.labelling.ranking import AGGREGATES, METHODS, POOL, Method
 
 
@@ -103,6 +104,7 @@ def _add_method_options(parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Choose as the options of the command say."""
+    keep_named(options, "output", made=[options.output / name for name in FILES])
     method = Method(options.method, options.aggregate, options.pool, options.seed)
     embed = None
     if method.looks:

@@ -9,7 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.files import keep_inputs
+from mmdet_flow.files import keep_inputs, keep_named
+from mmdet_flow.model.config import files_of
 from mmdet_flow.model.fit.growth import AUTO
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.options import add_cfg_options
@@ -169,5 +170,6 @@ def _add_run_options(parser) -> None:
 def run(options: argparse.Namespace) -> None:
     named = {one.name: getattr(options, one.name) for one in fields(Recipe)}
     recipe = Recipe(**named)
-    keep_inputs([options.output], [Path(options.config), recipe.train, recipe.val])
+    keep_named(options, "output")
+    keep_inputs([options.output], files_of(options.config))
     patch_config(options.config, options.output, recipe, options.cfg_options)
