@@ -1,6 +1,5 @@
 """Files that are whole or not there, and that change only when their content does."""
 
-import argparse
 import codecs
 import contextlib
 import csv
@@ -234,27 +233,6 @@ def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
         if (place := os.path.realpath(output)) in written:
             raise UsageError(f"{output}: is named for two outputs; name another file")
         written.add(place)
-
-
-def keep_named(
-    options: argparse.Namespace, *names: str, made: Iterable[Path] | None = None
-) -> None:
-    """UsageError if a file would be written over one that another option names.
-
-    ``names`` are the options that say where to write, ``made`` the files themselves
-    where that is a folder.
-    """
-    named = vars(options)
-    if made is None:
-        made = [named[name] for name in names if named[name]]
-    others = (value for name, value in named.items() if name not in names)
-    keep_inputs(made, _paths_in(others))
-
-
-def _paths_in(values: Iterable[object]) -> Iterator[Path]:
-    for value in values:
-        several = value if isinstance(value, list | tuple) else [value]
-        yield from (one for one in several if isinstance(one, Path))
 
 
 def keep_apart(output: Path, *inputs: Path) -> None:

@@ -8,7 +8,8 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.detect import Found, detect, read_detections
-from mmdet_flow.files import keep_inputs, keep_named
+from mmdet_flow.files import keep_inputs
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.tile_options import TILE_OPTIONS, add_tile_options, tiles_of
 from mmdet_flow.tiles import Tiles
 

@@ -15,7 +15,7 @@ from mmdet_flow import cli
 from mmdet_flow.comparison.curve import MORE, compare_curve
 from mmdet_flow.comparison.identity import finished
 from mmdet_flow.comparison.options import add_bootstrap_option
-from mmdet_flow.files import keep_named
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.results import as_written, keep_results
 
 

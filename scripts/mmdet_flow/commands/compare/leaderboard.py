@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.comparison.leaderboard import leaderboard
-from mmdet_flow.files import keep_named
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.results import as_written, keep_results
 
 

@@ -13,7 +13,7 @@ from mmdet_flow import cli
 from mmdet_flow.comparison.identity import finished
 from mmdet_flow.comparison.options import add_bootstrap_option
 from mmdet_flow.comparison.rounds import compare_rounds
-from mmdet_flow.files import keep_named
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.results import as_written, keep_results
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.card import FILES, make_card
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.files import keep_named
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 

@@ -15,7 +15,8 @@ from mmdet_flow.dataset.options import add_check_options, rules_of, source_of
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, print_table, report_of, write_report
 from mmdet_flow.errors import DataError
-from mmdet_flow.files import keep_inputs, keep_named
+from mmdet_flow.files import keep_inputs
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.words import counted
 
 

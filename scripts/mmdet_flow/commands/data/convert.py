@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.convert import FILES, convert
 from mmdet_flow.dataset.options import add_check_options, rules_of, source_of
-from mmdet_flow.files import keep_named
+from mmdet_flow.path_options import keep_named
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

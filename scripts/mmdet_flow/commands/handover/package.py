@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli, layout
-from mmdet_flow.files import keep_named
 from mmdet_flow.handover.package import package
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.results import ResultsFolder, as_written, keep_results
 from mmdet_flow.tile_options import add_tile_options, tiles_of
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.errors import UsageError
-from mmdet_flow.files import keep_named
 from mmdet_flow.labelling.base import read_base
 from mmdet_flow.labelling.choose import FILES, choose
 from mmdet_flow.labelling.ranking import AGGREGATES, METHODS, POOL, Method
+from mmdet_flow.path_options import keep_named
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

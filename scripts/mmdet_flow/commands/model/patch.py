@@ -9,12 +9,13 @@ from dataclasses import fields
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.files import keep_inputs, keep_named
+from mmdet_flow.files import keep_inputs
 from mmdet_flow.model.config import files_of
 from mmdet_flow.model.fit.growth import AUTO
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.options import add_cfg_options
 from mmdet_flow.model.patch import patch_config
+from mmdet_flow.path_options import keep_named
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

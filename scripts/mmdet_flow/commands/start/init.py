@@ -14,7 +14,8 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.readers import FORMATS
-from mmdet_flow.files import keep_inputs, keep_named, write_if_changed
+from mmdet_flow.files import keep_inputs, write_if_changed
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.start.init.choices import experiment_name
 from mmdet_flow.start.init.config import config_of, lists_of
 from mmdet_flow.start.init.find import find
