@@ -141,7 +141,7 @@ def _add_schedule_options(parser) -> None:
 def _add_run_options(parser) -> None:
     parser.add_argument(
         "--seed",
-        type=cli.whole,
+        type=cli.seed,
         default=0,
         metavar="N",
         help="of weights, order and augmentation (default: 0)",
