@@ -73,9 +73,9 @@ def _add_data_options(parser) -> None:
         choices=("recipe", "auto", "muon"),
         default="recipe",
         help="that of the recipe, or Muon for the kernels of convolutions, which "
-        "learns more in few epochs; auto: Muon instead of AdamW, but not with "
-        "--pretrained or where the recipe has rules for some weights alone "
-        "(default: recipe)",
+        "learns more in few epochs; auto: Muon for RTMDet and RTMDet-Ins, for which it "
+        "was measured, but not with --pretrained, and that of the recipe for all "
+        "others (default: recipe)",
     )
     parser.add_argument(
         "--grow-from",
