@@ -793,6 +793,27 @@ def test_no_images_grow_by_themselves_for_a_network_with_a_size_of_its_own(
     assert cfg.to_dict() == whole.to_dict()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssd300_coco",
+        "ssdlite_mobilenetv2-scratch_8xb24-600e_coco",
+        "yolact_r50_1xb8-55e_coco",
+    ],
+)
+@pytest.mark.parametrize("side", [320, None])
+def test_a_network_that_is_made_for_one_size_learns_at_it(dataset, name, side):
+    """From images stretched as in the test, whichever of their sides is longer."""
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset, image_size=side, augment="light"))
+    (test,) = [node for node in walk(cfg.test_dataloader) if "keep_ratio" in node]
+    steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    sizes = (steps["RandomResize"].scale, steps["RandomCrop"].crop_size)
+    assert {*map(tuple, sizes), tuple(steps["Pad"].size)} == {tuple(test.scale)}
+    assert not steps["RandomResize"].keep_ratio and not test.keep_ratio
+    assert side is None or tuple(test.scale) == (side, side)
+
+
 def test_images_whose_batches_get_another_size_cannot_grow(dataset):
     recipe = recipe_for(dataset, augment="light", grow_from=0.5)
     with pytest.raises(UsageError, match=r"size of its own \(BatchSyncRandomResize\)"):
