@@ -304,6 +304,16 @@ def test_a_wrong_config_stops_snakemake_with_one_line(tmp_path):
     assert f"{place}unknown key epoch; did you mean epochs?\n" in said
 
 
+def test_a_config_in_json_has_no_nan(tmp_path):
+    """Which is a text in YAML, and a number in Snakemake's JSON."""
+    content = json.dumps(small(model={"grow_from": math.nan}))
+    (tmp_path / "config.yaml").write_text(content)
+    run = snakemake(tmp_path, "-n")
+    said = run.stdout + run.stderr
+    assert run.returncode == 1 and "Traceback" not in said
+    assert "config, at experiments.example.model.grow_from: nan is neither" in said
+
+
 def test_the_record_of_a_config_is_plain_json():
     config = small()
     configs.prepare(config)
