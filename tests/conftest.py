@@ -209,6 +209,7 @@ def patched_config(
     base: str = SEGMENTER,
     augment: str = "light",
     grow_from: float = 1,
+    side: int = IMAGE_SIZE,
 ) -> Path:
     """Write the config of a small model, a segmenter unless it is told otherwise."""
     splits = [f"--{name}={dataset.splits / name}.json" for name in ("train", "val")]
@@ -221,7 +222,7 @@ def patched_config(
         f"--images={dataset.images}",
         f"--epochs={epochs}",
         "--batch-size=4",
-        f"--image-size={IMAGE_SIZE}",
+        f"--image-size={side}",
         f"--augment={augment}",
         "--optimizer=auto",
         f"--grow-from={grow_from}",

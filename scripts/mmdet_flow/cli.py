@@ -145,13 +145,23 @@ def count(text: str) -> int:
     return value
 
 
+@takes("a whole number from 0 to 4294967295")
+def seed(text: str) -> int:
+    """Read what numpy takes as a seed."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise ValueError(text)
+    return value
+
+
 @takes("a time, such as 2h or 30m")
 def hours(text: str) -> float:
     """Read 2, 2h, 30m or 1h30m as hours."""
-    match = re.fullmatch(r"([\d.]+)|(?:([\d.]+)h)?(?:([\d.]+)m)?", text.strip())
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?", text.strip())
     if match is None:
-        raise ValueError(text)
-    value = number(match[1] or match[2] or "0") + number(match[3] or "0") / 60
+        value = number(text)  # as a config has it, which may be 1e-05
+    else:
+        value = number(match[1] or "0") + number(match[2] or "0") / 60
     if value <= 0:
         raise ValueError(text)
     return value

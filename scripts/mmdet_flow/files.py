@@ -238,12 +238,18 @@ def require_writable_folder(folder: Path) -> None:
 
 
 def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
-    """UsageError if a file would be written over one that is read, by any name."""
-    inputs = list(inputs)
+    """UsageError if a file would be written over one that is read, by any name.
+
+    Nor may two outputs be one file.
+    """
+    read = set(map(_place_of, filter(None, inputs)))
+    written: set[str] = set()
     for output in outputs:
-        for one in filter(None, inputs):
-            if _is_same(output, one):
-                raise UsageError(f"{output}: is what is read; name another output")
+        if _place_of(output) in read:
+            raise UsageError(f"{output}: is what is read; name another output")
+        if (place := os.path.realpath(output)) in written:
+            raise UsageError(f"{output}: is named for two outputs; name another file")
+        written.add(place)
 
 
 def keep_apart(output: Path, *inputs: Path) -> None:
@@ -452,6 +458,21 @@ def link_or_copy(source: Path, target: Path) -> None:
             raise FlowError(
                 f"{target}: {source} cannot be copied there: {reason}"
             ) from None
+
+
+def _place_of(path: Path) -> tuple[int, int] | str:
+    """Return what two names of one file have in common."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # it is not there yet
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
+def is_inside(path: Path, place: Path) -> bool:
+    """Whether a path is a place, or in that folder, by any name."""
+    real = Path(os.path.realpath(path))
+    return any(_is_same(one, place) for one in (path, real, *real.parents))
 
 
 def _is_same(left: Path, right: Path) -> bool:

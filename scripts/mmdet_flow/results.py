@@ -6,15 +6,21 @@ Somebody else may have written these files, so each is checked when it is read.
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import contents, layout
-from mmdet_flow.errors import DataError, ModelError
-from mmdet_flow.files import read_json, read_json_lines, read_table, read_text
+from mmdet_flow.errors import DataError, ModelError, UsageError
+from mmdet_flow.files import (
+    is_inside,
+    read_json,
+    read_json_lines,
+    read_table,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -64,6 +70,27 @@ def as_written(*folders: Path) -> Iterator[None]:
             f"{', '.join(map(str, folders))}: a file there is not as mmdet-flow writes "
             f"it ({what}); make it again, --debug shows what it is for"
         ) from error
+
+
+def keep_results(
+    outputs: Iterable[Path | None],
+    folders: Iterable[Path],
+    made: Collection[layout.Place] = (),
+) -> None:
+    """UsageError if a file would be written over one of a results folder, by any name.
+
+    Those in ``made`` are what is written. Files of results are told by their places.
+    """
+    outputs = list(filter(None, outputs))
+    others = [place for place in layout.PLACES if place not in made]
+    for folder in folders:
+        found = [one for place in others for one in folder.glob(layout.pattern(place))]
+        for output in outputs:
+            if any(is_inside(output, one) for one in found):
+                raise UsageError(
+                    f"{output}: is one of the results in {folder}, which are read; "
+                    "name another output"
+                )
 
 
 @cache

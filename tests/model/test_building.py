@@ -8,6 +8,24 @@ from mmdet_flow.model.config import load_config
 from tests.conftest import patched_config
 
 
+@pytest.mark.parametrize(
+    "base", ["ssd300_coco", "ssdlite_mobilenetv2-scratch_8xb24-600e_coco"]
+)
+def test_a_network_that_is_made_for_one_size_takes_a_step_with_wide_images(
+    base, dataset, tmp_path
+):
+    """Its last maps have a pixel, however flat the images of a batch are."""
+    import_mmdet()
+    from mmdet_flow.model.preflight import preflight
+    from mmdet_flow.model.runner import build_runner
+
+    assert all(one["width"] > one["height"] for one in dataset.coco.images)
+    output = tmp_path / "config.py"
+    cfg = load_config(str(patched_config(dataset, output, base=base, side=320)))
+    cfg.update(work_dir=str(tmp_path / "work"), launcher="none")
+    preflight(build_runner(cfg))
+
+
 @pytest.fixture(scope="module")
 def config(dataset, tmp_path_factory):
     return patched_config(dataset, tmp_path_factory.mktemp("built") / "config.py")

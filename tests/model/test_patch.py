@@ -275,18 +275,38 @@ def test_a_config_with_muon_is_patched_as_one_with_adamw(dataset):
 
 
 @pytest.mark.parametrize(
-    "name", ["dino-4scale_r50_8xb2-12e_coco", "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"]
+    "name",
+    [
+        "dino-4scale_r50_8xb2-12e_coco",
+        "mask-rcnn_swin-t-p4-w7_fpn_1x_coco",
+        "sparse-rcnn_r50_fpn_1x_coco",  # without rules for some weights, as are these:
+        "retinanet_pvt-t_fpn_1x_coco",
+        "retinanet_pvtv2-b0_fpn_1x_coco",
+        "rtmdet_l_swin_b_4xb32-100e_coco",
+        "faster-rcnn_r50-rsb-pre_fpn_1x_coco",
+    ],
 )
-def test_muon_takes_no_recipe_with_rules_for_some_weights_by_itself(dataset, name):
-    """Those have transformers, for whose weights twice the rate was not measured."""
+def test_a_recipe_that_muon_was_not_measured_for_keeps_its_optimizer(dataset, name):
     auto, plain, asked = (load_config(name) for _ in range(3))
     patch(auto, recipe_for(dataset, optimizer="auto"))
     patch(plain, recipe_for(dataset, optimizer="recipe"))
-    assert auto.optim_wrapper == plain.optim_wrapper
+    assert plain.optim_wrapper.optimizer.type == "AdamW"
+    assert text_of(auto) == text_of(plain)
     patch(asked, recipe_for(dataset, optimizer="muon"))
-    rules = asked.optim_wrapper.paramwise_cfg["custom_keys"]
-    assert rules == plain.optim_wrapper.paramwise_cfg.custom_keys
+    rules = asked.optim_wrapper.paramwise_cfg.get("custom_keys")
+    assert rules == plain.optim_wrapper.get("paramwise_cfg", {}).get("custom_keys")
     assert asked.optim_wrapper.optimizer.type == "MuonForKernels"
+
+
+@pytest.mark.parametrize(
+    "name", ["rtmdet-ins_tiny_8xb32-300e_coco", "rtmdet_l_8xb32-300e_coco"]
+)
+def test_a_recipe_that_muon_was_measured_for_gets_it(dataset, name):
+    cfg, asked = load_config(name), load_config(name)
+    patch(cfg, recipe_for(dataset, optimizer="auto"))
+    patch(asked, recipe_for(dataset, optimizer="muon"))
+    assert cfg.optim_wrapper.optimizer.type == "MuonForKernels"
+    assert text_of(cfg) == text_of(asked)
 
 
 def test_processes_together_are_one_with_a_larger_batch(dataset):
@@ -771,6 +791,27 @@ def test_no_images_grow_by_themselves_for_a_network_with_a_size_of_its_own(
     patch(cfg, recipe)
     patch(whole, replace(recipe, grow_from=1))
     assert cfg.to_dict() == whole.to_dict()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssd300_coco",
+        "ssdlite_mobilenetv2-scratch_8xb24-600e_coco",
+        "yolact_r50_1xb8-55e_coco",
+    ],
+)
+@pytest.mark.parametrize("side", [320, None])
+def test_a_network_that_is_made_for_one_size_learns_at_it(dataset, name, side):
+    """From images stretched as in the test, whichever of their sides is longer."""
+    cfg = load_config(name)
+    patch(cfg, recipe_for(dataset, image_size=side, augment="light"))
+    (test,) = [node for node in walk(cfg.test_dataloader) if "keep_ratio" in node]
+    steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    sizes = (steps["RandomResize"].scale, steps["RandomCrop"].crop_size)
+    assert {*map(tuple, sizes), tuple(steps["Pad"].size)} == {tuple(test.scale)}
+    assert not steps["RandomResize"].keep_ratio and not test.keep_ratio
+    assert side is None or tuple(test.scale) == (side, side)
 
 
 def test_images_whose_batches_get_another_size_cannot_grow(dataset):

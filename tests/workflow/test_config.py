@@ -2,13 +2,14 @@
 
 import copy
 import json
+import math
 
 import pytest
 
 from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.errors import UsageError
 from mmdet_flow.workflow import config as configs
-from mmdet_flow.workflow import schema
+from mmdet_flow.workflow import presets, schema
 from mmdet_flow.workflow.campaigns import Campaigns
 from mmdet_flow.workflow.places import Places
 from tests.conftest import parser_of
@@ -183,6 +184,88 @@ def test_a_wrong_config_is_refused_with_its_place(config, expected):
     assert refused(copy.deepcopy(config)).startswith(expected)
 
 
+def number_keys() -> list[tuple[str, str, bool]]:
+    """Return section and key of each number, and whether it is a whole one."""
+    found = []
+    for section, node in schema.sections().items():
+        for key, part in node["properties"].items():
+            kinds = {kind for one in part.get("oneOf", [part]) for kind in types(one)}
+            if kinds & {"integer", "number"}:
+                found.append((section, key, "number" not in kinds))
+    return found
+
+
+def types(part: dict) -> list[str]:
+    kinds = part.get("type", [])
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, 1e308, 10**400, -1, 0.5, 2.0, True]
+)
+@pytest.mark.parametrize(("section", "key", "is_whole"), number_keys())
+def test_a_number_that_is_none_is_refused_with_its_place(section, key, is_whole, value):
+    config = small(**({"tiles": {"size": 64}} if section == "tiles" else {}))
+    config["experiments"]["example"].setdefault(section, {})[key] = value
+    is_fraction = value in (0.5, 2.0) and value is not True
+    if is_fraction and not is_whole:
+        return  # some keys take it, and others say their limits
+    said = refused(config)
+    assert said.startswith(f"config, at experiments.example.{section}.{key}: ")
+    assert "\n" not in said and len(said) < 200
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        (
+            {"model": {"grow_from": math.nan}},
+            "model.grow_from: nan is neither auto nor a number above 0 to 1",
+        ),
+        (
+            {"splits": {"train_fraction": math.nan}},
+            "splits.train_fraction: nan does not fit; give a number above 0 to 1",
+        ),
+        (
+            {"model": {"hours": math.inf}},
+            "model.hours: inf does not fit; give a number above 0 or null",
+        ),
+        (
+            {"model": {"epochs": 30.0}},
+            "model.epochs: 30.0 does not fit; give a whole number from 1",
+        ),
+        (
+            {"splits": {"test": 1.5}},
+            "splits.test: 1.5 is greater than or equal to the maximum of 1",
+        ),
+        (
+            {"splits": {"folds": 3, "fold": 3}},
+            "splits.fold: there is no fold 3 of 3; they count from 0 to 2",
+        ),
+    ],
+)
+def test_a_number_that_means_nothing_says_what_would(sections, expected):
+    assert refused(small(**sections)) == f"config, at experiments.example.{expected}"
+
+
+def test_the_values_of_a_campaign_are_numbers():
+    grid = {"model.learning_rate": [0.1, math.nan]}
+    config = small() | {"campaigns": {"cells": {"base": "example", "grid": grid}}}
+    said = refused(config)
+    assert said.startswith("config, at campaigns.cells.grid.model.learning_rate.1: nan")
+
+
+def test_a_preset_is_held_to_the_schema(tmp_path, monkeypatch):
+    (tmp_path / "odd.yaml").write_text("epochs: 3\ngrow_from: .nan\n")
+    monkeypatch.setattr(presets, "FOLDER", tmp_path)
+    with pytest.raises(UsageError) as caught:
+        presets.of_preset("odd")
+    assert str(caught.value) == (
+        "presets/odd.yaml, at model.grow_from: nan is neither auto nor a number above "
+        "0 to 1"
+    )
+
+
 def test_an_experiment_of_a_campaign_is_refused_with_both_places():
     grid = {"model.seed": [0, -1]}
     config = small() | {"campaigns": {"cells": {"base": "example", "grid": grid}}}
@@ -219,6 +302,16 @@ def test_a_wrong_config_stops_snakemake_with_one_line(tmp_path):
     assert run.returncode == 1 and "Traceback" not in said
     place = "config, at experiments.example.model: "
     assert f"{place}unknown key epoch; did you mean epochs?\n" in said
+
+
+def test_a_config_in_json_has_no_nan(tmp_path):
+    """Which is a text in YAML, and a number in Snakemake's JSON."""
+    content = json.dumps(small(model={"grow_from": math.nan}))
+    (tmp_path / "config.yaml").write_text(content)
+    run = snakemake(tmp_path, "-n")
+    said = run.stdout + run.stderr
+    assert run.returncode == 1 and "Traceback" not in said
+    assert "config, at experiments.example.model.grow_from: nan is neither" in said
 
 
 def test_the_record_of_a_config_is_plain_json():

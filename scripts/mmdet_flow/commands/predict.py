@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mmdet_flow import cli
 from mmdet_flow.clock import source_date_epoch
 from mmdet_flow.errors import UsageError
-from mmdet_flow.files import keep_inputs
+from mmdet_flow.files import is_inside, keep_inputs
 from mmdet_flow.images import MAX_PIXELS
 from mmdet_flow.inference.folder import FAILED, SUFFIXES, list_images, shard_of
 from mmdet_flow.inference.options import add_model_options, model_options
@@ -193,7 +193,6 @@ def task_of(options: argparse.Namespace) -> "Task":
     from mmdet_flow.inference.predict import Summaries, Task
 
     in_place = _same(options.prediction_in, options.prediction_out)
-    model = model_options(options)
     summaries = Summaries(
         objects_csv=options.objects_csv,
         images_csv=options.images_csv,
@@ -203,6 +202,7 @@ def task_of(options: argparse.Namespace) -> "Task":
     )
     _require_apart(options, summaries)
     _require_no_pictures(options)
+    model = model_options(options)
     output = Output(
         folder=options.prediction_out,
         suffixes=_suffixes(options),
@@ -259,8 +259,12 @@ def _require_apart(options: argparse.Namespace, summaries: "Summaries") -> None:
     read = ("checkpoint", "config", "package", "image_list", "thresholds")
     inputs = [path for name in read if (path := getattr(options, name))]
     for path in summaries.paths().values():
-        keep_inputs([path], inputs)
-        inputs.append(path)
+        if path.suffix.lower() in SUFFIXES and is_inside(path, options.prediction_in):
+            raise UsageError(
+                f"{path}: would be one of the images; name a table as .csv, and other "
+                "files as .json"
+            )
+    keep_inputs(summaries.paths().values(), inputs)
 
 
 def _require_no_pictures(options: argparse.Namespace) -> None:

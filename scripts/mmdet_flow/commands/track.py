@@ -13,6 +13,7 @@ from mmdet_flow import cli
 from mmdet_flow.errors import ServiceError
 from mmdet_flow.files import write_json
 from mmdet_flow.record.track import EXPERIMENT, VARIABLE, track
+from mmdet_flow.results import keep_results
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -53,6 +54,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command; with a receipt, a tracker that fails is no error."""
+    keep_results([options.receipt], options.run)
     receipt = {"tracked": True, "tries": options.tries}
     try:
         track(options.run, options.uri, options.experiment)

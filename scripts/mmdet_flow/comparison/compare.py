@@ -25,6 +25,14 @@ IOU_TYPES = ("bbox", "segm")
 ENVIRONMENT = ("precision", "threads", "cpu", "load_from")
 PICTURES = 24
 
+OWN = (
+    *(layout.COMPARISON, layout.COMPARISON_TEXT, layout.COMPARISON_PAGE),
+    *(layout.COMPARED_METRICS, layout.COMPARED_IMAGES),
+)
+"""What a comparison writes."""
+
+FILES = tuple(place.name for place in OWN)
+
 
 def compare(a: ResultsFolder, b: ResultsFolder, samples: int, output: Path, limit: int):
     """Write the comparison as JSON, CSV, Markdown and a page into a folder.

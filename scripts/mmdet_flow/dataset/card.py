@@ -10,7 +10,7 @@ from mmdet_flow import cli, layout
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.dataset.object_checks import is_below_a_pixel
 from mmdet_flow.figures import new_figure, save_figure
-from mmdet_flow.files import write_if_changed, write_json
+from mmdet_flow.files import keep_inputs, write_if_changed, write_json
 from mmdet_flow.fonts import drawable
 from mmdet_flow.images import read_image
 from mmdet_flow.pages.render import render
@@ -24,6 +24,10 @@ PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 SAMPLES = 12
 COLUMNS = 4
 PICTURES = (layout.DATA_CARD_PLOTS, layout.SAMPLES)
+FILES = tuple(
+    place.name for place in (layout.DATA_CARD, layout.DATA_CARD_PAGE, *PICTURES)
+)
+"""What a card consists of."""
 
 
 def make_card(
@@ -33,7 +37,13 @@ def make_card(
     output: Path,
     tiles: Tiles | None = None,
 ) -> None:
-    """Write the card of a data set; ``images`` is the folder of all splits' images."""
+    """Write the card of a data set; ``images`` is the folder of all splits' images.
+
+    UsageError if a file of it would be written over an image.
+    """
+    made = [output / name for name in FILES]
+    for coco in splits.values():
+        keep_inputs(made, (images / image["file_name"] for image in coco.images))
     card = describe(splits, image_size, tiles)
     write_json(output / layout.DATA_CARD.name, card)
     _plot(card, output / layout.DATA_CARD_PLOTS.name)

@@ -64,7 +64,7 @@ def draw_sheet(
     if not files:
         cli.log.warning("%s: holds no OPEX files; the sheet is empty", folders[0])
     contents = list(map(read_opex, files))
-    keep_inputs([output], [images / one.name for one in contents])
+    keep_inputs([output], [class_list, *(images / one.name for one in contents)])
     known = read_text(class_list).splitlines() if class_list else []
     found = sorted({item.label for one in contents for item in one.objects})
     labels = {name: n for n, name in enumerate(dict.fromkeys([*known, *found]))}

@@ -40,6 +40,14 @@ from mmdet_flow.files import write_if_changed, write_json
 from mmdet_flow.formats.coco_results import write_coco_results
 from mmdet_flow.inference.scores import Scores
 
+FILES = tuple(
+    place.name
+    for place in layout.PLACES
+    if place.parent == layout.METRICS.parent
+    and place not in (layout.THRESHOLDS, layout.GALLERY, layout.GALLERY_EXCERPT)
+)
+"""What ``evaluate`` writes."""
+
 
 def evaluate(
     truth: CocoFile,

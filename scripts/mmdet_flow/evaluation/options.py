@@ -1,14 +1,33 @@
 """The options of what is measured, and on what."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.evaluation.detect import Found, detect, read_detections
+from mmdet_flow.files import keep_inputs
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.tile_options import TILE_OPTIONS, add_tile_options, tiles_of
 from mmdet_flow.tiles import Tiles
+
+
+def read_truth(
+    options: argparse.Namespace, made: Sequence[Path], *names: str
+) -> CocoFile:
+    """Return the annotations that a model is measured with.
+
+    UsageError if a file in ``made`` is one of what is read. ``names`` are the options
+    that say where these go.
+    """
+    keep_named(options, *names, made=made)
+    truth = CocoFile.read(options.annotations)
+    if options.images:
+        read = (options.images / image["file_name"] for image in truth.images)
+        keep_inputs(made, read)
+    return truth
 
 
 def find_objects(options: argparse.Namespace, truth: CocoFile) -> Found:

@@ -19,13 +19,17 @@ def shards_of(folder: Path, lists: Path) -> list[Path]:
     return [folder / layout.fill(layout.SHARD, shard=number).name for number in numbers]
 
 
-def gather(shards: list[Path], outputs: dict[str, Path]) -> None:
+def gather(
+    shards: list[Path], outputs: dict[str, Path], lists: Path | None = None
+) -> None:
     """Write the rows of ``NAME.csv`` of all shard folders to the output of that name.
 
-    A table becomes Parquet where its output's name ends so.
+    A table becomes Parquet where its output's name ends so. ``lists`` is the folder
+    that told which shards there are.
     """
-    written = list(outputs.values())
-    keep_inputs(written, [shard / f"{name}.csv" for shard in shards for name in TABLES])
+    read = [shard / f"{name}.csv" for shard in shards for name in TABLES]
+    read += lists.glob("*.txt") if lists else ()
+    keep_inputs(outputs.values(), read)
     for name, output in outputs.items():
         parts = [shard / f"{name}.csv" for shard in shards]
         for part in parts:

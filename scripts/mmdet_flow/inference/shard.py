@@ -18,7 +18,7 @@ def shard(folder: Path, image_list: Path | None, size: int, output: Path) -> int
     Raises UsageError for an output that overlaps with the images, and DataError for one
     that holds files of others.
     """
-    keep_apart(output, folder)
+    keep_apart(output, folder, *filter(None, [image_list]))
     images = sorted(list_images(folder, image_list))
     if not images:
         raise DataError(f"{folder}: holds no images; check the folder")

@@ -36,6 +36,7 @@ from mmdet_flow.labelling.ranking import (
 )
 
 CHOICE = "choice"
+FILES = tuple(f"{CHOICE}.{end}" for end in ("txt", "csv", "json", "png"))
 
 COLUMNS = ("rank", "chosen", "file", "sha256", "uncertainty", "objects", "distance")
 

@@ -68,7 +68,7 @@ def join(
     """
     source = corrected.source
     keep_apart(output, before.folder, source.annotations, source.images)
-    keep_apart(output, *filter(None, [round_folder]))
+    keep_apart(output, *filter(None, [round_folder, source.labels, label_errors]))
     classes = class_list(before.data.classes, corrected.classes)
     predicted = read_round(round_folder) if round_folder else LabelledSet([], [])
     now = read_corrected(corrected, classes, threads)

@@ -1,13 +1,13 @@
 """Configs of mmdet: read by path or name, changed by overrides, written expanded."""
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
 from mmdet_flow.errors import FlowError, ModelError, UsageError
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import keep_inputs, write_if_changed
 from mmdet_flow.model.changes import EXPORTED_FROM, changes
 from mmdet_flow.model.overrides import obstacle, require_read
 from mmdet_flow.model.type_names import with_type_names
@@ -24,6 +24,7 @@ def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
     Its first keys have the name of the config, of the first one if that was exported,
     and that of the weights that are published of it, if there are any.
     """
+    keep_inputs([save_path], files_of(config))
     expanded = load_config(config, cfg_options)
     require_parts(expanded, config, ["model"])
     published = published_of(config)
@@ -35,6 +36,22 @@ def export_config(config: str, save_path: Path, cfg_options: list[str]) -> None:
     lines = [f"{key} = {value!r}\n" for key, value in first.items() if value]
     write_if_changed(save_path, "".join((*lines, text_of(expanded))))
     cli.log.info("exported %s to %s", config, save_path)
+
+
+def files_of(config: str | Path) -> Iterator[Path]:
+    """Yield the file of a config by path or name, and those of its bases."""
+    from mmengine.config import Config
+
+    path = find_config(str(config))
+    yield path
+    try:
+        bases = Config._get_base_files(str(path))
+        places = [Config._get_cfg_path(base, str(path))[0] for base in bases]
+    except Exception:  # whoever reads the config says what is wrong with it
+        return
+    for place in places:
+        if Path(place).is_file():
+            yield from files_of(place)
 
 
 def text_of(cfg: "Config") -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,16 @@ from mmdet_flow import cli, layout, processor
 from mmdet_flow.dataset.classes import require_same_classes
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import ModelError, UsageError
-from mmdet_flow.files import read_table, sha256_of, write_if_changed
+from mmdet_flow.files import (
+    is_inside,
+    keep_inputs,
+    read_table,
+    sha256_of,
+    write_if_changed,
+)
 from mmdet_flow.imports import import_mmdet, leave_compiler_out
 from mmdet_flow.memory import keep_freed_memory
-from mmdet_flow.model.config import load_config, require_parts, text_of
+from mmdet_flow.model.config import files_of, load_config, require_parts, text_of
 from mmdet_flow.model.course import SHORTENED, Turn
 from mmdet_flow.model.neighbours import announced
 from mmdet_flow.model.processes import (
@@ -94,6 +101,7 @@ def _train(options: Options, threads: int, started: float) -> None:
     _require_classes_of_data(cfg)
     weights = _find_weights(options.load_from or cfg.get("load_from"))
     work_dir = WorkDir(cfg.work_dir)
+    _keep_inputs(cfg, options, weights)
     with contextlib.ExitStack() as stack:
         on_main(lambda: stack.enter_context(work_dir.alone()))
         state, threads = on_main(
@@ -103,6 +111,24 @@ def _train(options: Options, threads: int, started: float) -> None:
         _tell_threads(threads)
         on_main(lambda: stack.enter_context(announced(work_dir.path, threads)))
         _run_to_end(cfg, options, weights, state, started)
+
+
+def _keep_inputs(cfg: "Config", options: Options, weights: Path | None) -> None:
+    """UsageError if what is published would be written over what is read."""
+    outputs = [one for one in (options.publish, options.curves) if one]
+    resumed = options.resume if options.resume not in (None, "auto") else None
+    named = [weights, Path(resumed) if resumed else None]
+    places = [_places_of(dataset) for dataset in _datasets(cfg)]
+    annotations = [file for file, _ in places if file]
+    images = (
+        folder / image["file_name"]
+        for file, folder in places
+        if file and any(is_inside(one, folder) for one in outputs)
+        for image in CocoFile.read(file).images
+    )
+    own = WorkDir(cfg.work_dir).files()
+    of_config = files_of(options.config)
+    keep_inputs(outputs, chain(of_config, named, annotations, images, own))
 
 
 def _tell_threads(threads: int) -> None:
@@ -282,11 +308,9 @@ def _datasets(cfg: "Config") -> list[dict]:
 
 def _data_sha256(dataset: dict) -> str:
     """Hash the annotations of a data set, and its images where they have hashes."""
-    if "ann_file" not in dataset:
+    annotations, images = _places_of(dataset)
+    if annotations is None:
         return ""
-    root = dataset.get("data_root") or ""
-    annotations = os.path.join(root, dataset["ann_file"])
-    images = Path(root, (dataset.get("data_prefix") or {}).get("img", ""))
     hashes = read_table(images.parent / layout.PIXELS.name)
     known = {row["file"]: row["sha256"] for row in hashes}
     files = CocoFile.read(annotations).images if known else []
@@ -295,6 +319,13 @@ def _data_sha256(dataset: dict) -> str:
         *(known.get(one["file_name"], "") for one in files),
     ]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def _places_of(dataset: dict) -> tuple[Path | None, Path]:
+    """Return the annotations of a data set, if it has any, and its images."""
+    root = dataset.get("data_root") or ""
+    images = Path(root, (dataset.get("data_prefix") or {}).get("img", ""))
+    return Path(root, dataset["ann_file"]) if "ann_file" in dataset else None, images
 
 
 def _cpu_capability() -> str:

@@ -61,6 +61,11 @@ class WorkDir:
         found = self.path.glob("iter_*.pth")
         return sorted(found, key=lambda path: int(path.stem.removeprefix("iter_")))
 
+    def files(self) -> list[Path]:
+        """Return what a training makes here, but for the picture of its course."""
+        made = [one for one in layout.PLACES if one.parent == layout.TRAINING]
+        return [*(self.path / one.name for one in made), *self.states()]
+
     def forget_states(self, keep: int) -> None:
         """Remove all states but the newest ones."""
         for path in self.states()[:-keep]:

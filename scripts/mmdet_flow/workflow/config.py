@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
-import jsonschema
-
 from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.errors import ModelError, UsageError
 from mmdet_flow.model.weights.index import Published, require_published
@@ -16,6 +14,7 @@ from mmdet_flow.workflow.campaigns import (
     find_curves,
     hint,
 )
+from mmdet_flow.workflow.misfits import explained
 from mmdet_flow.workflow.names import require_names, require_paths
 from mmdet_flow.workflow.places import Places
 from mmdet_flow.workflow.presets import apply_presets
@@ -27,13 +26,6 @@ FIRST_PORT = 16380
 """Of the Redis servers that the round trips of experiments start."""
 
 DATA_FOLDERS = ("annotations", "images")
-
-KINDS = {"array": "a list", "integer": "a whole number", "number": "a number"}
-LIMITS = {
-    **{"minimum": "from", "exclusiveMinimum": "above"},
-    **{"maximum": "to", "exclusiveMaximum": "below"},
-}
-"""Words for what the schema says where it takes several kinds of values."""
 
 
 def prepare(config: dict) -> Campaigns:
@@ -55,6 +47,7 @@ def prepare(config: dict) -> Campaigns:
     require_paths(config["experiments"])
     options.require_options(config)
     require_tiles(config["experiments"])
+    require_folds(config["experiments"])
     require_validation(config["experiments"])
     require_first_weights(config["experiments"])
     require_pretrained(config["experiments"])
@@ -67,39 +60,14 @@ def require_schema(config: dict, campaign_of: Mapping[str, str] | None = None) -
 
     ``campaign_of`` names the campaign of each experiment that was made by one.
     """
-    validator = jsonschema.Draft202012Validator(schema.schema())
-    problem = jsonschema.exceptions.best_match(validator.iter_errors(config))
-    if problem is None:
+    if (problem := schema.misfit(config)) is None:
         return
     path = [str(part) for part in problem.absolute_path]
     place = ".".join(path) or "the top level"
     if path[:1] == ["experiments"] and campaign_of:
         made_by = campaign_of.get("".join(path[1:2]))
         place = f"campaigns.{made_by}, as {place}" if made_by else place
-    raise UsageError(f"config, at {place}: {_explained(problem)}")
-
-
-def _explained(problem: jsonschema.ValidationError) -> str:
-    """Return what does not fit, in the words of a config."""
-    if problem.validator == "additionalProperties":
-        known = list(problem.schema.get("properties", ()))
-        key = next(key for key in problem.instance if key not in known)
-        return f"unknown key {key}; {hint(str(key), known)}"
-    if problem.validator == "anyOf":
-        keys = (key for one in problem.validator_value for key in one["required"])
-        return f"{' or '.join(map(repr, keys))} is a required property"
-    if problem.validator == "oneOf":
-        kinds = " nor ".join(map(_kind, problem.validator_value))
-        return f"{problem.instance!r} is neither {kinds}"
-    return problem.message
-
-
-def _kind(part: dict) -> str:
-    """Return what a part of the schema takes, in words."""
-    if "const" in part:
-        return part["const"]
-    limits = (f" {LIMITS[key]} {part[key]}" for key in LIMITS if key in part)
-    return KINDS[part["type"]] + "".join(limits)
+    raise UsageError(f"config, at {place}: {explained(problem)}")
 
 
 def add_defaults(config: dict) -> None:
@@ -135,6 +103,17 @@ def require_tiles(experiments: dict) -> None:
             except UsageError as error:
                 place = f"config, at experiments.{name}.tiles"
                 raise UsageError(f"{place}: {error}") from None
+
+
+def require_folds(experiments: dict) -> None:
+    """Raise UsageError for a fold that there is not."""
+    for name, experiment in experiments.items():
+        fold, folds = (experiment["splits"][key] for key in ("fold", "folds"))
+        if folds is not None and fold >= folds:
+            raise UsageError(
+                f"config, at experiments.{name}.splits.fold: there is no fold {fold} "
+                f"of {folds}; they count from 0 to {folds - 1}"
+            )
 
 
 def require_validation(experiments: dict) -> None:

@@ -12,6 +12,7 @@ from typing import NoReturn
 import yaml
 
 from mmdet_flow.errors import UsageError
+from mmdet_flow.workflow.schema import LARGEST_NUMBER
 
 LARGEST_FILE = 4 * 2**20
 """Bytes of a config file; reading takes a minute for so many."""
@@ -22,7 +23,6 @@ DEEPEST = 50
 MOST_VALUES = 200_000
 """Of a file with what its aliases stand for; a thousand experiments have a fifth."""
 
-LARGEST_NUMBER = 2**63
 LONGEST_NUMBER = 100
 
 PLAIN = "tag:yaml.org,2002:"

@@ -4,7 +4,9 @@ import copy
 from functools import cache
 
 from mmdet_flow import ROOT
+from mmdet_flow.errors import UsageError
 from mmdet_flow.workflow import schema
+from mmdet_flow.workflow.misfits import explained
 
 FOLDER = ROOT / "presets"
 DEFAULT = "small-boxes"
@@ -19,5 +21,14 @@ def apply_presets(experiment: dict) -> None:
 
 @cache
 def of_preset(name: str) -> dict:
-    """Return the model section of a preset, which is not to be changed."""
-    return schema.read(FOLDER / f"{name}.yaml")
+    """Return the model section of a preset, which is not to be changed.
+
+    Raises UsageError for one that does not fit the schema: it can be edited.
+    """
+    path = FOLDER / f"{name}.yaml"
+    preset = schema.read(path)
+    sections = schema.schema()["$defs"]["sections"]
+    if problem := schema.misfit({"model": preset}, sections):
+        place = ".".join(map(str, problem.absolute_path))
+        raise UsageError(f"presets/{path.name}, at {place}: {explained(problem)}")
+    return preset

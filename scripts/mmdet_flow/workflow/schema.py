@@ -3,10 +3,17 @@
 import copy
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmdet_flow import ROOT
 
+if TYPE_CHECKING:
+    import jsonschema
+
 FILE = ROOT / "schemas" / "config.schema.yaml"
+
+LARGEST_NUMBER = 2**63
+"""Beyond it nothing is computed."""
 
 
 def read(path: Path) -> dict:
@@ -22,6 +29,33 @@ def read(path: Path) -> dict:
 def schema() -> dict:
     """Return the schema of the whole config."""
     return read(FILE)
+
+
+def misfit(
+    content: object, node: dict | None = None
+) -> "jsonschema.ValidationError | None":
+    """Return what fits a schema least, by default that of the whole config.
+
+    Numbers are those to compute with: neither nan nor infinite, and whole ones are
+    written as such, as the options of the commands read them.
+    """
+    import jsonschema
+
+    plain = jsonschema.Draft202012Validator
+    kinds = {"number": _is_number, "integer": _is_whole}
+    checker = plain.TYPE_CHECKER.redefine_many(kinds)
+    validator = jsonschema.validators.extend(plain, type_checker=checker)
+    errors = validator(node or schema()).iter_errors(content)
+    return jsonschema.exceptions.best_match(errors)
+
+
+def _is_number(_: object, value: object) -> bool:
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_one and abs(value) < LARGEST_NUMBER  # which nan is not, either
+
+
+def _is_whole(_: object, value: object) -> bool:
+    return isinstance(value, int) and _is_number(_, value)
 
 
 def sections() -> dict[str, dict]:

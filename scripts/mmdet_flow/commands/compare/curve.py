@@ -15,7 +15,8 @@ from mmdet_flow import cli
 from mmdet_flow.comparison.curve import MORE, compare_curve
 from mmdet_flow.comparison.identity import finished
 from mmdet_flow.comparison.options import add_bootstrap_option
-from mmdet_flow.results import as_written
+from mmdet_flow.path_options import keep_named
+from mmdet_flow.results import as_written, keep_results
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -47,6 +48,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    keep_named(options, "csv", "png")
+    keep_results([options.csv, options.png], options.folders)
     runs = [finished(folder) for folder in options.folders]
     with as_written(*options.folders):
         compare_curve(runs, options.more, options.bootstrap, options.csv, options.png)

@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.comparison.compare import PICTURES, compare
+from mmdet_flow.comparison.compare import FILES, OWN, PICTURES, compare
 from mmdet_flow.comparison.identity import finished
 from mmdet_flow.comparison.options import add_bootstrap_option
-from mmdet_flow.results import as_written
+from mmdet_flow.results import as_written, keep_results
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -44,6 +44,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    made = [options.output / name for name in FILES]
+    keep_results(made, [options.a, options.b], OWN)
     a, b = finished(options.a), finished(options.b)
     with as_written(options.a, options.b):
         compare(a, b, options.bootstrap, options.output, options.pictures)

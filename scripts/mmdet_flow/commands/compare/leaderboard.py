@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.comparison.leaderboard import leaderboard
-from mmdet_flow.results import as_written
+from mmdet_flow.path_options import keep_named
+from mmdet_flow.results import as_written, keep_results
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -34,5 +35,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    keep_named(options, "csv", "html")
+    keep_results([options.csv, options.html], options.folders)
     with as_written(*options.folders):
         leaderboard(options.folders, options.csv, options.html)

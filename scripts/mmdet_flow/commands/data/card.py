@@ -8,8 +8,9 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.card import make_card
+from mmdet_flow.dataset.card import FILES, make_card
 from mmdet_flow.dataset.coco import CocoFile
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 
@@ -47,6 +48,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    keep_named(options, "output", made=[options.output / name for name in FILES])
     splits = {path.stem: CocoFile.read(path) for path in options.splits}
     tiles = tiles_of(options)
     make_card(splits, options.images, options.image_size, options.output, tiles)

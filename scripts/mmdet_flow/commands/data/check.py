@@ -6,6 +6,7 @@ holds: objects read = objects kept + objects left out.
 """
 
 import argparse
+from itertools import chain
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -14,6 +15,8 @@ from mmdet_flow.dataset.options import add_check_options, rules_of, source_of
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.dataset.report import log_findings, print_table, report_of, write_report
 from mmdet_flow.errors import DataError
+from mmdet_flow.files import keep_inputs
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.words import counted
 
 
@@ -35,10 +38,16 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Check, log the findings, write the reports, and fail if there are errors."""
+    made: list[Path] = []
+    if options.report:
+        made = [options.report, options.report.with_suffix(".csv")]
+    keep_named(options, "report", made=made)
     threads = options.threads or cli.available_threads()
     checked = check(
         FORMATS[options.format], source_of(options), rules_of(options), threads
     )
+    read = [(one.source.annotation, one.source.image) for one in checked.images]
+    keep_inputs(made, chain.from_iterable(read))
     log_findings(checked.ledger.findings)
     report = report_of(checked)
     if options.report:

@@ -9,8 +9,9 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.convert import convert
+from mmdet_flow.dataset.convert import FILES, convert
 from mmdet_flow.dataset.options import add_check_options, rules_of, source_of
+from mmdet_flow.path_options import keep_named
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -32,6 +33,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Convert what the options of the command describe."""
+    keep_named(options, "output", made=[options.output / name for name in FILES])
     threads = options.threads or cli.available_threads()
     convert(
         options.format, source_of(options), options.output, rules_of(options), threads

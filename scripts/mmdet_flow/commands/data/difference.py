@@ -77,8 +77,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Compare the data sets, write both files and print the line."""
-    before, after = (_read(options, side).images for side in SIDES)
     keep_apart(options.output, options.before, options.after)
+    before, after = (_read(options, side).images for side in SIDES)
     found = difference(before, after, options.iou, options.tolerance)
     report = report_of(found, options.iou, options.tolerance)
     write_difference(found, report, options.output, "difference")

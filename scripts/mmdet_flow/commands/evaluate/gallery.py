@@ -9,11 +9,14 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.gallery import EXCERPT_IMAGES, LIMIT, gallery
-from mmdet_flow.evaluation.options import add_detection_options, find_objects
-from mmdet_flow.files import keep_inputs, write_if_changed
+from mmdet_flow.evaluation.options import (
+    add_detection_options,
+    find_objects,
+    read_truth,
+)
+from mmdet_flow.files import write_if_changed
 from mmdet_flow.inference.options import add_score_options
 from mmdet_flow.inference.scores import read_scores
 
@@ -51,8 +54,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     written = [path for path in (options.output, options.excerpt) if path]
-    keep_inputs(written, [options.annotations, options.checkpoint, options.thresholds])
-    truth = CocoFile.read(options.annotations)
+    truth = read_truth(options, written, "output", "excerpt")
     scores = read_scores(options.score, options.thresholds)
     found = find_objects(options, truth)
     worst = gallery(truth, found, scores, options.images, options.title)

@@ -10,14 +10,14 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.default_score import DEFAULT_SCORE
 from mmdet_flow.evaluation.bootstrap import SAMPLES
-from mmdet_flow.evaluation.evaluate import evaluate
+from mmdet_flow.evaluation.evaluate import FILES, evaluate
 from mmdet_flow.evaluation.options import (
     add_detection_options,
     find_objects,
     find_without_tiles,
+    read_truth,
 )
 from mmdet_flow.inference.options import add_score_options
 from mmdet_flow.inference.scores import read_scores
@@ -51,7 +51,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    truth = CocoFile.read(options.annotations)
+    made = [options.output / name for name in FILES]
+    truth = read_truth(options, made, "output")
     scores = read_scores(options.score, options.thresholds)
     found = find_objects(options, truth)
     whole = find_without_tiles(options, truth)

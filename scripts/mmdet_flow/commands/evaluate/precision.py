@@ -13,8 +13,14 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.default_score import DEFAULT_SCORE
-from mmdet_flow.evaluation.options import add_comparison_options, add_map_drop_option
+from mmdet_flow.evaluation.options import (
+    add_comparison_options,
+    add_map_drop_option,
+    read_truth,
+)
 from mmdet_flow.evaluation.precision import Trial, choose_precision
+from mmdet_flow.inference.int8_file import int8_file
+from mmdet_flow.inference.precision import precision_file
 from mmdet_flow.precisions import PRECISIONS
 
 
@@ -65,11 +71,13 @@ def _add_choice_options(parser) -> None:
 def run(options: argparse.Namespace) -> None:
     if "int8" not in options.precision:
         cli.refuse_given(options, ["--calibration"], "is for --precision int8")
+    beside = [file(options.checkpoint) for file in (precision_file, int8_file)]
+    truth = read_truth(options, beside)
     trial = Trial(
         checkpoint=options.checkpoint,
         config=options.config,
         threads=options.threads or cli.available_threads(),
-        truth=CocoFile.read(options.annotations),
+        truth=truth,
         images=options.images,
         calibration=CocoFile.read(options.calibration or options.annotations).images,
         score=options.score,

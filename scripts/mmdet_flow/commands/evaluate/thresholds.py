@@ -10,11 +10,14 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
-from mmdet_flow.evaluation.options import add_detection_options, find_objects
+from mmdet_flow.evaluation.options import (
+    add_detection_options,
+    find_objects,
+    read_truth,
+)
 from mmdet_flow.evaluation.thresholds import USES, WANTED, thresholds
-from mmdet_flow.files import keep_inputs, write_json
+from mmdet_flow.files import write_json
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -49,8 +52,7 @@ def run(options: argparse.Namespace) -> None:
     for name in ("recall", "precision"):
         if not 0 < getattr(options, name) <= 1:
             raise UsageError(f"--{name}: give a value above 0, up to 1")
-    keep_inputs([options.output], [options.annotations, options.checkpoint])
-    truth = CocoFile.read(options.annotations)
+    truth = read_truth(options, [options.output], "output")
     found = find_objects(options, truth)
     content = thresholds(
         truth, found, options.threshold, options.recall, options.precision

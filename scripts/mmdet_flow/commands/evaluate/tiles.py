@@ -9,10 +9,8 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.evaluation.options import add_comparison_options
+from mmdet_flow.evaluation.options import add_comparison_options, read_truth
 from mmdet_flow.evaluation.tiling import compare_tiles
-from mmdet_flow.files import keep_inputs
 from mmdet_flow.tile_options import add_tile_details, details_of
 from mmdet_flow.tiles import Tiles
 
@@ -46,13 +44,12 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    inputs = [options.checkpoint, options.annotations]
-    keep_inputs([options.output], inputs)
+    truth = read_truth(options, [options.output], "output")
     details = details_of(options)
     compare_tiles(
         options.checkpoint,
         options.config,
-        CocoFile.read(options.annotations),
+        truth,
         options.images,
         threads=options.threads or cli.available_threads(),
         tilings=[Tiles(size, **details) for size in options.tile_size],

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_flow import cli, layout
 from mmdet_flow.files import sha256_of, write_if_changed
 from mmdet_flow.handover.model_card import model_card
-from mmdet_flow.results import ResultsFolder, as_written
+from mmdet_flow.results import ResultsFolder, as_written, keep_results
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -30,6 +30,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     folder = ResultsFolder(options.run)
     output = options.output or folder.file(layout.MODEL_CARD)
+    keep_results([output], [options.run], [layout.MODEL_CARD])
     with as_written(options.run):
         text = model_card(folder)
     write_if_changed(output, text)

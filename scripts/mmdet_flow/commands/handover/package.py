@@ -8,9 +8,10 @@ RUN is the results folder of the experiment. The same files give the same bytes.
 import argparse
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.handover.package import package
-from mmdet_flow.results import ResultsFolder, as_written
+from mmdet_flow.path_options import keep_named
+from mmdet_flow.results import ResultsFolder, as_written, keep_results
 from mmdet_flow.tile_options import add_tile_options, tiles_of
 
 
@@ -35,6 +36,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    keep_named(options, "output")
+    keep_results([options.output], [options.run], [layout.PACKAGE])
     with as_written(options.run):
         package(
             ResultsFolder(options.run),

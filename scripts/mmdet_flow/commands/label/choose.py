@@ -12,8 +12,9 @@ from pathlib import Path
 from mmdet_flow import cli
 from mmdet_flow.errors import UsageError
 from mmdet_flow.labelling.base import read_base
-from mmdet_flow.labelling.choose import choose
+from mmdet_flow.labelling.choose import FILES, choose
 from mmdet_flow.labelling.ranking import AGGREGATES, METHODS, POOL, Method
+from mmdet_flow.path_options import keep_named
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -103,6 +104,7 @@ def _add_method_options(parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Choose as the options of the command say."""
+    keep_named(options, "output", made=[options.output / name for name in FILES])
     method = Method(options.method, options.aggregate, options.pool, options.seed)
     embed = None
     if method.looks:

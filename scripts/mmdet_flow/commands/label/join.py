@@ -20,6 +20,7 @@ from mmdet_flow.dataset.options import (
     source_of,
 )
 from mmdet_flow.errors import UsageError
+from mmdet_flow.files import keep_apart
 from mmdet_flow.labelling.base import read_base
 from mmdet_flow.labelling.corrected import Corrected
 from mmdet_flow.labelling.join import VAL, join
@@ -113,6 +114,8 @@ def _share(text: str) -> float:
 
 def run(options: argparse.Namespace) -> None:
     """Join as the options of the command say."""
+    if options.splits:
+        keep_apart(options.output, options.splits)
     corrected = Corrected(
         options.format,
         source_of(options),

@@ -14,11 +14,13 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.evaluation.deployment import deploy
-from mmdet_flow.evaluation.options import add_comparison_options, add_map_drop_option
-from mmdet_flow.files import keep_inputs
-from mmdet_flow.inference.deploy.form import form_file
+from mmdet_flow.evaluation.options import (
+    add_comparison_options,
+    add_map_drop_option,
+    read_truth,
+)
+from mmdet_flow.inference.deploy.form import ABOUT, form_file
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -45,12 +47,13 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     output = options.output or form_file(options.checkpoint)
-    keep_inputs([output], [options.checkpoint, options.annotations])
+    made = [output, *([options.onnx / ABOUT] if options.onnx else [])]
+    truth = read_truth(options, made, "output", "onnx")
     deploy(
         options.checkpoint,
         output,
         config=options.config,
-        truth=CocoFile.read(options.annotations),
+        truth=truth,
         images=options.images,
         threads=options.threads or cli.available_threads(),
         max_map_drop=options.max_map_drop,

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.files import keep_inputs
 from mmdet_flow.model.families import FAMILIES, try_families
 
 
@@ -49,6 +50,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    made = [options.output.with_suffix(end) for end in (".csv", ".md")]
+    keep_inputs(made, map(Path, options.configs))
     try_families(
         {name: name for name in options.configs} or FAMILIES,
         output=options.output,

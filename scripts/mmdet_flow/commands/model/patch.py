@@ -10,10 +10,12 @@ from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.files import keep_inputs
+from mmdet_flow.model.config import files_of
 from mmdet_flow.model.fit.growth import AUTO
 from mmdet_flow.model.fit.recipe import Recipe
 from mmdet_flow.model.options import add_cfg_options
 from mmdet_flow.model.patch import patch_config
+from mmdet_flow.path_options import keep_named
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -71,9 +73,9 @@ def _add_data_options(parser) -> None:
         choices=("recipe", "auto", "muon"),
         default="recipe",
         help="that of the recipe, or Muon for the kernels of convolutions, which "
-        "learns more in few epochs; auto: Muon instead of AdamW, but not with "
-        "--pretrained or where the recipe has rules for some weights alone "
-        "(default: recipe)",
+        "learns more in few epochs; auto: Muon for RTMDet and RTMDet-Ins, for which it "
+        "was measured, but not with --pretrained, and that of the recipe for all "
+        "others (default: recipe)",
     )
     parser.add_argument(
         "--grow-from",
@@ -139,7 +141,7 @@ def _add_schedule_options(parser) -> None:
 def _add_run_options(parser) -> None:
     parser.add_argument(
         "--seed",
-        type=cli.whole,
+        type=cli.seed,
         default=0,
         metavar="N",
         help="of weights, order and augmentation (default: 0)",
@@ -169,5 +171,6 @@ def _add_run_options(parser) -> None:
 def run(options: argparse.Namespace) -> None:
     named = {one.name: getattr(options, one.name) for one in fields(Recipe)}
     recipe = Recipe(**named)
-    keep_inputs([options.output], [Path(options.config), recipe.train, recipe.val])
+    keep_named(options, "output")
+    keep_inputs([options.output], files_of(options.config))
     patch_config(options.config, options.output, recipe, options.cfg_options)

@@ -8,18 +8,21 @@ images are not decoded, which mmdet-flow data check does.
 
 import argparse
 import shlex
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from mmdet_flow import cli
 from mmdet_flow.dataset.readers import FORMATS
-from mmdet_flow.files import write_if_changed
+from mmdet_flow.files import keep_inputs, write_if_changed
+from mmdet_flow.path_options import keep_named
 from mmdet_flow.start.init.choices import experiment_name
 from mmdet_flow.start.init.config import config_of, lists_of
 from mmdet_flow.start.init.find import find
 from mmdet_flow.start.init.propose import propose, require_free
 from mmdet_flow.start.init.speed import speed_here
 from mmdet_flow.start.init.summary import summary
+from mmdet_flow.start.survey import Survey
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -88,6 +91,7 @@ def _add_finding_options(parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Look at the data, write the config, and say what was found and is proposed."""
+    keep_named(options, "output")
     name = experiment_name(options.folder, options.name)
     if not options.force:
         require_free([options.output], "name another file with --output")
@@ -105,6 +109,7 @@ def run(options: argparse.Namespace) -> None:
         speed_of=partial(speed_here, threads=threads, quick=options.quick),
     )
     lists = lists_of(proposal, options.output)
+    keep_inputs([options.output, *lists], _read(found))
     if not options.force:
         require_free(lists, "choose another --name")
     for path, names in lists.items():
@@ -114,6 +119,13 @@ def run(options: argparse.Namespace) -> None:
         print(line)
     print(f"wrote {options.output}; to see what would be done, and to do it:")
     print(f"  {command_for(options.output)} -n\n  {command_for(options.output)}")
+
+
+def _read(found: Survey) -> Iterator[Path | None]:
+    yield found.source.labels
+    for one in found.images:
+        yield one.annotation
+        yield one.image
 
 
 def command_for(config: Path) -> str:

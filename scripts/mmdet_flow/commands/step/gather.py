@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
             raise UsageError("--lists: give one FOLDER, the one that holds the shards")
         shards = shards_of(shards[0], options.lists)
     named = {name: getattr(options, name) for name in TABLES}
-    gather(shards, {name: path for name, path in named.items() if path})
+    outputs = {name: path for name, path in named.items() if path}
+    gather(shards, outputs, options.lists)
     if options.max_failures is not None:
         judge(shards, options.max_failures)

@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 
 from mmdet_flow import cli, layout
-from mmdet_flow.handover.pages import write_pages
-from mmdet_flow.results import ResultsFolder, as_written
+from mmdet_flow.handover.pages import PAGES, write_pages
+from mmdet_flow.results import ResultsFolder, as_written, keep_results
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -28,5 +28,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     folder = ResultsFolder(options.run)
+    output = options.output or options.run / layout.PAGE.parent
+    made = [output / f"{name}.html" for name in PAGES]
+    keep_results(made, [options.run], [layout.PAGE])
     with as_written(options.run):
-        write_pages(folder, options.output or options.run / layout.PAGE.parent)
+        write_pages(folder, output)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from mmdet_flow import cli
+from mmdet_flow import cli, layout
 from mmdet_flow.evaluation.summary import summarize
-from mmdet_flow.results import as_written
+from mmdet_flow.results import as_written, keep_results
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -32,5 +32,6 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    keep_results([options.output], [options.folder], [layout.SUMMARY])
     with as_written(options.folder):
         summarize(options.folder, options.output, options.place)

@@ -69,9 +69,10 @@ def cut(
     Raises UsageError for an output that overlaps with what is read, DataError for files
     that are not of one data set, images that cannot be read, and a folder of others.
     """
-    cocos = _read(paths)
     keep_apart(output, images)
-    keep_inputs([output / f"{name}.json" for name in cocos], paths)
+    made = dict.fromkeys((*(f"{path.stem}.json" for path in paths), *BESIDE))
+    keep_inputs([output / name for name in made], paths)
+    cocos = _read(paths)
     divided = _divide(cocos, cutting)
     splits = {
         name: [divided[image["file_name"]] for image in coco.images]

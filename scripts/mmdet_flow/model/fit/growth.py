@@ -15,7 +15,7 @@ from mmdet_flow import cli
 from mmdet_flow.dataset.coco import CocoFile
 from mmdet_flow.errors import UsageError
 from mmdet_flow.model.fit.recipe import Recipe
-from mmdet_flow.model.fit.tree import test_scale, walk
+from mmdet_flow.model.fit.tree import stretches_images, test_scale
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -51,7 +51,7 @@ def grow(cfg: "Config", recipe: Recipe, train: CocoFile) -> None:
     for a pipeline that mixes images, whose recipe changes by epochs of its own, and for
     a model that gives its batches sizes of its own.
     """
-    resizes, has_a_size = _batch_sizes(cfg.model), _stretches_images(cfg)
+    resizes, has_a_size = _batch_sizes(cfg.model), stretches_images(cfg)
     if recipe.grow_from == AUTO and (resizes or has_a_size):
         return
     start = first_fraction(
@@ -132,14 +132,6 @@ def _batch_sizes(model: dict) -> str:
     """Return what in a model changes the size of whole batches, or "" for nothing."""
     batches = (model.get("data_preprocessor") or {}).get("batch_augments") or []
     return ", ".join(step["type"] for step in batches)
-
-
-def _stretches_images(cfg: "Config") -> bool:
-    """Whether a network is made for one size, and stretches images to it in the test.
-
-    With smaller ones nothing would be left for the last maps of SSD.
-    """
-    return any(node.get("keep_ratio") is False for node in walk(cfg.test_dataloader))
 
 
 def _mixes_images(pipeline: list[dict]) -> bool:

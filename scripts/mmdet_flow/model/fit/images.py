@@ -4,7 +4,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mmdet_flow.dataset.coco import CocoFile
-from mmdet_flow.model.fit.tree import LOADERS, predicts_masks, test_scale, walk
+from mmdet_flow.model.fit.tree import (
+    LOADERS,
+    predicts_masks,
+    stretches_images,
+    test_scale,
+    walk,
+)
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -96,14 +102,20 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
 
     Heavy mixing of images pays over hundreds of epochs; short trainings on small
     data learn more from the pictures as they are. Images are padded to the
-    size of the largest and not to a square, which saves computing the empty part.
+    size of the largest and not to a square, which saves computing the empty part; a
+    network that stretches them to its own size in the test gets them so here, too.
     """
-    side = max(test_scale(cfg))
     dataset = cfg.train_dataloader.dataset
     while "dataset" in dataset:
         dataset = dataset.dataset
+    scale, is_stretched = test_scale(cfg), stretches_images(cfg)
+    if not is_stretched:
+        scale = (max(scale), max(scale))
     dataset.pipeline = _light_pipeline(
-        side, _largest_image(train, side), predicts_masks(cfg)
+        scale,
+        scale if is_stretched else _largest_image(train, max(scale)),
+        keep_ratio=not is_stretched,
+        masks=predicts_masks(cfg),
     )
     cfg.train_dataloader.dataset = dataset
     for node in walk([cfg.val_dataloader, cfg.test_dataloader]):
@@ -117,17 +129,22 @@ def use_light_augmentation(cfg: "Config", train: CocoFile) -> None:
     ]
 
 
-def _light_pipeline(side: int, size: tuple[int, int], masks: bool) -> list[dict]:
-    """Return the steps for images of a longer side, padded to (width, height)."""
+def _light_pipeline(
+    scale: tuple[int, int], size: tuple[int, int], keep_ratio: bool, masks: bool
+) -> list[dict]:
+    """Return the steps for images that are fitted into ``scale``, or stretched to it.
+
+    And then padded to ``size``; both are (width, height).
+    """
     outlines = dict(with_mask=True, poly2mask=False) if masks else {}
     return [
         dict(type="LoadImageFromFile"),
         dict(type="LoadAnnotations", with_bbox=True, **outlines),
         dict(
             type="RandomResize",
-            scale=(side, side),
+            scale=scale,
             ratio_range=(0.7, 1.3),
-            keep_ratio=True,
+            keep_ratio=keep_ratio,
         ),
         dict(
             type="RandomCrop",

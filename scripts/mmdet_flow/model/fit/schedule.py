@@ -29,6 +29,9 @@ MUON = "MuonForKernels"
 MUON_RATE = 2.0
 """Times AdamW's learning rate; docs/training.md has what half and twice of it did."""
 
+MEASURED_WITH_MUON = (("RTMDet", "CSPNeXt"),)
+"""Detectors, masks or not, with their backbones, that Muon was measured to help."""
+
 PLAIN_CONSTRUCTORS = "DefaultOptimWrapperConstructor", "FewGroups"
 """What gives weights the options that are written in paramwise_cfg, and no others."""
 
@@ -82,12 +85,11 @@ def forget_first_gradients(cfg: "Config", updates: int) -> None:
 def use_muon(cfg: "Config", recipe: Recipe) -> None:
     """Let Muon learn the kernels of convolutions, and AdamW the rest as before.
 
-    With "auto" that is done where the recipe has AdamW, which tells the learning rate,
-    the weights were not learned by it already, and none of them have rules of their
-    own: such recipes are those of transformers, most of whose weights are no kernels,
-    and for which twice the learning rate was not measured. Raises UsageError where Muon
-    is asked for and the recipe has another optimizer, or a constructor of its own,
-    whose learning rates by layer would be lost.
+    With "auto" that is done for the detectors that it was measured for alone, where the
+    recipe has AdamW, which tells the learning rate, the weights were not learned by it
+    already, and none of them have rules of their own. Raises UsageError where Muon is
+    asked for and the recipe has another optimizer, or a constructor of its own, whose
+    learning rates by layer would be lost.
     """
     wrapper = cfg.optim_wrapper
     kind, constructor = wrapper.optimizer.type, wrapper.get("constructor")
@@ -96,7 +98,8 @@ def use_muon(cfg: "Config", recipe: Recipe) -> None:
     suits = kind == "AdamW" and constructor in (None, *PLAIN_CONSTRUCTORS)
     options = wrapper.get("paramwise_cfg") or {}
     is_plain = suits and not options.get("custom_keys")
-    if recipe.optimizer == "auto" and (recipe.pretrained or not is_plain):
+    is_known = is_plain and _is_measured(cfg.model) and not recipe.pretrained
+    if recipe.optimizer == "auto" and not is_known:
         return
     if not suits:
         found = f"the constructor {constructor}" if kind == "AdamW" else kind
@@ -110,6 +113,11 @@ def use_muon(cfg: "Config", recipe: Recipe) -> None:
     wrapper.constructor = "KernelGroups"
     # Without options for some weights, mmengine does not ask which kind each is.
     wrapper.paramwise_cfg = {"bypass_duplicate": True} | options
+
+
+def _is_measured(model: "Config") -> bool:
+    backbone = model.get("backbone") or {}
+    return (model.get("type"), backbone.get("type")) in MEASURED_WITH_MUON
 
 
 def set_schedule(cfg: "Config", epochs: int, iterations: int) -> None:

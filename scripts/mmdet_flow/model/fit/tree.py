@@ -30,6 +30,14 @@ def predicts_masks(cfg: "Config") -> bool:
     )
 
 
+def stretches_images(cfg: "Config") -> bool:
+    """Whether a network is made for one size, and stretches images to it in the test.
+
+    With smaller ones, or one side of them, nothing is left for the last maps of SSD.
+    """
+    return any(node.get("keep_ratio") is False for node in walk(cfg.test_dataloader))
+
+
 def test_scale(cfg: "Config") -> tuple[int, int]:
     """Return the (width, height) that the test pipeline fits images into."""
     for node in walk(cfg.test_dataloader):
