@@ -64,8 +64,11 @@ def freeze_stages(model: dict, count: int) -> None:
 
 
 def drop_pretrained(model: dict) -> None:
-    """Drop the weights that a model would load when it is built."""
+    """Drop the weights that a model would load when it is built.
+
+    Most are of the type Pretrained; the backbone PVT reads those that have no type.
+    """
     for node in walk(model):
         init = node.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
+        if isinstance(init, dict) and "checkpoint" in init:
             node["init_cfg"] = None
