@@ -765,7 +765,10 @@ def test_images_grow_where_the_plan_of_start_init_counts_on_it(
 
 @pytest.mark.parametrize(
     ("name", "side"),
-    [("faster-rcnn_r50_fpn_1x_coco", 320), (FAMILIES[7], None)],
+    [
+        ("faster-rcnn_r50_fpn_1x_coco", 320),
+        ("centernet_r18_8xb16-crop512-140e_coco", None),
+    ],
 )
 def test_images_of_no_recipe_grow_by_themselves(dataset, name, side):
     """Of those that mix no images, and of those of no fixed size, neither."""
