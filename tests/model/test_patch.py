@@ -828,7 +828,9 @@ def test_images_whose_batches_get_another_size_cannot_grow(dataset):
 def test_a_fraction_that_is_none_is_told(text):
     run = run_command("mmdet-flow model patch", "--grow-from", text)
     assert run.returncode == 2
-    assert f"--grow-from: give a number, or auto, not {text!r}" in run.stderr
+    assert (
+        f"--grow-from: give a number from 0 to 1, or auto, not {text!r}" in run.stderr
+    )
 
 
 def test_a_single_epoch_has_images_of_full_size(dataset):
