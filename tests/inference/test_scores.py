@@ -130,4 +130,4 @@ def test_a_score_that_is_no_number_is_refused(capsys):
     with pytest.raises(SystemExit) as stopped:
         parser_of("predict").parse_args(["--score", "best"])
     assert stopped.value.code == 2
-    assert "give a number, or auto, not 'best'" in capsys.readouterr().err
+    assert "give a number from 0 to 1, or auto, not 'best'" in capsys.readouterr().err
