@@ -1,5 +1,6 @@
 """mmdet-flow start init as a user runs it, on the example in each format."""
 
+import re
 import shutil
 
 import jsonschema
@@ -115,6 +116,20 @@ def test_boxes_without_end_are_no_hindrance(tmp_path):
     run = init(tmp_path, "data")
     assert run.returncode == 0, run.stderr
     assert "policy" not in config_in(tmp_path)["data"]["data"]
+
+
+def test_images_without_annotation_are_counted_as_the_check_counts_them(tmp_path):
+    """Those whose annotation cannot be read are told of by its finding."""
+    root = make_data(tmp_path / "data", "labelme")
+    first, second, third, *_ = sorted(root.glob("*.json"))
+    first.write_text("{")
+    second.write_text('{"shapes": 5}')
+    third.unlink()
+    run = init(tmp_path, "data")
+    assert "note       1 more image without an annotation" in run.stdout
+    options = "--format labelme --annotations data --images data"
+    check = run_command("mmdet-flow data check", *options.split(), cwd=tmp_path)
+    assert re.search(r"no-annotation +drop +1 ", check.stdout)
 
 
 def test_answers_come_as_options(tmp_path):
