@@ -141,7 +141,7 @@ CHECKS: dict[str, Check] = {
     ),
     "few-objects": Check(
         "the class cannot be learned or measured well",
-        "annotate more",
+        "annotate more, or rename it",
         "ignore",
         KEEP[:1],
     ),

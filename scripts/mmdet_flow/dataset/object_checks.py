@@ -1,6 +1,6 @@
 """What can be wrong with one object: each check is a function of its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -22,6 +22,7 @@ from mmdet_flow.dataset.outlines import (
 )
 from mmdet_flow.dataset.rle import area_of_rle
 from mmdet_flow.dataset.shapes import rectangle
+from mmdet_flow.dataset.spellings import same_but_for_signs
 from mmdet_flow.errors import did_you_mean
 from mmdet_flow.scrub import is_control
 from mmdet_flow.words import counted
@@ -104,11 +105,6 @@ def check_objects(
                 continue
         kept.append(item)
     return tuple(kept)
-
-
-def same_but_for_signs(name: str) -> str:
-    """Return what is left of a class name without case, spaces and punctuation."""
-    return "".join(filter(str.isalnum, name.casefold())) or name
 
 
 def _unnamed(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -341,14 +337,3 @@ OBJECT_CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = 
     _too_small_to_learn,
 )
 """In this order: what a check repairs, the next ones see repaired."""
-
-
-def labels_by_likeness(labels: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the spellings of each name that has several, the most frequent first."""
-    counts: dict[str, dict[str, int]] = {}
-    for label in labels:
-        spellings = counts.setdefault(same_but_for_signs(label), {})
-        spellings[label] = spellings.get(label, 0) + 1
-    for spellings in counts.values():
-        if len(spellings) > 1:
-            yield sorted(spellings, key=lambda name: (-spellings[name], name))

@@ -55,6 +55,13 @@ def test_classes_by_number_of_objects_then_by_name():
         class_list(found(item("")), None)
 
 
+def test_of_spellings_of_one_name_the_frequent_one_is_listed():
+    survey = found(item("red cell"), *[item("Red-Cell")] * 2, item("dog"), item("dig"))
+    assert class_list(survey, None) == ["Red-Cell", "dig", "dog"]
+    given = ["red cell", "Red-Cell"]
+    assert class_list(survey, given) == given
+
+
 @pytest.mark.parametrize(
     ("objects", "masks", "preset"),
     [
@@ -81,3 +88,7 @@ def test_masks_need_a_polygon_of_each_object(objects, masks, preset):
 )
 def test_what_would_stop_the_first_run_and_loses_nothing(survey, policy):
     assert policy_for(survey, ["cat"]) == policy
+
+
+def test_no_object_is_dropped_for_a_list_that_nobody_gave():
+    assert policy_for(found(item("cat"), item("Cat")), None) == {}

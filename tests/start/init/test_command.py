@@ -132,6 +132,41 @@ def test_images_without_annotation_are_counted_as_the_check_counts_them(tmp_path
     assert re.search(r"no-annotation +drop +1 ", check.stdout)
 
 
+SPELT = [("Red cell", 1, 1, 9, 9)] * 12
+"""Objects of a class, for images that are each a little else."""
+
+
+@pytest.mark.parametrize(
+    ("other", "check"), [("red-cell", "similar-classes"), ("Red cel", "few-objects")]
+)
+def test_misspelt_classes_have_the_verdict_of_a_check_without_a_list(
+    tmp_path, other, check
+):
+    """The list of the config does not hide them: the run stops where that stops."""
+    stray = (other, 20, 20, 30, 30)
+    root = make_voc(tmp_path / "data", {"a": SPELT, "b": [stray]})
+    run = init(tmp_path, "data")
+    data = config_in(tmp_path)["data"]["data"]
+    words = f"--format voc --annotations {root}/xml --images {root}/images".split()
+    free = run_command("mmdet-flow data check", *words, cwd=tmp_path)
+    listed = run_command(
+        *("mmdet-flow data check", *words, "--classes", *data["classes"]), cwd=tmp_path
+    )
+    assert check in free.stdout
+    assert free.returncode == listed.returncode == 3 * (check == "similar-classes")
+    assert "did you mean Red cell" in listed.stderr
+    (note,) = [line for line in run.stdout.splitlines() if f" {other} 1 " in line]
+    assert "Red cell 12" in note and "rename it" in note
+    if listed.returncode:
+        assert "unknown-class: repair" in note
+        mended = run_command(
+            *("mmdet-flow data check", *words, "--classes", *data["classes"]),
+            *("--policy", "unknown-class=repair"),
+            cwd=tmp_path,
+        )
+        assert mended.returncode == 0, mended.stderr
+
+
 def test_answers_come_as_options(tmp_path):
     make_data(tmp_path / "ground", "opex")
     run = init(tmp_path, "ground", "--boxes", "--classes", "shell", "leaf")

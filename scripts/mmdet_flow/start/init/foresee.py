@@ -22,7 +22,9 @@ Groups = Sequence[Sequence[Finding]]
 """Findings, those of a check together."""
 
 
-def foresee(found: Survey, look: Look = read_outside) -> Groups:
+def foresee(
+    found: Survey, classes: Sequence[str] | None = None, look: Look = read_outside
+) -> Groups:
     """Return the findings that would stop the first run, by the checks of that run."""
     ledger = Ledger(Policy({"unsupported-image": "repair"}), found.source.annotations)
     for problem in found.problems:
@@ -30,7 +32,7 @@ def foresee(found: Survey, look: Look = read_outside) -> Groups:
     for one in found.images[:: max(1, len(found.images) // SAMPLE)]:
         if size := _size_in_check(one, look, ledger):
             file = ledger.name_of(one.annotation)
-            check_objects(one.objects, Context(size, None, None), file, ledger)
+            check_objects(one.objects, Context(size, classes, None), file, ledger)
     return groups_of(ledger.errors)
 
 

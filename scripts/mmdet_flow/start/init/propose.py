@@ -55,8 +55,8 @@ def propose(
     else:
         decoding = decoding_seconds([one.image for one in found.images])
         plan = plan_for(*work, speed.with_decoding(decoding))
-    findings = foresee(found, look)
-    policy = repairs(findings) | policy_for(found, names)
+    findings = foresee(found, names, look)
+    policy = repairs(findings) | policy_for(found, classes)
     if splits and splits.empty:
         policy["no-annotation"] = "repair"
     used = {one.image for one in found.images}
