@@ -138,7 +138,8 @@ def _inverted(item: AnnotatedObject, context: Context) -> Fault | None:
         return None
     swapped = (x + min(width, 0), y + min(height, 0), abs(width), abs(height))
     repaired = replace(item, bbox=swapped)
-    return Fault("inverted-box", f"its box is {_text(item)}", repaired)
+    what = f"its box runs from {x:g},{y:g} back to {x + width:g},{y + height:g}"
+    return Fault("inverted-box", what, repaired)
 
 
 def _empty(item: AnnotatedObject, context: Context) -> Fault | None:

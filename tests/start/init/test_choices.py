@@ -29,7 +29,11 @@ def item(label="cat", polygon=()) -> AnnotatedObject:
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("cells", "cells"), ("my cells (2)", "my-cells-2"), (".hidden", "hidden")],
+    [
+        *(("cells", "cells"), ("my cells (2)", "my-cells-2"), (".hidden", "hidden")),
+        *(("Obst Küche", "Obst-Kuche"), ("Obst Ku\u0308che", "Obst-Kuche")),
+        *(("Größe", "Grosse"), ("São Tomé ½", "Sao-Tome-1-2"), ("细胞", "data")),
+    ],
 )
 def test_a_name_is_made_of_that_of_the_folder(tmp_path, folder, name):
     assert experiment_name(tmp_path / folder, None) == name

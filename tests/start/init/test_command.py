@@ -60,10 +60,11 @@ def test_what_is_written_is_what_snakemake_takes(tmp_path):
     for path in folder.glob("*.*"):
         place = "labels" if path.suffix == ".xml" else "photos"
         path.rename(folder / place / "first" / path.name)
-    run = init(tmp_path, "data/my cells", "--hours", "30m")
+    run = init(tmp_path, "data/my cells", "--hours", "10m")
     assert run.returncode == 0, run.stderr
     experiment = config_in(tmp_path)["my-cells"]
-    assert experiment["model"]["hours"] == 0.5
+    assert experiment["model"]["hours"] == 0.1667
+    assert "# 10 minutes, in hours: " in (tmp_path / "config.yaml").read_text()
     data = experiment["data"]
     assert data["annotations"] == "data/my cells/labels/first"
     assert data["images"] == "data/my cells/photos/first"

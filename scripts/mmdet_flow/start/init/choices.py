@@ -1,6 +1,7 @@
 """What follows from the data, or from the options: classes, preset, policy, name."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +20,19 @@ def experiment_name(folder: Path, name: str | None) -> str:
     if name is None:
         place = folder.resolve()
         called = place.stem if place.is_file() else place.name
-        words = re.findall(r"[A-Za-z0-9._-]+", called)
+        words = re.findall(r"[A-Za-z0-9._-]+", _without_accents(called))
         name = "-".join(words).lstrip("._-") or "data"
     if not NAME.fullmatch(name):
         raise UsageError(
             f"--name {name}: begin with a letter or digit; the only signs are . _ -"
         )
     return name
+
+
+def _without_accents(text: str) -> str:
+    """Return a text with the letters below their accents, as u for ü."""
+    signs = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return "".join(sign for sign in signs if not unicodedata.combining(sign))
 
 
 def class_list(found: Survey, classes: Sequence[str] | None) -> list[str]:
