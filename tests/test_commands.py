@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tomllib
 from itertools import product
 from pathlib import Path
@@ -128,6 +129,46 @@ def test_help_waits_for_no_slow_import(bare, words, tmp_path):
     commands = {name for name in imported if name.startswith("mmdet_flow.commands")}
     own = f"mmdet_flow.commands.{words.replace(' ', '.')}"
     assert {name for name in commands if not own.startswith(name)} == set()
+
+
+WITHOUT_PACKAGES = """
+import sys
+from importlib.abc import MetaPathFinder
+from mmdet_flow import cli
+from mmdet_flow.main import PATHS, main
+
+class Nothing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "mmdet_flow"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+for path in PATHS:
+    try:
+        code = main([*path, "--help"])
+    except SystemExit as end:
+        code = end.code
+    print("ended:", *path, code)
+"""
+
+
+def test_help_where_packages_are_missing_is_help_or_a_line():
+    """Of every command, as in an environment that has nothing but this package."""
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGES], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    codes = re.findall(r"^ended: (.*) (\d+)$", run.stdout, re.M)
+    assert [words for words, _ in codes] == WORDS and {"0"} <= {c for _, c in codes}
+    refused = [words for words, code in codes if code != "0"]
+    assert {code for _, code in codes} <= {"0", "2"}
+    lines = run.stderr.splitlines()
+    assert len(lines) == len(refused) and "predict" in refused
+    for line in lines:
+        assert line.startswith("error: this takes the Python package ")
+        assert line.endswith(
+            'which make setup builds: export PATH="$PWD/.venv/bin:$PATH"'
+        )
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ log = logging.getLogger("mmdet_flow")
 BUG_EXIT_CODE = 70
 """Exit code of an error that is ours (EX_SOFTWARE of sysexits.h)."""
 
+TAKE_MAIN = 'export PATH="$PWD/.venv/bin:$PATH"'
+"""How a shell finds the commands of the main environment, in the project's folder."""
+
 PLAIN = argparse.Namespace(verbose=False, quiet=False, debug=False)
 """The options of what has none."""
 
@@ -208,7 +211,8 @@ def run(
             package = (error.name or "").partition(".")[0]
             _tell(
                 f"error: this takes the Python package {package}, which this "
-                "environment lacks; use the main one, which make setup builds",
+                "environment lacks; use the main one of the project, which make setup "
+                f"builds: {TAKE_MAIN}",
                 options.debug,
             )
             return UsageError.exit_code
