@@ -51,6 +51,33 @@ def test_options_have_dashes_but_for_those_of_the_reference_image(words):
     assert not (with_dashes if words in ("predict", "serve") else with_underscores)
 
 
+@pytest.mark.parametrize("words", [one for one in WORDS if one != "run"])
+def test_each_option_is_taken_with_either_sign_between_its_words(words):
+    """Whoever goes from serve to redis load would write the wrong one."""
+    parser = parser_of(words)
+    known = parser._option_string_actions
+    for option in known:
+        for sign in "-_":
+            other = "--" + re.sub("[-_]", sign, option[2:])
+            if option.startswith("--") and other not in known:
+                spelled = [option, f"{option}=--a_b", "--", other]
+                assert parser.spelled([other, f"{other}=--a_b", "--", other]) == spelled
+    text = parser.format_help().split("examples:\n")[1].replace("\\\n", "")
+    for line in text.strip().splitlines():
+        _, *own = shlex.split(line.replace(f"mmdet-flow {words}", "command"))
+        for sign in "-_":
+            other = [re.sub(r"(?<=\w)[-_](?=\w)", sign, one) for one in own]
+            pairs = zip(own, other, strict=True)
+            mixed = [two if one.startswith("--") else one for one, two in pairs]
+            assert parser.parse_args(mixed) == parser.parse_args(own)
+
+
+def test_an_option_that_is_none_is_refused_as_it_was_written(capsys):
+    with pytest.raises(SystemExit):
+        parser_of("redis load").parse_args(["--images", "x", "--redis_prot", "1"])
+    assert "unrecognized arguments: --redis_prot" in capsys.readouterr().err
+
+
 def test_what_is_on_the_path():
     assert PROJECT["scripts"].keys() == {"mmdet-flow", *REFERENCE}
     for name in PROJECT["scripts"]:

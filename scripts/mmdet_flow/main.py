@@ -168,7 +168,7 @@ def _run(path: Sequence[str], prog: str, argv: Sequence[str]) -> int:
     return cli.run(command.run, parser.parse_args(argv))
 
 
-def _raise(error: Exception, _: argparse.Namespace) -> None:
+def _raise(error: Exception, _: object) -> None:
     """Raise what went wrong before there were options, where it becomes a line."""
     raise error
 
