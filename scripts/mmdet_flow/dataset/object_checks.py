@@ -22,9 +22,8 @@ from mmdet_flow.dataset.outlines import (
 )
 from mmdet_flow.dataset.rle import area_of_rle
 from mmdet_flow.dataset.shapes import rectangle
-from mmdet_flow.dataset.spellings import same_but_for_signs
+from mmdet_flow.dataset.spellings import same_but_for_signs, without_controls
 from mmdet_flow.errors import did_you_mean
-from mmdet_flow.scrub import is_control
 from mmdet_flow.words import counted
 
 MAX_POINTS = 10_000
@@ -112,12 +111,9 @@ def _unnamed(item: AnnotatedObject, context: Context) -> Fault | None:
 
 
 def _control_character(item: AnnotatedObject, context: Context) -> Fault | None:
-    if item.label.isprintable():
+    words = without_controls(item.label)
+    if words == item.label:
         return None
-    plain = "".join(" " if is_control(sign) else sign for sign in item.label)
-    if plain == item.label:
-        return None
-    words = " ".join(plain.split())
     repaired = replace(item, label=words) if words else None
     return Fault("control-character", f"class {item.label!r}", repaired)
 

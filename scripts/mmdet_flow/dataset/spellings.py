@@ -3,11 +3,21 @@
 import unicodedata
 from collections.abc import Iterator, Mapping
 
+from mmdet_flow.scrub import is_control
+
 RARE = 10
 """A name is only taken for a slip of one with so many times its objects, or more."""
 
 SHORTEST = 4
 """Letters of names that are compared: shorter ones are often alike, as car and cat."""
+
+
+def without_controls(name: str) -> str:
+    """Return a class name with a space for what lists and terminals do not take."""
+    if name.isprintable():
+        return name
+    plain = "".join(" " if is_control(sign) else sign for sign in name)
+    return name if plain == name else " ".join(plain.split())
 
 
 def same_but_for_signs(name: str) -> str:

@@ -168,6 +168,21 @@ def test_misspelt_classes_have_the_verdict_of_a_check_without_a_list(
         assert mended.returncode == 0, mended.stderr
 
 
+def test_names_with_control_characters_are_listed_as_the_policy_repairs_them(tmp_path):
+    root = make_voc(tmp_path / "data", {"a": [("red&#9;cell", 1, 1, 9, 9)], "b": []})
+    assert init(tmp_path, "data").returncode == 0
+    data = config_in(tmp_path)["data"]["data"]
+    assert data["classes"] == ["red cell"]
+    assert data["policy"] == {"control-character": "repair"}
+    run = run_command(
+        *("mmdet-flow data check --format voc --annotations", root / "xml"),
+        *("--images", root / "images", "--classes", *data["classes"]),
+        *("--policy", "control-character=repair"),
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stderr
+
+
 def test_answers_come_as_options(tmp_path):
     make_data(tmp_path / "ground", "opex")
     run = init(tmp_path, "ground", "--boxes", "--classes", "shell", "leaf")

@@ -1,11 +1,13 @@
 """What is proposed for a folder of annotated images."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from mmdet_flow.dataset.image_index import ImageIndex
 from mmdet_flow.dataset.pixels import read_outside
+from mmdet_flow.dataset.spellings import without_controls
 from mmdet_flow.errors import UsageError
 from mmdet_flow.start.init.choices import (
     class_list,
@@ -41,9 +43,11 @@ def propose(
     nobody limits it. ``speed_of`` tells how fast a preset is trained.
     """
     minutes = 60 * (hours or USUAL_HOURS)
+    as_read, found = found, _with_plain_names(found)
     names = class_list(found, classes)
     index = ImageIndex(found.source.images)
-    splits, remarks = find_splits(folder, found.images, index)
+    lost = {path for one in found.problems for path in one.images}
+    splits, remarks = find_splits(folder, found.images, index, lost)
     look = cache(read_outside)
     sizes = measure(found.images, names, look)
     preset = preset_for(found, masks)
@@ -55,17 +59,34 @@ def propose(
     else:
         decoding = decoding_seconds([one.image for one in found.images])
         plan = plan_for(*work, speed.with_decoding(decoding))
-    findings = foresee(found, names, look)
+    findings = foresee(as_read, names, look)
     policy = repairs(findings) | policy_for(found, classes)
     if splits and splits.empty:
         policy["no-annotation"] = "repair"
     used = {one.image for one in found.images}
-    lost = {path for one in found.problems for path in one.images}
     unused = len(set(index.paths) - used - lost) - (splits.empty if splits else 0)
     return Proposal(
         *(name, found, names, sizes, splits, unused, remarks),
         *(policy, left_open(findings, policy), plan, hours),
     )
+
+
+def _with_plain_names(found: Survey) -> Survey:
+    """Return what was found with the class names that the run will have of it.
+
+    It puts spaces for control characters, by the policy that is proposed.
+    """
+    images = [
+        replace(
+            one,
+            objects=tuple(
+                replace(item, label=without_controls(item.label))
+                for item in one.objects
+            ),
+        )
+        for one in found.images
+    ]
+    return replace(found, images=images)
 
 
 def train_and_val(found: Survey, splits: Splits | None) -> tuple[int, int]:
