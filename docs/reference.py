@@ -42,6 +42,10 @@ The four commands of the reference image are on the PATH under their own names, 
 
 {reference}
 
+Options have "-" between their words, but "_" in `predict` and `serve`, as in the
+reference image; all commands take both, but for `run`, whose options are those of
+Snakemake.
+
 Exit codes: 0 done; 1 environment and machine, in `mmdet-flow start doctor`; 2 a wrong
 option or config; 3 annotations, images or class lists; 4 a model config, checkpoint or
 training; 5 Redis or the tracker; 70 a bug of ours (`--debug` shows where); 75 stopped

@@ -142,8 +142,12 @@ def require_index() -> list[str]:
 def require_clean_checkout() -> None:
     if Path(os.fsdecode(run("git", "rev-parse", "--show-toplevel")).strip()) != ROOT:
         raise FlowError(f"{ROOT}: is no checkout of git; make the bundle in a clone")
-    if run("git", "status", "--porcelain", "--untracked-files=no"):
-        raise FlowError("there are changes that are not committed; commit them first")
+    changed = os.fsdecode(run("git", "status", "--porcelain", "--untracked-files=no"))
+    if changed:
+        names = ", ".join(line[3:] for line in changed.splitlines()[:5])
+        raise FlowError(
+            f"there are changes that are not committed; commit them first: {names}"
+        )
 
 
 def make_bundle(output: Path, weights: Iterable[str] = ()) -> Path:

@@ -9,8 +9,12 @@
 set -euo pipefail
 
 dist=$(realpath "$1")
-[ -z "$(git status --porcelain)" ] || {
-  echo "error: there are files that are not committed; commit or remove them" >&2
+mapfile -t changed < <(git -c core.quotePath=false status --porcelain)
+count=${#changed[@]}
+[ "$count" -eq 0 ] || {
+  names=$(printf ', %s' "${changed[@]:0:5}" | sed -E 's/, .. /, /g')
+  [ "$count" -le 5 ] || names="$names and $((count - 5)) more"
+  echo "error: there are files that are not committed: ${names:2}; commit or remove them" >&2
   exit 1
 }
 copy=$(mktemp -d)

@@ -47,3 +47,10 @@ fi
 "$environment/bin/python" -c 'import cv2, opex, openvino, PIL.Image, pycocotools.mask
 import prometheus_client, redis, watchdog.observers
 import mmdet_flow.inference.deploy.detector'
+[ -n "$slim" ] || cat <<EOF
+$environment is ready; its commands are found first after
+  export PATH="$environment/bin:\$PATH"
+and this predicts for the images of a folder:
+  mmdet-flow predict --package results/EXPERIMENT/model/EXPERIMENT.zip \\
+    --prediction_in new --prediction_out done --keep_input
+EOF

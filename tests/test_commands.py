@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tomllib
 from itertools import product
 from pathlib import Path
@@ -48,6 +49,33 @@ def test_options_have_dashes_but_for_those_of_the_reference_image(words):
     with_underscores = {one for one in options if "_" in one} - of_old_launchers
     with_dashes = {one for one in options if "-" in one[2:]} - {"--local-rank"}
     assert not (with_dashes if words in ("predict", "serve") else with_underscores)
+
+
+@pytest.mark.parametrize("words", [one for one in WORDS if one != "run"])
+def test_each_option_is_taken_with_either_sign_between_its_words(words):
+    """Whoever goes from serve to redis load would write the wrong one."""
+    parser = parser_of(words)
+    known = parser._option_string_actions
+    for option in known:
+        for sign in "-_":
+            other = "--" + re.sub("[-_]", sign, option[2:])
+            if option.startswith("--") and other not in known:
+                spelled = [option, f"{option}=--a_b", "--", other]
+                assert parser.spelled([other, f"{other}=--a_b", "--", other]) == spelled
+    text = parser.format_help().split("examples:\n")[1].replace("\\\n", "")
+    for line in text.strip().splitlines():
+        _, *own = shlex.split(line.replace(f"mmdet-flow {words}", "command"))
+        for sign in "-_":
+            other = [re.sub(r"(?<=\w)[-_](?=\w)", sign, one) for one in own]
+            pairs = zip(own, other, strict=True)
+            mixed = [two if one.startswith("--") else one for one, two in pairs]
+            assert parser.parse_args(mixed) == parser.parse_args(own)
+
+
+def test_an_option_that_is_none_is_refused_as_it_was_written(capsys):
+    with pytest.raises(SystemExit):
+        parser_of("redis load").parse_args(["--images", "x", "--redis_prot", "1"])
+    assert "unrecognized arguments: --redis_prot" in capsys.readouterr().err
 
 
 def test_what_is_on_the_path():
@@ -128,6 +156,46 @@ def test_help_waits_for_no_slow_import(bare, words, tmp_path):
     commands = {name for name in imported if name.startswith("mmdet_flow.commands")}
     own = f"mmdet_flow.commands.{words.replace(' ', '.')}"
     assert {name for name in commands if not own.startswith(name)} == set()
+
+
+WITHOUT_PACKAGES = """
+import sys
+from importlib.abc import MetaPathFinder
+from mmdet_flow import cli
+from mmdet_flow.main import PATHS, main
+
+class Nothing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "mmdet_flow"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+for path in PATHS:
+    try:
+        code = main([*path, "--help"])
+    except SystemExit as end:
+        code = end.code
+    print("ended:", *path, code)
+"""
+
+
+def test_help_where_packages_are_missing_is_help_or_a_line():
+    """Of every command, as in an environment that has nothing but this package."""
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGES], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    codes = re.findall(r"^ended: (.*) (\d+)$", run.stdout, re.M)
+    assert [words for words, _ in codes] == WORDS and {"0"} <= {c for _, c in codes}
+    refused = [words for words, code in codes if code != "0"]
+    assert {code for _, code in codes} <= {"0", "2"}
+    lines = run.stderr.splitlines()
+    assert len(lines) == len(refused) and "predict" in refused
+    for line in lines:
+        assert line.startswith("error: this takes the Python package ")
+        assert line.endswith(
+            'which make setup builds: export PATH="$PWD/.venv/bin:$PATH"'
+        )
 
 
 @pytest.mark.parametrize(

@@ -145,14 +145,20 @@ def test_a_commit_gives_the_same_bytes(checkout, built, tmp_path):
 
 def test_what_is_not_committed_is_no_package(checkout, tmp_path):
     changed = shutil.copytree(checkout, tmp_path / "changed", symlinks=True)
-    (changed / "docs/new.md").touch()
+    for number in range(6):
+        (changed / f"docs/new {number}, ü.md").touch()
+    with (changed / "README.md").open("a") as readme:
+        readme.write("more")
     run = subprocess.run(
         (changed / "envs/package.sh", tmp_path / "dist"),
         cwd=changed,
         capture_output=True,
         text=True,
     )
-    assert "files that are not committed" in the_error(run)
+    said = the_error(run)
+    assert "files that are not committed: README.md, " in said
+    assert "docs/new 0, ü.md" in said and "docs/new 4, ü.md" not in said
+    assert " and 2 more; commit or remove them" in said
     assert not (tmp_path / "dist").exists()
 
 

@@ -23,8 +23,35 @@ log = logging.getLogger("mmdet_flow")
 BUG_EXIT_CODE = 70
 """Exit code of an error that is ours (EX_SOFTWARE of sysexits.h)."""
 
+TAKE_MAIN = 'export PATH="$PWD/.venv/bin:$PATH"'
+"""How a shell finds the commands of the main environment, in the project's folder."""
+
 PLAIN = argparse.Namespace(verbose=False, quiet=False, debug=False)
 """The options of what has none."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes options with "_" and "-" between their words, whichever they are told with.
+
+    Those of the reference image have the first, and all others the second.
+    """
+
+    def parse_known_args(self, args=None, namespace=None):
+        words = sys.argv[1:] if args is None else args
+        return super().parse_known_args(self.spelled(words), namespace)
+
+    def spelled(self, words: Iterable[str]) -> list[str]:
+        """Return the words of a command line with options spelled as they are here."""
+        names = [name for one in self._actions for name in one.option_strings]
+        called = {name.replace("_", "-"): name for name in names}
+        found, are_options = [], True
+        for word in words:
+            are_options = are_options and word != "--"
+            name, equals, value = word.partition("=")
+            if are_options and word.startswith("--") and name not in names:
+                name = called.get(name.replace("_", "-"), name)
+            found.append(name + equals + value)
+        return found
 
 
 def new_parser(prog: str, description: str, *examples: str) -> argparse.ArgumentParser:
@@ -32,7 +59,7 @@ def new_parser(prog: str, description: str, *examples: str) -> argparse.Argument
 
     ``examples`` are arguments of it that its help shows.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=prog, allow_abbrev=False, **described(prog, description, *examples)
     )
     parser.add_argument(
@@ -234,7 +261,8 @@ def run(
             package = (error.name or "").partition(".")[0]
             _tell(
                 f"error: this takes the Python package {package}, which this "
-                "environment lacks; use the main one, which make setup builds",
+                "environment lacks; use the main one of the project, which make setup "
+                f"builds: {TAKE_MAIN}",
                 options.debug,
             )
             return UsageError.exit_code

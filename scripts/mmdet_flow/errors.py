@@ -41,6 +41,11 @@ class Interrupted(FlowError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+def reason_of(error: Exception) -> str:
+    """Return what another library says is wrong, to go on after it in the same line."""
+    return str(error).rstrip(" .;")
+
+
 LONGEST_NAME = 300
 """Comparing takes the square of it."""
 

@@ -39,6 +39,9 @@ MARKS = (b"Exif", b"eXIf", b"EXIF", b"tiff:Orientation", b"adobe.xmp", b"Raw pro
 HEAD = 1 << 18
 """The bytes of a JPEG that these are looked for in; they stand before its pixels."""
 
+LONG = 4
+"""The type of a tag that is a number of four bytes."""
+
 
 class Header:
     """The header of an encoded image; nothing in it has to be true.
@@ -82,6 +85,30 @@ class Header:
         except Exception:  # metadata that are broken say nothing
             return 1
         return found if found in TURNING else 1
+
+    @cached_property
+    def is_turned(self) -> bool:
+        """Whether OpenCV turns it as it is decoded, as viewers do.
+
+        It looks into the tags of TIFF, and into EXIF of JPEG and PNG, where it takes
+        the first two bytes of the number.
+        """
+        if self.orientation not in TURNING or self.kind == "TIFF":
+            return self.orientation in TURNING
+        encoded = self._image.info.get("exif") or b""
+        if self.kind not in ("JPEG", "MPO", "PNG") or not encoded:
+            return False
+        from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+        stream = io.BytesIO(encoded.removeprefix(b"Exif\0\0"))
+        try:
+            tags = ImageFileDirectory_v2(stream.read(8))
+            stream.seek(tags.next)
+            tags.load(stream)
+        except Exception:  # broken metadata say nothing
+            return False
+        is_first = tags.tagtype.get(ORIENTATION) != LONG or encoded[6:7] == b"I"
+        return is_first and tags.get(ORIENTATION) in TURNING
 
     @cached_property
     def has_metadata(self) -> bool:

@@ -160,8 +160,17 @@ mmdet_predict_redis = partial(_reference, "mmdet_predict_redis")
 
 
 def _run(path: Sequence[str], prog: str, argv: Sequence[str]) -> int:
-    command = command_at(path)
-    return cli.run(command.run, command.build_parser(prog).parse_args(argv))
+    try:
+        command = command_at(path)
+        parser = command.build_parser(prog)
+    except ModuleNotFoundError as error:
+        return cli.run(partial(_raise, error), cli.PLAIN)
+    return cli.run(command.run, parser.parse_args(argv))
+
+
+def _raise(error: Exception, _: object) -> None:
+    """Raise what went wrong before there were options, where it becomes a line."""
+    raise error
 
 
 def command_at(path: Sequence[str]) -> ModuleType:

@@ -2,6 +2,7 @@ import csv
 import logging
 import re
 
+import pytest
 import yaml
 
 from mmdet_flow.dataset.findings import ACTIONS, CHECKS, Finding, Ledger, Policy
@@ -109,6 +110,24 @@ def test_the_table_has_each_finding_and_the_policy_that_mends_it(tmp_path):
 def test_what_cannot_be_repaired_is_not_said_to_be():
     possible = Finding("crosses-edge", "ignore", "a", "", "x", repairable=False)
     assert possible.policy == "crosses-edge: drop"
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_what_a_policy_did_is_told_as_done_and_not_as_a_task(name):
+    check = CHECKS[name]
+    assert bool(check.repaired) == ("repair" in check.actions)
+    for action in check.actions:
+        finding = Finding(name, action, "a.xml", "object 1", "it is so")
+        row = finding.as_row()
+        if action in ("repair", "drop") and action != check.default:
+            assert row["fix"] == "" and row["consequence"] in finding.advice
+            assert check.fix not in finding.advice
+            done = check.repaired if action == "repair" else "left out: "
+            assert row["consequence"].startswith(done)
+        else:
+            assert row["fix"] == check.fix and check.fix in finding.advice
+            assert row["consequence"] == check.consequence
+    assert "; [" not in finding.advice
 
 
 def test_files_of_one_name_are_told_apart(tmp_path):

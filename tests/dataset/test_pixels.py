@@ -15,7 +15,7 @@ from mmdet_flow.dataset.annotations import Source
 from mmdet_flow.dataset.check import Rules
 from mmdet_flow.dataset.convert import convert
 from mmdet_flow.dataset.findings import Policy
-from mmdet_flow.dataset.pixels import read_pixels, read_size, save_as_png
+from mmdet_flow.dataset.pixels import read_outside, read_pixels, read_size, save_as_png
 from mmdet_flow.errors import DataError
 from mmdet_flow.images import decode, read_image
 from tests.conftest import ROOT
@@ -152,6 +152,22 @@ def test_each_kind_has_its_findings(tmp_path, name):
     kind = SEEN[name]
     checked = check_one(tmp_path / "voc", name, kind, None)
     assert findings_of(checked) == list(kind.checks)
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_header_tells_size_turn_and_pages_as_the_pixels_do(tmp_path, name):
+    file = tmp_path / name
+    file.write_bytes(SEEN[name].encoded)
+    outside, decoded = read_outside(file), read_pixels(file)
+    assert outside.sizes == decoded.sizes
+    assert outside.orientation == decoded.orientation
+    assert outside.has_more_pages == decoded.has_more_pages
+
+
+def test_a_file_without_a_header_tells_nothing(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff of nothing")
+    assert read_outside(tmp_path / "a.jpg") is None
+    assert read_outside(tmp_path / "none.jpg") is None
 
 
 TURNED = {name: kind for name, kind in SEEN.items() if "rotated-image" in kind.checks}

@@ -170,6 +170,7 @@ def test_no_server_is_one_line(tmp_path, free_port):
     )
     assert run.returncode == 5
     assert f"localhost:{free_port} does not answer" in the_error(run)
+    assert ".;" not in the_error(run)
 
 
 def test_an_embedded_server_on_a_port_that_is_taken_is_one_line(redis_port):

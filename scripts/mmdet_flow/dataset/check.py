@@ -23,8 +23,9 @@ from mmdet_flow.dataset.image_checks import (
     with_unique_names,
 )
 from mmdet_flow.dataset.image_index import ImageIndex
-from mmdet_flow.dataset.object_checks import Context, check_objects, labels_by_likeness
+from mmdet_flow.dataset.object_checks import Context, check_objects
 from mmdet_flow.dataset.pixels import Pixels, read_pixels
+from mmdet_flow.dataset.spellings import slips, spellings
 from mmdet_flow.errors import DataError, UsageError
 from mmdet_flow.words import counted
 
@@ -209,9 +210,9 @@ def _merge_similar_classes(
     """
     if rules.classes is not None:
         return annotated
-    labels = [item.label for one in annotated for item in one.objects]
+    counts = Counter(item.label for one in annotated for item in one.objects)
     renamed: dict[str, str] = {}
-    for frequent, *others in labels_by_likeness(labels):
+    for frequent, *others in spellings(counts):
         for label in others:
             what = f"{label!r} is like the more frequent {frequent!r}"
             if ledger.note("similar-classes", label, "", what) == "repair":
@@ -241,9 +242,12 @@ def _class_list(kept: list[CheckedImage], rules: Rules, ledger: Ledger) -> list[
     """Return the class list, and note the classes with few objects."""
     counts = Counter(item.label for one in kept for item in one.source.objects)
     classes = list(rules.classes or sorted(counts))
+    meant = slips(counts)
     for name in classes:
         if counts[name] < rules.min_objects:
             there = counted(counts[name], "object")
             what = f"it has {there}, fewer than {rules.min_objects}"
+            if name in meant:
+                what += f"; did you mean {meant[name]}?"
             ledger.note("few-objects", name, "", what)
     return classes

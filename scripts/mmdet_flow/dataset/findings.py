@@ -21,12 +21,16 @@ MENDING = ("repair", "drop", "ignore")
 
 @dataclass(frozen=True)
 class Check:
-    """A check: what follows from its findings, how to fix them, what may be done."""
+    """A check: what follows from its findings, how to fix them, what may be done.
+
+    ``repaired`` says what was done where the action is repair, which some have.
+    """
 
     consequence: str
     fix: str
     default: str = "error"
     others: tuple[str, ...] = ("drop",)
+    repaired: str = ""
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -63,6 +67,7 @@ CHECKS: dict[str, Check] = {
         "wai.annotations reads jpg, png and bmp alone",
         "repair converts it to PNG without loss of its 8 bits",
         others=("drop", "repair"),
+        repaired="it is converted to PNG without loss of its 8 bits",
     ),
     "unread-image": Check(
         "it is not looked at, nor would a prediction",
@@ -80,6 +85,7 @@ CHECKS: dict[str, Check] = {
         "repair keeps the pixels as they were annotated; ignore, if the boxes are for "
         "the rotated image",
         others=("drop", "repair", "ignore"),
+        repaired="it becomes a PNG with the pixels as they were annotated",
     ),
     "unused-bits": Check(
         "training and prediction see it nearly black",
@@ -96,6 +102,7 @@ CHECKS: dict[str, Check] = {
         "one would overwrite the other",
         "rename one; repair puts the folder's name before it",
         others=("drop", "repair"),
+        repaired="the folder's name is put before it",
     ),
     "duplicate-content": Check(
         "the image counts twice; a split by fractions keeps both in one part",
@@ -120,6 +127,7 @@ CHECKS: dict[str, Check] = {
         "annotate it; repair takes it as an image without objects",
         "drop",
         ("error", "repair"),
+        "it is taken as an image without objects",
     ),
     # Classes
     "unnamed-object": Check("the object has no class", "name its class"),
@@ -127,21 +135,24 @@ CHECKS: dict[str, Check] = {
         "lists and tables would break at the class name, or terminals obey it",
         "rename the class; repair puts a space there",
         others=("drop", "repair"),
+        repaired="a space is put there",
     ),
     "unknown-class": Check(
         "the object's class is not in the class list",
         "add it to classes or rename it; repair takes the listed name that differs in "
         "upper and lower case or signs alone",
         others=("drop", "repair"),
+        repaired="it gets the listed name that differs in case or signs alone",
     ),
     "similar-classes": Check(
         "one class is learned as two",
         "rename it; repair takes the more frequent name",
         others=("repair", "ignore"),
+        repaired="its objects get the more frequent name",
     ),
     "few-objects": Check(
         "the class cannot be learned or measured well",
-        "annotate more",
+        "annotate more, or rename it",
         "ignore",
         KEEP[:1],
     ),
@@ -162,6 +173,7 @@ CHECKS: dict[str, Check] = {
         "the box has no inside",
         "swap its corners, as repair does",
         others=("drop", "repair"),
+        repaired="its corners are swapped",
     ),
     "empty-box": Check("the box has no inside", "draw it again or remove it"),
     "outside-image": Check("the box shows nothing", "move it or remove it"),
@@ -170,18 +182,21 @@ CHECKS: dict[str, Check] = {
         "move it; repair cuts it at the edge",
         "ignore",
         ("error", "drop", "repair"),
+        "it is cut at the edge",
     ),
     "rotated-box": Check(
         "what is learned is not where it was drawn",
         "repair draws the turned outline, and the box around it; ignore, if the box "
         "is right as it stands",
         others=("drop", "repair", "ignore"),
+        repaired="it becomes the turned outline, with the box around that",
     ),
     "crowd": Check(
         "training leaves it out, and evaluation does not count it",
         "repair takes it as one object",
         "ignore",
         ("error", "drop", "repair"),
+        "it is taken as one object",
     ),
     "tiny-box": Check(
         "it may be a slip of the mouse", "check whether it is an object", "ignore", KEEP
@@ -201,18 +216,21 @@ CHECKS: dict[str, Check] = {
         "fewer than 3 points enclose nothing",
         "draw it again; repair keeps the box, and other polygons of the object",
         others=("drop", "repair"),
+        repaired="it is taken out; the box and other polygons of the object are kept",
     ),
     "crossed-polygon": Check(
         "what is inside is not defined",
         "draw it again; repair makes an outline of each part that it encloses",
         "ignore",
         ("error", "drop", "repair"),
+        "an outline is made of each part that it encloses",
     ),
     "polygon-outside-box": Check(
         "box and mask teach different things",
         "repair draws the box around the polygon",
         "ignore",
         ("error", "drop", "repair"),
+        "the box is drawn around the polygon",
     ),
 }
 """Every check, by the name that config.yaml and reports use."""
@@ -234,11 +252,22 @@ class Finding:
 
     @property
     def consequence(self) -> str:
-        return CHECKS[self.check].consequence
+        """Return what follows: what was done, where the policy decided on that."""
+        check = CHECKS[self.check]
+        if self.action == "repair":
+            return check.repaired
+        return f"left out: {check.consequence}" if self._is_done else check.consequence
 
     @property
     def fix(self) -> str:
-        return CHECKS[self.check].fix
+        """Return how to fix it; nothing is left to do where the policy did that."""
+        return "" if self._is_done else CHECKS[self.check].fix
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether a policy, not the default, had it repaired or left out."""
+        mended = self.action in ("repair", "drop")
+        return mended and self.action != CHECKS[self.check].default
 
     @property
     def policy(self) -> str:
@@ -263,7 +292,8 @@ class Finding:
     def advice(self) -> str:
         """Return what follows, how to fix it, what was done, and what may be done."""
         other = f"; policy {self.policy}" if self.policy else ""
-        return f"{self.consequence}; {self.fix} [{self.check}: {self.action}{other}]"
+        said = "; ".join(filter(None, (self.consequence, self.fix)))
+        return f"{said} [{self.check}: {self.action}{other}]"
 
     def as_row(self) -> dict[str, str]:
         """Return the columns of the table."""

@@ -1,6 +1,6 @@
 """What can be wrong with one object: each check is a function of its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -22,8 +22,8 @@ from mmdet_flow.dataset.outlines import (
 )
 from mmdet_flow.dataset.rle import area_of_rle
 from mmdet_flow.dataset.shapes import rectangle
+from mmdet_flow.dataset.spellings import same_but_for_signs, without_controls
 from mmdet_flow.errors import did_you_mean
-from mmdet_flow.scrub import is_control
 from mmdet_flow.words import counted
 
 MAX_POINTS = 10_000
@@ -106,22 +106,14 @@ def check_objects(
     return tuple(kept)
 
 
-def same_but_for_signs(name: str) -> str:
-    """Return what is left of a class name without case, spaces and punctuation."""
-    return "".join(filter(str.isalnum, name.casefold())) or name
-
-
 def _unnamed(item: AnnotatedObject, context: Context) -> Fault | None:
     return None if item.label else Fault("unnamed-object", "it has no class name")
 
 
 def _control_character(item: AnnotatedObject, context: Context) -> Fault | None:
-    if item.label.isprintable():
+    words = without_controls(item.label)
+    if words == item.label:
         return None
-    plain = "".join(" " if is_control(sign) else sign for sign in item.label)
-    if plain == item.label:
-        return None
-    words = " ".join(plain.split())
     repaired = replace(item, label=words) if words else None
     return Fault("control-character", f"class {item.label!r}", repaired)
 
@@ -142,7 +134,8 @@ def _inverted(item: AnnotatedObject, context: Context) -> Fault | None:
         return None
     swapped = (x + min(width, 0), y + min(height, 0), abs(width), abs(height))
     repaired = replace(item, bbox=swapped)
-    return Fault("inverted-box", f"its box is {_text(item)}", repaired)
+    what = f"its box runs from {x:g},{y:g} back to {x + width:g},{y + height:g}"
+    return Fault("inverted-box", what, repaired)
 
 
 def _empty(item: AnnotatedObject, context: Context) -> Fault | None:
@@ -341,14 +334,3 @@ OBJECT_CHECKS: tuple[Callable[[AnnotatedObject, Context], Fault | None], ...] = 
     _too_small_to_learn,
 )
 """In this order: what a check repairs, the next ones see repaired."""
-
-
-def labels_by_likeness(labels: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the spellings of each name that has several, the most frequent first."""
-    counts: dict[str, dict[str, int]] = {}
-    for label in labels:
-        spellings = counts.setdefault(same_but_for_signs(label), {})
-        spellings[label] = spellings.get(label, 0) + 1
-    for spellings in counts.values():
-        if len(spellings) > 1:
-            yield sorted(spellings, key=lambda name: (-spellings[name], name))

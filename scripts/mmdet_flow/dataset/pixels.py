@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_flow.errors import DataError
-from mmdet_flow.image_header import Header
+from mmdet_flow.image_header import HEAD, TURNING, Header
 from mmdet_flow.image_windows import turned
-from mmdet_flow.images import CANNOT, decode, read_file, unpack
+from mmdet_flow.images import CANNOT, JPEG, decode, opened, read_file, unpack
 
 BACK = {6: 8, 8: 6}
 """The orientation that undoes another; the others undo themselves."""
@@ -42,21 +42,22 @@ class Views:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A decoded image file.
+    """What an image file is, decoded or as its header says.
 
     Attributes:
         sizes: (width, height) in pixels of each view, by its name.
         orientation: "" if nothing turns the image, or who does: "all" or "viewers".
         highest: what its values reach, where they are all in the lower of 16 bits.
         has_more_pages: whether there are pages or frames that nobody looks at.
-        thumbnail: (16, 16) uint8 grey levels of the image as it is seen.
+        thumbnail: (16, 16) uint8 grey levels of the image as it is seen, or None
+            where only the header was read.
     """
 
     sizes: dict[str, tuple[int, int]]
     orientation: str
     highest: int | None
     has_more_pages: bool
-    thumbnail: np.ndarray
+    thumbnail: np.ndarray | None
 
 
 def read_pixels(path: Path) -> Pixels | str:
@@ -77,12 +78,47 @@ def read_pixels(path: Path) -> Pixels | str:
         return f"it cannot be decoded: {reason.removeprefix(CANNOT)}"
 
 
+def read_outside(path: Path) -> Pixels | None:
+    """Return what a file says of itself, as far as that is known without decoding it.
+
+    None where it says nothing: it may be damaged, or of a rare kind.
+    """
+    try:
+        header = _header_of(path)
+    except DataError:
+        return None
+    stored, upright = header.size, header.upright_size
+    if not all(stored):
+        return None
+    turned_by = "all" if header.is_turned else "viewers"
+    return Pixels(
+        {
+            "seen": upright if header.is_turned else stored,
+            "stored": stored,
+            "upright": upright,
+        },
+        turned_by if header.orientation in TURNING else "",
+        None,
+        header.has_more_pages,
+        None,
+    )
+
+
+def _header_of(path: Path) -> Header:
+    """Return the header of a file; of a JPEG its beginning suffices."""
+    with opened(path) as stream:
+        head = stream.read(HEAD)
+    if head.startswith(JPEG) and all((header := Header(head)).size):
+        return header
+    return Header(read_file(path)[0])
+
+
 def read_size(path: Path, oriented: bool) -> tuple[int, int]:
     """Return (width, height) in pixels, as stored or as viewers turn it.
 
     Pixels are not decoded. Raises DataError where the file is no image.
     """
-    header = Header(read_file(path)[0])
+    header = _header_of(path)
     if not all(header.size):
         raise DataError(f"{path}: cannot be read as an image; replace it")
     return header.upright_size if oriented else header.size

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_flow import cli
-from mmdet_flow.dataset.findings import CHECKS, COLUMNS, Finding, groups_of
+from mmdet_flow.dataset.findings import COLUMNS, Finding, groups_of
 from mmdet_flow.files import write_if_changed, write_json
 
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ def write_report(report: dict, path: Path) -> None:
 
 def print_table(report: dict) -> None:
     """Print how many findings each check has, and what was done."""
-    counts = Counter((row["check"], row["action"]) for row in report["findings"])
-    width = max((len(check) for check, _ in counts), default=0)
-    for (check, action), count in sorted(counts.items()):
-        print(f"{check:{width}}  {action:6}  {count:6}  {CHECKS[check].consequence}")
+    keys = ("check", "action", "consequence")
+    counts = Counter(tuple(row[key] for key in keys) for row in report["findings"])
+    width = max((len(check) for check, *_ in counts), default=0)
+    for (check, action, consequence), count in sorted(counts.items()):
+        print(f"{check:{width}}  {action:6}  {count:6}  {consequence}")
     for what in ("images", "objects"):
         part = report[what]
         print(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mmdet_flow import cli
-from mmdet_flow.errors import ServiceError, UsageError
+from mmdet_flow.errors import ServiceError, UsageError, reason_of
 
 if TYPE_CHECKING:
     import redis
@@ -135,16 +135,17 @@ class Connection:
                 return
             except redis.AuthenticationError as error:
                 raise ServiceError(
-                    f"Redis at {self.address} refuses the password: {error}; check "
-                    "the password and the user"
+                    f"Redis at {self.address} refuses the password: "
+                    f"{reason_of(error)}; check the password and the user"
                 ) from None
             except (redis.RedisError, OSError) as error:
                 if _state(error) in PASSING_STATES:
                     self.persist(self.client.ping)
                 elif time.monotonic() > end:
                     raise ServiceError(
-                        f"Redis at {self.address} does not answer: {error}; start a "
-                        "server, or correct host and port, or the URL"
+                        f"Redis at {self.address} does not answer: "
+                        f"{reason_of(error)}; start a server, or correct host and "
+                        "port, or the URL"
                     ) from None
             time.sleep(FIRST_DELAY)
 
@@ -157,8 +158,8 @@ class Connection:
             yield
         except redis.RedisError as error:
             raise ServiceError(
-                f"Redis at {self.address} refuses a command: {error}; check the names "
-                "of channels and streams, and the rights of the user"
+                f"Redis at {self.address} refuses a command: {reason_of(error)}; check "
+                "the names of channels and streams, and the rights of the user"
             ) from None
 
     def persist(
@@ -179,7 +180,8 @@ class Connection:
                 if time.monotonic() - since > self.max_outage:
                     raise ServiceError(
                         f"Redis at {self.address} was away for more than "
-                        f"{self.max_outage:g} s: {error}; start it and this service"
+                        f"{self.max_outage:g} s: {reason_of(error)}; start it and "
+                        "this service"
                     ) from None
                 if stop is not None and stop.is_set():
                     time.sleep(FIRST_DELAY)

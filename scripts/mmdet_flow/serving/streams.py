@@ -22,7 +22,7 @@ from functools import partial
 import redis
 
 from mmdet_flow import cli
-from mmdet_flow.errors import DataError, ServiceError
+from mmdet_flow.errors import DataError, ServiceError, reason_of
 from mmdet_flow.serving.connection import Connection
 from mmdet_flow.serving.files import read_below
 from mmdet_flow.serving.fronts import Streams
@@ -354,8 +354,8 @@ class StreamsFront:
             except redis.ResponseError as error:
                 raise ServiceError(
                     f"Redis at {self._connection.address} refuses a command, on "
-                    f"{name}: {error}; check the names of --redis_in and --redis_out, "
-                    "and the rights of the user"
+                    f"{name}: {reason_of(error)}; check the names of --redis_in and "
+                    "--redis_out, and the rights of the user"
                 ) from None
 
     def _too_many(self, stop: threading.Event) -> int:

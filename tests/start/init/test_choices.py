@@ -29,7 +29,11 @@ def item(label="cat", polygon=()) -> AnnotatedObject:
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("cells", "cells"), ("my cells (2)", "my-cells-2"), (".hidden", "hidden")],
+    [
+        *(("cells", "cells"), ("my cells (2)", "my-cells-2"), (".hidden", "hidden")),
+        *(("Obst Küche", "Obst-Kuche"), ("Obst Ku\u0308che", "Obst-Kuche")),
+        *(("Größe", "Grosse"), ("São Tomé ½", "Sao-Tome-1-2"), ("细胞", "data")),
+    ],
 )
 def test_a_name_is_made_of_that_of_the_folder(tmp_path, folder, name):
     assert experiment_name(tmp_path / folder, None) == name
@@ -53,6 +57,13 @@ def test_classes_by_number_of_objects_then_by_name():
         class_list(survey, ["z"])
     with pytest.raises(DataError, match="no object has a class"):
         class_list(found(item("")), None)
+
+
+def test_of_spellings_of_one_name_the_frequent_one_is_listed():
+    survey = found(item("red cell"), *[item("Red-Cell")] * 2, item("dog"), item("dig"))
+    assert class_list(survey, None) == ["Red-Cell", "dig", "dog"]
+    given = ["red cell", "Red-Cell"]
+    assert class_list(survey, given) == given
 
 
 @pytest.mark.parametrize(
@@ -81,3 +92,7 @@ def test_masks_need_a_polygon_of_each_object(objects, masks, preset):
 )
 def test_what_would_stop_the_first_run_and_loses_nothing(survey, policy):
     assert policy_for(survey, ["cat"]) == policy
+
+
+def test_no_object_is_dropped_for_a_list_that_nobody_gave():
+    assert policy_for(found(item("cat"), item("Cat")), None) == {}

@@ -1,5 +1,6 @@
 """mmdet-flow start init as a user runs it, on the example in each format."""
 
+import re
 import shutil
 
 import jsonschema
@@ -59,10 +60,11 @@ def test_what_is_written_is_what_snakemake_takes(tmp_path):
     for path in folder.glob("*.*"):
         place = "labels" if path.suffix == ".xml" else "photos"
         path.rename(folder / place / "first" / path.name)
-    run = init(tmp_path, "data/my cells", "--hours", "30m")
+    run = init(tmp_path, "data/my cells", "--hours", "10m")
     assert run.returncode == 0, run.stderr
     experiment = config_in(tmp_path)["my-cells"]
-    assert experiment["model"]["hours"] == 0.5
+    assert experiment["model"]["hours"] == 0.1667
+    assert "# 10 minutes, in hours: " in (tmp_path / "config.yaml").read_text()
     data = experiment["data"]
     assert data["annotations"] == "data/my cells/labels/first"
     assert data["images"] == "data/my cells/photos/first"
@@ -115,6 +117,70 @@ def test_boxes_without_end_are_no_hindrance(tmp_path):
     run = init(tmp_path, "data")
     assert run.returncode == 0, run.stderr
     assert "policy" not in config_in(tmp_path)["data"]["data"]
+
+
+def test_images_without_annotation_are_counted_as_the_check_counts_them(tmp_path):
+    """Those whose annotation cannot be read are told of by its finding."""
+    root = make_data(tmp_path / "data", "labelme")
+    first, second, third, *_ = sorted(root.glob("*.json"))
+    first.write_text("{")
+    second.write_text('{"shapes": 5}')
+    third.unlink()
+    run = init(tmp_path, "data")
+    assert "note       1 more image without an annotation" in run.stdout
+    options = "--format labelme --annotations data --images data"
+    check = run_command("mmdet-flow data check", *options.split(), cwd=tmp_path)
+    assert re.search(r"no-annotation +drop +1 ", check.stdout)
+
+
+SPELT = [("Red cell", 1, 1, 9, 9)] * 12
+"""Objects of a class, for images that are each a little else."""
+
+
+@pytest.mark.parametrize(
+    ("other", "check"), [("red-cell", "similar-classes"), ("Red cel", "few-objects")]
+)
+def test_misspelt_classes_have_the_verdict_of_a_check_without_a_list(
+    tmp_path, other, check
+):
+    """The list of the config does not hide them: the run stops where that stops."""
+    stray = (other, 20, 20, 30, 30)
+    root = make_voc(tmp_path / "data", {"a": SPELT, "b": [stray]})
+    run = init(tmp_path, "data")
+    data = config_in(tmp_path)["data"]["data"]
+    words = f"--format voc --annotations {root}/xml --images {root}/images".split()
+    free = run_command("mmdet-flow data check", *words, cwd=tmp_path)
+    listed = run_command(
+        *("mmdet-flow data check", *words, "--classes", *data["classes"]), cwd=tmp_path
+    )
+    assert check in free.stdout
+    assert free.returncode == listed.returncode == 3 * (check == "similar-classes")
+    assert "did you mean Red cell" in listed.stderr
+    (note,) = [line for line in run.stdout.splitlines() if f" {other} 1 " in line]
+    assert "Red cell 12" in note and "rename it" in note
+    if listed.returncode:
+        assert "unknown-class: repair" in note
+        mended = run_command(
+            *("mmdet-flow data check", *words, "--classes", *data["classes"]),
+            *("--policy", "unknown-class=repair"),
+            cwd=tmp_path,
+        )
+        assert mended.returncode == 0, mended.stderr
+
+
+def test_names_with_control_characters_are_listed_as_the_policy_repairs_them(tmp_path):
+    root = make_voc(tmp_path / "data", {"a": [("red&#9;cell", 1, 1, 9, 9)], "b": []})
+    assert init(tmp_path, "data").returncode == 0
+    data = config_in(tmp_path)["data"]["data"]
+    assert data["classes"] == ["red cell"]
+    assert data["policy"] == {"control-character": "repair"}
+    run = run_command(
+        *("mmdet-flow data check --format voc --annotations", root / "xml"),
+        *("--images", root / "images", "--classes", *data["classes"]),
+        *("--policy", "control-character=repair"),
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_answers_come_as_options(tmp_path):

@@ -1,13 +1,16 @@
 """Image size and epochs, by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from mmdet_flow.dataset.annotations import AnnotatedImage, AnnotatedObject
 from mmdet_flow.errors import DataError
 from mmdet_flow.model.fit.growth import small_epochs
 from mmdet_flow.start.init.find import find
-from mmdet_flow.start.init.plan import Sizes, measure, plan_for
+from mmdet_flow.start.init.plan import plan_for
+from mmdet_flow.start.init.sizes import Sizes, measure
 from mmdet_flow.start.init.speed import assumed_speed
 from tests.dataset.voc_data import make_voc
 
@@ -85,3 +88,26 @@ def test_images_and_objects_are_measured(tmp_path):
     unsized = [replace(one, size=None) for one in images]
     with pytest.raises(DataError, match="no image with an object can be opened"):
         measure(unsized, ["cat", "dog"])
+
+
+@pytest.mark.parametrize(
+    ("sides", "usual"),
+    [
+        ([(64, 48)] * 3 + [(48, 64)] * 2, (64, 48)),
+        ([(64, 48)] * 2 + [(48, 64)] * 3, (48, 64)),
+        ([(48, 64), (16, 12), (64, 48), (64, 48), (640, 480)], (64, 48)),
+        ([(10, 12), (64, 48), (640, 480)], (64, 48)),
+        ([(10, 12), (64, 48)], (10, 12)),
+    ],
+)
+def test_the_usual_size_is_that_of_most_images_of_the_middle_area(sides, usual):
+    """In whatever order they come: upright ones are as large as those that lie."""
+    box = AnnotatedObject("cat", (1, 1, 5, 5))
+    for order in (sides, sides[::-1]):
+        images = [
+            AnnotatedImage(
+                Path(f"{number}.xml"), Path(f"no/{number}.jpg"), size, (box,)
+            )
+            for number, size in enumerate(order)
+        ]
+        assert measure(images, ["cat"]).image == usual

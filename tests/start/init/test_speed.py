@@ -72,11 +72,17 @@ def test_what_was_measured_is_known_for_this_preset_and_these_threads(trials):
     assert tried == [("small-boxes", 2), ("small-boxes", 1)]
 
 
-def test_what_was_measured_beside_other_work_is_told_and_not_kept(trials):
+def test_what_was_measured_beside_other_work_is_told_and_not_kept(trials, caplog):
+    caplog.set_level("INFO", "mmdet_flow")
     results, tried = trials
     results += [Trial(TRIAL.seconds, 0.1, 20.0, others=0.4), TRIAL]
     assert "while others used 40% of the CPUs" in speed_here("small-boxes", 2).basis
+    assert "others used 40% of the CPUs meanwhile, so the speed is not kept" in (
+        caplog.text
+    )
+    caplog.clear()
     assert "others" not in speed_here("small-boxes", 2).basis
+    assert "not kept" not in caplog.text and "measuring" in caplog.text
     assert len(tried) == 2
 
 

@@ -114,6 +114,19 @@ def test_listed_images_without_annotation_are_without_objects(tmp_path):
     assert "1 image of the splits without an annotation: taken as images" in notes
 
 
+def test_listed_images_of_broken_annotations_are_not_without_objects(tmp_path):
+    """The check leaves them out for that, whatever is done about the others."""
+    write_lists(tmp_path, train="a\nempty\nlost\n", val="b\n", test="c\n")
+    annotated = images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    images(tmp_path, "empty.jpg", "lost.jpg")
+    lost = {tmp_path / "lost.jpg"}
+    found, notes = find_splits(tmp_path, annotated, ImageIndex(tmp_path), lost)
+    assert found.empty == 1 and "lost.jpg" in found.names["train"]
+    assert notes == [
+        "1 image of the splits without an annotation: taken as images without objects"
+    ]
+
+
 def test_what_is_not_annotated_yet_is_not_without_objects(tmp_path):
     write_lists(tmp_path, train="a\nx\ny\nz\nv\n", val="b\n", test="c\n")
     annotated = images(tmp_path, "a.jpg", "b.jpg", "c.jpg")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mmdet_flow.start.init.find import find
-from mmdet_flow.start.init.plan import Sizes
+from mmdet_flow.start.init.sizes import Sizes
 from mmdet_flow.start.init.speed import assumed_speed
 from mmdet_flow.start.init.tiling import kept_tiles, plan_for_tiles, tiles_for
 from mmdet_flow.tiles import Tiles

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mmdet_flow.dataset.annotations import AnnotatedImage
 from mmdet_flow.dataset.check import note_problem
 from mmdet_flow.dataset.findings import Finding, Ledger, Policy, groups_of
+from mmdet_flow.dataset.image_checks import CheckedImage, check_image
 from mmdet_flow.dataset.object_checks import Context, check_objects
-from mmdet_flow.start.init.plan import image_size
+from mmdet_flow.dataset.pixels import read_outside
+from mmdet_flow.start.init.sizes import Look
 from mmdet_flow.start.survey import Survey
 
 SAMPLE = 2000
@@ -19,16 +22,33 @@ Groups = Sequence[Sequence[Finding]]
 """Findings, those of a check together."""
 
 
-def foresee(found: Survey) -> Groups:
-    """Return the findings that would stop the first run."""
-    ledger = Ledger(Policy(), found.source.annotations)
+def foresee(
+    found: Survey, classes: Sequence[str] | None = None, look: Look = read_outside
+) -> Groups:
+    """Return the findings that would stop the first run, by the checks of that run."""
+    ledger = Ledger(Policy({"unsupported-image": "repair"}), found.source.annotations)
     for problem in found.problems:
         note_problem(problem, ledger)
     for one in found.images[:: max(1, len(found.images) // SAMPLE)]:
-        if size := image_size(one.image) or one.size:
+        if size := _size_in_check(one, look, ledger):
             file = ledger.name_of(one.annotation)
-            check_objects(one.objects, Context(size, None, None), file, ledger)
+            check_objects(one.objects, Context(size, classes, None), file, ledger)
     return groups_of(ledger.errors)
+
+
+def _size_in_check(
+    one: AnnotatedImage, look: Look, ledger: Ledger
+) -> tuple[int, int] | None:
+    """Return (width, height) that the objects are checked against, if they are.
+
+    Of an image that cannot be opened it is what the annotation says.
+    """
+    outside = look(one.image)
+    if outside is None:
+        return one.size
+    named = CheckedImage(one, one.image.name, outside.sizes["seen"])
+    checked = check_image(named, outside, ledger)
+    return checked and checked.size
 
 
 def repairs(groups: Groups) -> dict[str, str]:

@@ -1,19 +1,15 @@
 """Propose image size and epochs for the data, this machine, and a time budget."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
 
-from mmdet_flow.dataset.annotations import AnnotatedImage
-from mmdet_flow.errors import DataError
 from mmdet_flow.model.fit.growth import (
     LEAST_PIXELS,
     first_fraction,
     first_ratio,
     small_epochs,
 )
+from mmdet_flow.start.init.sizes import Sizes
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
 from mmdet_flow.words import counted
@@ -30,32 +26,6 @@ SEEN = 12_000
 """Images that a training should see at least, one after the other: 3000 steps."""
 
 VALIDATIONS = 4
-SAMPLE = 2000
-"""Images whose size is looked at."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How large images and objects are.
-
-    Attributes:
-        image: the (width, height) of an image in the middle of all.
-        smallest: the shorter side of an object in the middle of the class with the
-            smallest ones, as a fraction of the longer side of its image.
-        label: that class.
-        largest: the longer side that nineteen of twenty objects of all classes do not
-            exceed, as such a fraction.
-    """
-
-    image: tuple[int, int]
-    smallest: float
-    label: str
-    largest: float = 0.0
-
-    @property
-    def pixels(self) -> float:
-        """The shorter side of that small object, in pixels of the image."""
-        return self.smallest * max(self.image)
 
 
 @dataclass(frozen=True)
@@ -84,43 +54,6 @@ class Plan:
         if minutes < 120:
             return counted(minutes, "minute")
         return f"{minutes / 60:.1f} hours"
-
-
-def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
-    """Measure images, and objects of some classes; of many images a sample."""
-    measured, longer = [], []
-    fractions: dict[str, list[float]] = {}
-    for one in images[:: max(1, len(images) // SAMPLE)]:
-        size = image_size(one.image) or one.size
-        if size is None:
-            continue
-        measured.append(size)
-        for item in one.objects:
-            if item.label in classes:
-                fraction = min(item.bbox[2:]) / max(size)
-                fractions.setdefault(item.label, []).append(fraction)
-                longer.append(max(item.bbox[2:]) / max(size))
-    if not fractions:
-        raise DataError(
-            f"{images[0].image.parent}: no image with an object can be opened; "
-            "mmdet-flow data check says why"
-        )
-    by_class = {label: median(values) for label, values in fractions.items()}
-    label = min(by_class, key=by_class.get)
-    measured.sort(key=math.prod)
-    largest = sorted(longer)[len(longer) * 19 // 20]
-    return Sizes(measured[len(measured) // 2], by_class[label], label, largest)
-
-
-def image_size(path: Path) -> tuple[int, int] | None:
-    """Return (width, height) of an image as it is stored, if it can be opened."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except Exception:  # mmdet-flow data check says what is wrong with it
-        return None
 
 
 def plan_for(

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmdet_flow.start.init.foresee import Groups
-from mmdet_flow.start.init.plan import Plan, Sizes
+from mmdet_flow.start.init.plan import Plan
+from mmdet_flow.start.init.sizes import Sizes
 from mmdet_flow.start.init.splits import Splits
 from mmdet_flow.start.survey import Survey
 
@@ -17,7 +18,8 @@ class Proposal:
         name: of the experiment.
         classes: in their order.
         splits: those of the data, or None for fractions.
-        unused: how many images have no annotation, and are in no split.
+        unused: how many images have no annotation, not even one that cannot be read,
+            and are in no split.
         remarks: what has to be told of the splits.
         policy: what to do about findings that would stop the first run.
         findings: those that it does not decide.

@@ -1,9 +1,13 @@
 """What is proposed for a folder of annotated images."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from mmdet_flow.dataset.image_index import ImageIndex
+from mmdet_flow.dataset.pixels import read_outside
+from mmdet_flow.dataset.spellings import without_controls
 from mmdet_flow.errors import UsageError
 from mmdet_flow.start.init.choices import (
     class_list,
@@ -12,8 +16,9 @@ from mmdet_flow.start.init.choices import (
 )
 from mmdet_flow.start.init.config import FRACTIONS
 from mmdet_flow.start.init.foresee import foresee, left_open, repairs
-from mmdet_flow.start.init.plan import measure, plan_for
+from mmdet_flow.start.init.plan import plan_for
 from mmdet_flow.start.init.proposal import Proposal
+from mmdet_flow.start.init.sizes import measure
 from mmdet_flow.start.init.speed import Speed, decoding_seconds
 from mmdet_flow.start.init.splits import Splits, find_splits
 from mmdet_flow.start.init.tiling import kept_tiles, plan_for_tiles, tiles_for
@@ -38,28 +43,50 @@ def propose(
     nobody limits it. ``speed_of`` tells how fast a preset is trained.
     """
     minutes = 60 * (hours or USUAL_HOURS)
+    as_read, found = found, _with_plain_names(found)
     names = class_list(found, classes)
     index = ImageIndex(found.source.images)
-    splits, remarks = find_splits(folder, found.images, index)
-    sizes = measure(found.images, names)
+    lost = {path for one in found.problems for path in one.images}
+    splits, remarks = find_splits(folder, found.images, index, lost)
+    look = cache(read_outside)
+    sizes = measure(found.images, names, look)
     preset = preset_for(found, masks)
     work = preset, sizes, *train_and_val(found, splits), minutes
     speed = speed_of(preset)
     if tiles := tiles_for(sizes):
-        plan = plan_for_tiles(tiles, kept_tiles(found.images, tiles), *work, speed)
+        kept = kept_tiles(found.images, tiles, look)
+        plan = plan_for_tiles(tiles, kept, *work, speed)
     else:
         decoding = decoding_seconds([one.image for one in found.images])
         plan = plan_for(*work, speed.with_decoding(decoding))
-    findings = foresee(found)
-    policy = repairs(findings) | policy_for(found, names)
+    findings = foresee(as_read, names, look)
+    policy = repairs(findings) | policy_for(found, classes)
     if splits and splits.empty:
         policy["no-annotation"] = "repair"
-    unused = len(index.paths) - len({one.image for one in found.images})
-    unused -= splits.empty if splits else 0
+    used = {one.image for one in found.images}
+    unused = len(set(index.paths) - used - lost) - (splits.empty if splits else 0)
     return Proposal(
         *(name, found, names, sizes, splits, unused, remarks),
         *(policy, left_open(findings, policy), plan, hours),
     )
+
+
+def _with_plain_names(found: Survey) -> Survey:
+    """Return what was found with the class names that the run will have of it.
+
+    It puts spaces for control characters, by the policy that is proposed.
+    """
+    images = [
+        replace(
+            one,
+            objects=tuple(
+                replace(item, label=without_controls(item.label))
+                for item in one.objects
+            ),
+        )
+        for one in found.images
+    ]
+    return replace(found, images=images)
 
 
 def train_and_val(found: Survey, splits: Splits | None) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""How fast this machine trains a preset: by a short training, once, or assumed."""
+"""How fast this machine trains a preset: by a short training, kept, or assumed."""
 
 import hashlib
 import json
@@ -98,7 +98,10 @@ def speed_here(preset: str, threads: int, quick: bool = False) -> Speed:
         return known
     if quick:
         return assumed_speed(preset, threads)
-    cli.log.info("measuring how fast %s trains here, once: half a minute", preset)
+    cli.log.info(
+        "measuring how fast %s trains here: half a minute, if no other program is busy",
+        preset,
+    )
     try:
         trial = try_preset(preset, threads)
     except (FlowError, OSError) as error:
@@ -107,6 +110,12 @@ def speed_here(preset: str, threads: int, quick: bool = False) -> Speed:
     speed = _measured(trial, threads)
     if trial.others < Trial.QUIET:
         _keep(note, speed)
+    else:
+        cli.log.info(
+            "others used %.0f%% of the CPUs meanwhile, so the speed is not kept, and "
+            "is measured again the next time, unless with --quick",
+            100 * trial.others,
+        )
     return speed
 
 

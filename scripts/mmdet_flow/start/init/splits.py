@@ -1,7 +1,7 @@
 """Find the splits for training, validation and test that the data come with."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -49,19 +49,22 @@ class Splits:
 
 
 def find_splits(
-    folder: Path, images: Sequence[AnnotatedImage], index: ImageIndex
+    folder: Path,
+    images: Sequence[AnnotatedImage],
+    index: ImageIndex,
+    lost: Set[Path] = frozenset(),
 ) -> tuple[Splits | None, list[str]]:
     """Return the splits by data.yaml, list files, or the names of folders, or None.
 
     With them comes what has to be told: what is left aside, and why. What has no
     validation split gets one of its training images; what has no test split is tested
-    on its validation split.
+    on its validation split. ``lost`` are images whose annotation cannot be read.
     """
     annotated = {one.image for one in images}
     notes: list[str] = []
     chosen = None
     for one in chain(stated_by_files(folder, index), _by_folders(images)):
-        stated, own_notes = _looked_at(one, annotated)
+        stated, own_notes = _looked_at(one, annotated, lost)
         fault = _fault(stated)
         if chosen is None and not fault:
             chosen = stated
@@ -79,10 +82,12 @@ def find_splits(
             "there is no test split: val is the test, too, which flatters the model; "
             "list other images in splits.test if you can"
         )
-    return _named(chosen, images, index), notes
+    return _named(chosen, images, index, lost), notes
 
 
-def _looked_at(stated: Stated, annotated: set[Path]) -> tuple[Stated, list[str]]:
+def _looked_at(
+    stated: Stated, annotated: set[Path], lost: Set[Path]
+) -> tuple[Stated, list[str]]:
     """Return splits without what cannot be used of them, and what has to be told."""
     images = {
         split: [*dict.fromkeys(stated.images[split])]
@@ -102,7 +107,7 @@ def _looked_at(stated: Stated, annotated: set[Path]) -> tuple[Stated, list[str]]
             there = counted(len(paths), "image")
             notes.append(f"no annotation for the {there} of {split}")
             del images[split]
-    empty = set(chain.from_iterable(images.values())) - annotated
+    empty = set(chain.from_iterable(images.values())) - annotated - lost
     if len(empty) > len(annotated):
         what = ", more than have one: left aside; with no-annotation: repair they are"
         images = {
@@ -154,12 +159,15 @@ def _sizes(parts: Mapping[str, Sequence]) -> str:
 
 
 def _named(
-    stated: Stated, images: Sequence[AnnotatedImage], index: ImageIndex
+    stated: Stated,
+    images: Sequence[AnnotatedImage],
+    index: ImageIndex,
+    lost: Set[Path],
 ) -> Splits:
     """Return the splits by the names that the images will have in the data set."""
     annotated = {one.image for one in images}
-    empty = set().union(*stated.images.values()) - annotated
-    called = _names(images, index if empty else None)
+    others = set().union(*stated.images.values()) - annotated
+    called = _names(images, index if others else None)
     names = {
         split: [called.get(path, path.name) for path in dict.fromkeys(paths)]
         for split, paths in stated.images.items()
@@ -173,7 +181,7 @@ def _named(
         files = {}
     # Where one is missing, what the data say is shown beside what is made of it.
     how = stated.how if len(names) == len(SPLITS) else f"{stated.how} ({_sizes(names)})"
-    return Splits(_completed(names), how, files, len(empty))
+    return Splits(_completed(names), how, files, len(others - lost))
 
 
 def _names(

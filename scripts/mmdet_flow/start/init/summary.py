@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mmdet_flow.dataset.object_checks import labels_by_likeness
+from mmdet_flow.dataset.spellings import slips, spellings
 from mmdet_flow.start.init.foresee import told
 from mmdet_flow.start.init.proposal import Proposal
 from mmdet_flow.words import counted
@@ -58,8 +58,7 @@ def notes(proposal: Proposal) -> Iterator[str]:
             f"{counted(proposal.unused, 'more image')} without an annotation, not "
             "used; with no-annotation: repair they are images without objects"
         )
-    for names in labels_by_likeness(list(found.classes.elements())):
-        yield f"{' and '.join(names)} may be one class; docs/data.md, similar-classes"
+    yield from _misspelt(proposal)
     if found.format == "yolo" and found.source.labels is None:
         yield "no file names the classes; write labels.txt, or name it with --labels"
     if found.format == "open-images" and found.source.labels is None:
@@ -69,6 +68,31 @@ def notes(proposal: Proposal) -> Iterator[str]:
             f"{counted(found.outlines, 'object')} with an outline, "
             f"{found.without_mask} without; masks need all"
         )
+
+
+def _misspelt(proposal: Proposal) -> Iterator[str]:
+    """Yield what is to be known of class names that may mean the same."""
+    counts, listed = proposal.found.classes, proposal.classes
+    for frequent, *others in spellings(counts):
+        said = f"like the more frequent {frequent} {counts[frequent]}"
+        for name in others:
+            called = f"{name} {counts[name]} is {said}"
+            if name in listed:
+                yield f"{called}; if they are one class, rename it"
+            elif "unknown-class" in proposal.policy or frequent not in listed:
+                yield f"{called}, and is left out; if they are one class, rename it"
+            else:
+                yield (
+                    f"{called}, and not in classes, so the run stops at it; rename it, "
+                    "or say unknown-class: repair in the policy, which does; or add it "
+                    "to classes, if it is one of its own"
+                )
+    for name, meant in slips(counts).items():
+        if name in listed:
+            yield (
+                f"{name} {counts[name]} is learned as a class of its own; did you mean "
+                f"{meant} {counts[meant]}? then rename it in the annotations"
+            )
 
 
 def _line(subject: str, text: str) -> str:

@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Mapping
 
+from mmdet_flow.words import lasting
+
 WIDTH = 88
 
 CONFIG = """\
@@ -62,7 +64,8 @@ POLICY = """\
       policy: {}
 """
 HOURS = """\
-      # A training that is late ends its schedule early; take this out to give it time.
+      # {}, in hours: a training that is late ends its schedule early; take this
+      # out to give it time.
       hours: {}
 """
 TILES = """\
@@ -97,7 +100,7 @@ def config_text(
         glob=GLOB.format(in_yaml(glob)) if glob else "",
         labels=LABELS.format(in_yaml(labels)) if labels else "",
         policy=POLICY.format(in_yaml(dict(policy))) if policy else "",
-        hours=HOURS.format(in_yaml(hours)) if hours else "",
+        hours=_hours(hours) if hours else "",
         tiles=_tiles(tiles, cost) if tiles else "",
         side="The side of a tile" if tiles else "The longer side",
         findings=f"{comment(f'{FINDINGS} {findings}.', 6)}\n" if findings else "",
@@ -109,6 +112,12 @@ def _tiles(tiles: Mapping[str, object], cost: str) -> str:
     said = f"Images are divided into tiles, docs/tiles.md: {cost}."
     keys = (f"      {key}: {in_yaml(value)}" for key, value in tiles.items())
     return TILES.format(cost=comment(said, 4), keys="\n".join(keys))
+
+
+def _hours(hours: float) -> str:
+    """Return the time for the training, with as many digits as a person reads."""
+    value = float(f"{hours:.4g}")
+    return HOURS.format(lasting(value), in_yaml(value))
 
 
 def in_yaml(value: object) -> str:

@@ -6,16 +6,16 @@ from dataclasses import replace
 from statistics import mean
 
 from mmdet_flow.dataset.annotations import AnnotatedImage
+from mmdet_flow.dataset.pixels import read_outside
 from mmdet_flow.dataset.tiling.plan import Cutting, divide
 from mmdet_flow.start.init.plan import (
     GOOD_PIXELS,
     SIZES,
     Plan,
-    Sizes,
     allowed_sizes,
-    image_size,
     plan_for,
 )
+from mmdet_flow.start.init.sizes import Look, Sizes, seen_size
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
 
@@ -55,11 +55,13 @@ def tiles_for(sizes: Sizes) -> Tiles | None:
     return Tiles(side, overlap, full_image=fraction > MOST_OVERLAP)
 
 
-def kept_tiles(images: Sequence[AnnotatedImage], tiles: Tiles) -> float:
+def kept_tiles(
+    images: Sequence[AnnotatedImage], tiles: Tiles, look: Look = read_outside
+) -> float:
     """Return how many tiles of an image are trained on, on average of a sample."""
     counts = []
     for one in images[:: max(1, len(images) // SAMPLE)]:
-        if size := image_size(one.image) or one.size:
+        if size := seen_size(one, look):
             image = {"file_name": one.image.name, "width": size[0], "height": size[1]}
             boxes = [
                 {"bbox": item.bbox, "area": math.prod(item.bbox[2:])}
