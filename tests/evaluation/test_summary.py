@@ -58,6 +58,13 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
     assert scores_line(0.5, {}) == scores_line(0.5, None) == "0.5, as the config has it"
     nowhere = "0.3; there is no validation split to choose them by"
     assert scores_line(0.3, None) == nowhere
+    assert "  training " not in summarize()
+    turn = {"iteration": 20, "end": 135, "planned": 286, "epoch_length": 11}
+    recipe = run / "training/recipe.json"
+    short = json.loads(recipe.read_text()) | {"hours": 0.25, "shortened": [turn]}
+    recipe.write_text(json.dumps(short))
+    early = "  training     12.3 of 26 epochs, to keep to 15 minutes"
+    assert early in summarize().splitlines()
 
 
 def test_columns_are_those_of_names_in_any_script(finished, tmp_path):

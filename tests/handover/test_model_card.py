@@ -109,7 +109,7 @@ def test_a_training_that_ended_early_says_so_and_why(run):
     turn = {"iteration": 3, "end": 5, "planned": 6, "epoch_length": 3}
     recipe = json.loads(path.read_text()) | {"hours": 0.5, "shortened": [turn]}
     path.write_text(json.dumps(recipe))
-    said = "1.67 of 2 that were planned: ended early to keep to 0.5 hours"
+    said = "1.67 of 2 that were planned: ended early to keep to 30 minutes"
     assert rows_of(card_of(run))["Epochs"] == [f"{said}, as decided after 1"]
 
 

@@ -2,10 +2,13 @@
 
 import io
 import re
+import threading
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from mmdet_flow.progress.display import Lines
 from mmdet_flow.progress.ending import ending
 from mmdet_flow.progress.stages import STEPS, SUMMARY
 from mmdet_flow.progress.state import DONE, FAILED, RUNNING, Job, Run
@@ -99,6 +102,28 @@ def test_one_experiment_with_its_stages_and_training():
     assert "data ✓ 3:00  config ✓ 1:30  train ▸ 0:30  evaluate  predict" in text
     assert "50 %  8 min left  mAP 0.410 (best 0.430, epoch 8)" in text
     assert len(lines) <= 5
+
+
+def test_a_training_that_ends_early_has_a_line_that_says_so():
+    run = run_with(*RUNS["one"])
+    (job,) = run.with_status(RUNNING)
+    early = replace(HALF, early_end="13 of 26 epochs, to keep to 10 minutes")
+    for width in (40, 80):
+        lines = plain(drawn(run, width, 24, trainings={job.number: early})).splitlines()
+        assert "    13 of 26 epochs, to keep to 10" in lines[-1][:width]
+
+
+def test_a_log_says_once_that_a_training_ends_early():
+    run, stream = run_with(*RUNS["one"]), io.StringIO()
+    (job,) = run.with_status(RUNNING)
+    early = replace(HALF, early_end="13 of 26 epochs, to keep to 10 minutes")
+    views = [View(run, {job.number: one}, NOW) for one in (HALF, early, early, HALF)]
+    lines = Lines(Console(file=stream, width=80), iter(views).__next__)
+    lines.lock = threading.Lock()
+    for _ in views:
+        lines.tick()
+    told = [line.split("training, ")[1] for line in stream.getvalue().splitlines()]
+    assert told[1:] == [early.early_end, "all epochs, as planned"]
 
 
 def test_of_200_experiments_those_that_matter_are_named_and_all_are_counted():

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmdet_flow import cli, contents, layout
 from mmdet_flow.columns import cells, padded
 from mmdet_flow.default_score import DEFAULT_SCORE
+from mmdet_flow.early_end import early_end
 from mmdet_flow.evaluation.answer import HEADER, rows
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import ResultsFolder
@@ -102,6 +103,8 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
         f"{counted(data['objects']['written'], 'object')} ({classes})"
     )
     yield from _tiles(run)
+    if early := early_end(run.recipe or {}):
+        yield f"  training     {early}"
     for iou_type, values in metrics["metrics"].items():
         name = {"bbox": "boxes", "segm": "masks"}[iou_type]
         whole = metrics.get("without_tiles", {}).get(iou_type)

@@ -14,7 +14,7 @@ from mmdet_flow.handover.markdown import UNKNOWN, Code, cell, plain, table
 from mmdet_flow.layout import SPLITS
 from mmdet_flow.model.course import SHORTENED
 from mmdet_flow.results import ResultsFolder
-from mmdet_flow.words import counted
+from mmdet_flow.words import counted, duration_in_words
 
 SOURCE = (
     "The order of this card is that of Mitchell et al., *Model Cards for Model "
@@ -144,7 +144,7 @@ def _epochs(run: ResultsFolder) -> str:
         length = last["epoch_length"]
         return (
             f"{done / length:.3g} of {loop.max_epochs} that were planned: ended early "
-            f"to keep to {recipe['hours']:g} hours, as decided after "
+            f"to keep to {duration_in_words(recipe['hours'])}, as decided after "
             f"{decided / length:.3g}"
         )
     if turns := loop.get(SHORTENED):

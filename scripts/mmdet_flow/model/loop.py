@@ -20,6 +20,7 @@ from mmdet_flow.model.deadline import Deadline
 from mmdet_flow.model.processes import any_process, on_main
 from mmdet_flow.model.stages import Switches
 from mmdet_flow.model.work_dir import WorkDir
+from mmdet_flow.words import duration_in_words
 
 VALIDATIONS = "validations"
 """Key of the message hub, and so of the states: [epoch, score] of each validation."""
@@ -146,11 +147,11 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._work_dir.shorten(self._iter, end, planned, length)
         cli.log.warning(
             "after iteration %d: the training ends after %d of %d that are planned, to "
-            "keep to %.3g hours; the learning rate falls the faster",
+            "keep to %s; the learning rate falls the faster",
             self._iter,
             end,
             planned,
-            self._time_limit / 3600,
+            duration_in_words(self._time_limit / 3600),
         )
         return [(self._iter, end)]
 

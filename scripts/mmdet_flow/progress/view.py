@@ -82,11 +82,13 @@ def facts_of(training: Training) -> list[str]:
     facts = []
     if training.fraction is not None:
         facts.append(f"{int(100 * training.fraction)} %")
-    if training.seconds_left is not None:
+    if training.seconds_left is not None and not training.doing:
         facts.append(left(training.seconds_left))
     if score := score_of(training):
         facts.append(score)
-    if training.iteration:
+    if training.doing:
+        facts.append(training.doing)
+    elif training.loss is not None:
         facts.append(f"epoch {training.epoch}")
         facts.append(f"loss {training.loss:.3f}")
     return facts
@@ -202,6 +204,8 @@ class Drawing:
                 yield from self._failed(job)
         for job in shown:
             yield self._running(job)
+            if early := self._trainings.get(job.number, Training()).early_end:
+                yield self._text(f"    {early}", "dim")
         if len(running) > len(shown):
             yield self._text(
                 f"    and {counted(len(running) - len(shown), 'more job')}", "dim"

@@ -16,7 +16,7 @@ from mmdet_flow.model.fit.growth import (
 )
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
-from mmdet_flow.words import counted
+from mmdet_flow.words import counted, duration_in_words
 from mmdet_flow.workflow.presets import of_preset
 
 SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
@@ -80,10 +80,7 @@ class Plan:
     @property
     def duration(self) -> str:
         """Return how long the training may take, as text."""
-        minutes = max(1, round(self.minutes))
-        if minutes < 120:
-            return counted(minutes, "minute")
-        return f"{minutes / 60:.1f} hours"
+        return duration_in_words(self.minutes / 60)
 
 
 def measure(images: Sequence[AnnotatedImage], classes: Sequence[str]) -> Sizes:
