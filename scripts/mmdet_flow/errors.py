@@ -41,6 +41,9 @@ class Interrupted(FlowError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+FIRST_OF = " (the first of {} errors)"
+"""What a message ends with if there are more; the log lists each before it."""
+
 LONGEST_NAME = 300
 """Comparing takes the square of it."""
 

@@ -197,6 +197,18 @@ def test_the_end_says_what_failed_where_and_how_to_go_on():
     assert text.endswith("go on: mmdet-flow run --keep-going")
 
 
+def test_the_end_tells_a_few_errors_of_a_job_and_where_all_are():
+    run = run_with({"cells": 3}, failed="cells")
+    (job,) = run.with_status(FAILED)
+    (short,) = [str(one) for one in ending(run, NOW) if "failed\n" in str(one)]
+    assert short.splitlines()[2] == f"  log: {job.logs[0]}"
+    job.others = tuple(f"b{number}.xml: has no box" for number in range(70))
+    (text,) = [str(one) for one in ending(run, NOW) if "failed\n" in str(one)]
+    lines = text.splitlines()
+    assert lines[1:4] == [f"  {job.reason}", *(f"  {one}" for one in job.others[:2])]
+    assert len(lines) <= 7 and lines[-1] == f"  all of them: {job.logs[0]}"
+
+
 def test_figures_stand_below_each_other_after_names_in_any_script(tmp_path):
     run = run_with(dict.fromkeys(NAMES, len(CHAIN)), running=0)
     for job in run.jobs.values():

@@ -23,6 +23,9 @@ NOT_MADE = "not made yet"
 IN_FULL = 3
 """Experiments whose summaries are shown, not only their figures."""
 
+OTHERS = 4
+"""Errors of a job that are told beside the first one."""
+
 FAILURES = 10
 """Failed jobs that are told one by one."""
 
@@ -76,8 +79,11 @@ def _failures(jobs: list[Job]) -> Iterator[Text]:
     for job in jobs[:FAILURES]:
         text = Text(f"{job.experiment}: {job.what} failed\n", "bold red")
         text.append(f"  {job.reason or 'no message was left'}", "not bold default")
+        for other in job.others[:OTHERS]:
+            text.append(f"\n  {other}", "not bold default")
+        name = "all of them" if job.others else "log"
         for log in job.logs:
-            text.append(f"\n  log: {shlex.quote(log)}", "not bold default")
+            text.append(f"\n  {name}: {shlex.quote(log)}", "not bold default")
         yield text
     if len(jobs) > FAILURES:
         yield Text(f"and {counted(len(jobs) - FAILURES, 'more job')}", "bold red")

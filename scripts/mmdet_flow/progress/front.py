@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mmdet_flow.progress.display import Display, Lines, Live
 from mmdet_flow.progress.ending import ending
-from mmdet_flow.progress.reasons import error_in, reason_in
+from mmdet_flow.progress.reasons import error_in, others_in, reason_in
 from mmdet_flow.progress.stages import TARGET, TRAINING
 from mmdet_flow.progress.state import FAILED, RUNNING, STOPPED, Job, Run
 from mmdet_flow.progress.training import Follower, Training
@@ -115,6 +115,7 @@ class Front:
             self._followers.pop(job.number, None)
         if job.status == FAILED:
             job.reason = reason_in(job.logs) or job.reason
+            job.others = tuple(others_in(job.logs, job.reason))
         elif job.status == STOPPED:
             # Whatever else the log ends with was written while the job was ended.
             job.reason = error_in(job.logs)

@@ -42,7 +42,10 @@ CHATTER = (
 
 @dataclass
 class Job:
-    """A job of the workflow; times are seconds since 1970."""
+    """A job of the workflow; times are seconds since 1970.
+
+    ``others`` are errors that its command found beside its ``reason``.
+    """
 
     number: int
     rule: str
@@ -54,6 +57,7 @@ class Job:
     tries: int = 0
     why: str = ""
     reason: str = ""
+    others: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
