@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mmdet_flow.progress.display import Display, Lines, Live
 from mmdet_flow.progress.ending import ending
+from mmdet_flow.progress.failures import in_short
 from mmdet_flow.progress.reasons import error_in, others_in, reason_in
 from mmdet_flow.progress.stages import TARGET, TRAINING
 from mmdet_flow.progress.state import FAILED, RUNNING, STOPPED, Job, Run
@@ -79,7 +80,8 @@ class Front:
         self._begin()
         for level, text in new:
             if level > logging.INFO or not self._is_silent:
-                self._say(_message(level, text))
+                is_short = level >= logging.ERROR and not self._settings.verbose
+                self._say(_message(level, in_short(text) if is_short else text))
         self._say_more(record)
         if self._display and changed:
             self._display.changed(self._view(), changed)

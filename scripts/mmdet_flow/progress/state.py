@@ -36,6 +36,7 @@ CHATTER = (
     *("Waiting at most", "WorkflowError:\nAt least one job did not", "Removing output"),
     *("At least one job did not complete", "Trying to restart", "Storing output"),
     *("This was a dry-run", "The run involves checkpoint jobs"),
+    *("Some jobs were triggered by", "Rules with provenance triggered jobs"),
 )
 """How lines begin whose content is shown in a better way, or matters to nobody."""
 
