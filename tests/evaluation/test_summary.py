@@ -12,16 +12,27 @@ summary = command_of("step summary")
 def test_it_says_what_was_made_and_where(finished, tmp_path):
     run = shutil.copytree(finished, tmp_path / "sea")
     (run / "predictions").mkdir()
-    with open(run / "predictions" / "images.csv", "w", newline="") as stream:
-        rows = [["file", "status"], ["a.jpg", "ok"], ["b.jpg", "empty"]]
-        csv.writer(stream).writerows(rows)
     output = tmp_path / "summary.txt"
 
     def summarize(*options) -> str:
         assert summary([str(run), "--output", str(output), *options]) == 0
         return output.read_text()
 
+    table = run / "predictions" / "images.csv"
+    for failed in (1, 50):
+        with open(table, "w", newline="") as stream:
+            rows = [["file", "status", "error"], ["a.jpg", "ok", ""]]
+            rows += [[f"{n}.jpg", "failed", f"{n}.jpg: cut"] for n in range(failed)]
+            csv.writer(stream).writerows(rows)
+        text = summarize("--place", "r/sea")
+        told = "; why some failed: r/sea/predictions/images.csv"
+        assert f"1 ok, {failed} failed{told}" in text
+        assert text.count(": cut") == (1 if failed == 1 else 0)
+    with open(table, "w", newline="") as stream:
+        rows = [["file", "status"], ["a.jpg", "ok"], ["b.jpg", "empty"]]
+        csv.writer(stream).writerows(rows)
     text = summarize()
+    assert "why some" not in text
     assert "16 images" in text and "1 ok, 1 empty" in text
     lines = text.splitlines()
     images = json.loads((run / "evaluation/metrics.json").read_text())["images"]

@@ -13,7 +13,7 @@ from mmdet_flow.progress.ending import ending
 from mmdet_flow.progress.stages import STEPS, SUMMARY
 from mmdet_flow.progress.state import DONE, FAILED, RUNNING, Job, Run
 from mmdet_flow.progress.training import Training, Validation
-from mmdet_flow.progress.view import View, duration, facts_of, left
+from mmdet_flow.progress.view import View, duration, facts_of, fitting, left
 from tests.wide_names import KANA, MARKED, NAMES, WIDE, columns_of
 
 CHAIN = [rule for rule in STEPS if STEPS[rule].stage not in ("compare", "serve")]
@@ -229,6 +229,19 @@ def test_the_end_of_many_failures_is_short():
     text = "\n".join(map(str, ending(run, NOW)))
     assert text.count(" failed\n  no message was left") == 10
     assert "and 30 more jobs" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_the_end_fits_into_a_terminal_without_breaking_words(width):
+    run = run_with({"cells": 3}, failed="cells")
+    (job,) = run.with_status(FAILED)
+    job.reason = "a shape that encloses nothing is no object; " * 8
+    for text in ending(run, NOW):
+        lines = fitting(text, width).plain.splitlines()
+        assert " ".join(lines).split() == text.plain.split()
+        assert all(
+            columns_of(line) <= width or " " not in line.strip() for line in lines
+        )
 
 
 @pytest.mark.parametrize(

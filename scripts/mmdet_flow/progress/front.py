@@ -16,10 +16,10 @@ from mmdet_flow.progress.reasons import error_in, others_in, reason_in
 from mmdet_flow.progress.stages import TARGET, TRAINING
 from mmdet_flow.progress.state import FAILED, RUNNING, STOPPED, Job, Run
 from mmdet_flow.progress.training import Follower, Training
-from mmdet_flow.progress.view import View
+from mmdet_flow.progress.view import View, fitting
 from mmdet_flow.scrub import shown
 
-PLANNING = "planning the jobs; with hundreds of experiments this takes a minute"
+PLANNING = "planning the jobs"
 """What a terminal shows until Snakemake has its plan."""
 
 LOOK_EVERY = 1.0
@@ -135,6 +135,8 @@ class Front:
         return View(self._run, self._trainings, time.time())
 
     def _say(self, text: Text) -> None:
+        if self._is_live:
+            text = fitting(text, self._console.width)
         if self._display:
             self._display.say(text)
         else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from mmdet_flow.columns import wrapped
 from mmdet_flow.progress.state import (
     ALL,
     DONE,
@@ -64,6 +65,20 @@ def left(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min left"
     return f"{seconds / 3600:.1f} h left"
+
+
+def fitting(text: Text, width: int) -> Text:
+    """Return a text whose lines fit into so many columns, as far as their words do."""
+    lines = text.split("\n", allow_blank=True)
+    return Text("\n").join(one for line in lines for one in _wrapped(line, width))
+
+
+def _wrapped(line: Text, width: int) -> list[Text]:
+    """Return a line, or those that it is broken into, in the style of its beginning."""
+    if line.cell_len <= width:
+        return [line]
+    style = line.spans[0].style if line.spans else line.style
+    return [Text(one, style) for one in wrapped(line.plain, width)]
 
 
 def score_of(training: Training) -> str:
