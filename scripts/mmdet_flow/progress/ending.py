@@ -62,7 +62,8 @@ def ending(run: Run, now: float, is_dry: bool = False) -> Iterator[Text]:
 
 
 def _go_on(what: str, run: Run) -> Text:
-    return Text(f"{what}: {command_of(run)}")
+    # A command that is broken into lines cannot be copied.
+    return Text(f"{what}: {command_of(run)}", no_wrap=True)
 
 
 def command_of(run: Run) -> str:

@@ -68,7 +68,12 @@ def left(seconds: float) -> str:
 
 
 def fitting(text: Text, width: int) -> Text:
-    """Return a text whose lines fit into so many columns, as far as their words do."""
+    """Return a text whose lines fit into so many columns, as far as their words do.
+
+    One that is not to be wrapped stays as it is.
+    """
+    if text.no_wrap:
+        return text
     lines = text.split("\n", allow_blank=True)
     return Text("\n").join(one for line in lines for one in _wrapped(line, width))
 
