@@ -51,7 +51,7 @@ rule track_run:
             "track_run", {"track": PLACES.tracker(config["track"], os.environ)}
         ),
         tries=lambda wildcards: PLACES.tries_to_track(wildcards.experiment),
-    # The log is shown too: it says whether the tracker was there.
+    # Of the log it is shown whether the tracker was not there.
     shell:
         "mmdet-flow track {params.folder:q} {params.options:q}"
-        " --receipt={output:q} --tries={params.tries} 2> >(tee {log:q} >&2)"
+        " --receipt={output:q} --tries={params.tries} 2> >(tee {log:q} | grep --line-buffered -v '^INFO ' >&2)"

@@ -41,6 +41,13 @@ class Interrupted(FlowError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+TO_GO_ON = "run again to go on (mmdet-flow model train: with --resume)"
+"""What to do about a training that stopped; the workflow resumes by itself."""
+
+FIRST_OF = " (the first of {} errors)"
+"""What a message ends with if there are more; the log lists each before it."""
+
+
 def reason_of(error: Exception) -> str:
     """Return what another library says is wrong, to go on after it in the same line."""
     return str(error).rstrip(" .;")

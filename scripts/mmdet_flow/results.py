@@ -320,6 +320,18 @@ class ResultsFolder:
         path = self.file(layout.PREDICTED_IMAGES)
         return Counter(column(path, "status") if path.is_file() else ())
 
+    @cached_property
+    def failed_images(self) -> list[str]:
+        """Why images were not predicted: of each its name and the reason."""
+        from mmdet_flow.formats.tables import column
+
+        path = self.file(layout.PREDICTED_IMAGES)
+        return (
+            list(filter(None, column(path, "error")))
+            if self.predicted["failed"]
+            else []
+        )
+
     # What was measured of jobs, and the record
 
     @cached_property

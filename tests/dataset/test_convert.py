@@ -407,6 +407,19 @@ def test_nothing_is_written_when_something_would_be_lost(voc):
     assert not (voc / "out").exists()
 
 
+def test_all_errors_are_logged_before_the_line_that_says_how_many(voc, caplog):
+    for path in (voc / "xml").glob("*.xml"):
+        path.unlink()
+    names = [f"gone-{number}" for number in range(12)]
+    text = "<annotation><filename>{}.jpg</filename></annotation>"
+    for name in names:
+        (voc / "xml" / f"{name}.xml").write_text(text.format(name))
+    with pytest.raises(DataError, match=r"gone-0.*\(the first of \d+ errors\)$"):
+        convert_voc(voc)
+    logged = "\n".join(one.getMessage() for one in caplog.records)
+    assert [name for name in names if f"{name}.xml" not in logged] == []
+
+
 def test_unknown_class_names_the_nearest(voc):
     run = run_command(
         *("mmdet-flow data convert", "--format=voc", f"--annotations={voc / 'xml'}"),

@@ -12,16 +12,27 @@ summary = command_of("step summary")
 def test_it_says_what_was_made_and_where(finished, tmp_path):
     run = shutil.copytree(finished, tmp_path / "sea")
     (run / "predictions").mkdir()
-    with open(run / "predictions" / "images.csv", "w", newline="") as stream:
-        rows = [["file", "status"], ["a.jpg", "ok"], ["b.jpg", "empty"]]
-        csv.writer(stream).writerows(rows)
     output = tmp_path / "summary.txt"
 
     def summarize(*options) -> str:
         assert summary([str(run), "--output", str(output), *options]) == 0
         return output.read_text()
 
+    table = run / "predictions" / "images.csv"
+    for failed in (1, 50):
+        with open(table, "w", newline="") as stream:
+            rows = [["file", "status", "error"], ["a.jpg", "ok", ""]]
+            rows += [[f"{n}.jpg", "failed", f"{n}.jpg: cut"] for n in range(failed)]
+            csv.writer(stream).writerows(rows)
+        text = summarize("--place", "r/sea")
+        told = "; why some failed: r/sea/predictions/images.csv"
+        assert f"1 ok, {failed} failed{told}" in text
+        assert text.count(": cut") == (1 if failed == 1 else 0)
+    with open(table, "w", newline="") as stream:
+        rows = [["file", "status"], ["a.jpg", "ok"], ["b.jpg", "empty"]]
+        csv.writer(stream).writerows(rows)
     text = summarize()
+    assert "why some" not in text
     assert "16 images" in text and "1 ok, 1 empty" in text
     lines = text.splitlines()
     images = json.loads((run / "evaluation/metrics.json").read_text())["images"]
@@ -63,6 +74,13 @@ def test_it_says_what_was_made_and_where(finished, tmp_path):
     assert scores_line(0.5, {}) == scores_line(0.5, None) == "0.5, as the config has it"
     nowhere = "0.3; there is no validation split to choose them by"
     assert scores_line(0.3, None) == nowhere
+    assert "  training " not in summarize()
+    turn = {"iteration": 20, "end": 135, "planned": 286, "epoch_length": 11}
+    recipe = run / "training/recipe.json"
+    short = json.loads(recipe.read_text()) | {"hours": 0.25, "shortened": [turn]}
+    recipe.write_text(json.dumps(short))
+    early = "  training     12.3 of 26 epochs, to keep to 15 minutes"
+    assert early in summarize().splitlines()
 
 
 def test_columns_are_those_of_names_in_any_script(finished, tmp_path):

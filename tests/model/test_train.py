@@ -176,7 +176,8 @@ def test_a_time_limit_ends_a_job_that_goes_on_in_the_next(long_training, tmp_pat
     work = tmp_path / "work"
     first = run_command(*train_command(config, work, "--max-hours", "0.0001"))
     assert first.returncode == 75, first.stderr[-2000:]
-    assert "stopped by the time limit after iteration 1 of 24" in the_error(first)
+    told = "stopped by the time limit after iteration 1 of 24; run again to go on"
+    assert told in the_error(first)
     recipe = (work / "recipe.json").read_bytes()
     run = run_command(*train_command(config, work, "--threads", "2"))
     assert run.returncode == 0, run.stderr[-2000:]

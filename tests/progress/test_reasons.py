@@ -2,8 +2,9 @@
 
 import pytest
 
+from mmdet_flow.errors import FIRST_OF
 from mmdet_flow.progress import reasons
-from mmdet_flow.progress.reasons import TAIL, error_in, reason_in
+from mmdet_flow.progress.reasons import TAIL, error_in, others_in, reason_in
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,18 @@ def test_each_log_is_read_once(tmp_path, monkeypatch, text):
     monkeypatch.setattr(reasons, "open", counting, raising=False)
     assert reason_in(logs) == text.removeprefix("error: ").strip()
     assert opened == logs
+
+
+def test_errors_beside_the_one_that_a_job_ended_with(tmp_path):
+    log = tmp_path / "log"
+    first = "a.xml: no box; draw one [x: error]"
+    found = f"ERROR {first}\nERROR 2 findings: fix them\nERROR   b.xml: \x1b[2J\n"
+    found += "WARNING c.xml: odd\n"
+    log.write_text(f"{found}error: {first}\n")
+    assert others_in([log], reason_in([log])) == []  # one before, perhaps
+    log.write_text(f"{found}error: {first}{FIRST_OF.format(3)}\n")
+    told = ["2 findings: fix them", "  b.xml: \\x1b[2J"]
+    assert others_in([log, tmp_path / "none"], reason_in([log])) == told
 
 
 def test_a_log_that_is_not_there_gives_none(tmp_path):

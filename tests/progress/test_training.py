@@ -1,12 +1,15 @@
 """How far a training is, by the files of a real one."""
 
 import json
+import os
 import shutil
 
 import pytest
 
 from mmdet_flow import layout
+from mmdet_flow.model.work_dir import WorkDir
 from mmdet_flow.progress.training import ENOUGH, Follower
+from mmdet_flow.progress.view import facts_of
 
 
 @pytest.fixture
@@ -111,3 +114,57 @@ def test_lines_of_other_versions_change_nothing(folder, text):
     (folder / layout.ESTIMATE.name).write_text('{"seconds_per_iteration": 1}')
     training = follower_of(folder).look(0)
     assert training.iteration == 0 and training.fraction is None
+
+
+def test_what_comes_before_the_first_line_is_told(folder):
+    follower = follower_of(folder)
+    WorkDir(folder).prepare("comparing precisions", None)
+    training = follower.look(0)
+    assert facts_of(training) == ["comparing precisions"]
+    WorkDir(folder).prepared()
+    assert facts_of(follower.look(0)) == []
+
+
+def test_a_training_that_goes_on_begins_where_it_stopped(folder, lines):
+    """Until it writes, lines and estimate are older than its job."""
+    write(folder, lines)
+    estimate = {"seconds_per_iteration": 2.0, "iterations": 80, "total": 100}
+    estimate["stages"] = [{"first": 0, "seconds": 2.0}]
+    (folder / layout.ESTIMATE.name).write_text(json.dumps(estimate))
+    for path in folder.iterdir():
+        os.utime(path, (1000, 1000))
+    follower = follower_of(folder, since=2000)
+    assert facts_of(follower.look(0)) == []  # not: 0 %
+    WorkDir(folder).prepare("trying a step", folder / "iter_66.pth")
+    told = ["66 %", "resuming after iteration 66: trying a step"]
+    assert facts_of(follower.look(0)) == told
+    WorkDir(folder).prepared()
+    assert facts_of(follower.look(0))[0] == "66 %"
+
+
+@pytest.mark.parametrize(
+    ("turns", "told"),
+    [
+        ([(20, 146)], "13.3 of 26 epochs, to keep to 10 minutes"),
+        ([(20, 146), (100, 135)], "12.3 of 26 epochs, to keep to 10 minutes"),
+        ([(20, 146), (100, 286)], ""),
+        ([], ""),
+    ],
+)
+def test_an_early_end_is_told(folder, lines, turns, told):
+    write(folder, lines)
+    work_dir = WorkDir(folder)
+    recipe = {"sha256": "0", "hours": 1 / 6, "threads": 1}
+    (folder / layout.RECIPE.name).write_text(json.dumps(recipe))
+    for after, end in turns:
+        work_dir.shorten(after, end, planned=286, epoch_length=11)
+    assert follower_of(folder).look(0).early_end == told
+
+
+@pytest.mark.parametrize(
+    "recipe", ["[]", "{", '{"shortened": [{}]}', '{"shortened": 7}', "null"]
+)
+def test_a_recipe_of_another_version_tells_nothing(folder, lines, recipe):
+    write(folder, lines)
+    (folder / layout.RECIPE.name).write_text(recipe)
+    assert follower_of(folder).look(0).early_end == ""

@@ -2,15 +2,18 @@
 
 import io
 import re
+import threading
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from mmdet_flow.progress.display import Lines
 from mmdet_flow.progress.ending import ending
 from mmdet_flow.progress.stages import STEPS, SUMMARY
 from mmdet_flow.progress.state import DONE, FAILED, RUNNING, Job, Run
 from mmdet_flow.progress.training import Training, Validation
-from mmdet_flow.progress.view import View, duration, facts_of, left
+from mmdet_flow.progress.view import View, duration, facts_of, fitting, left
 from tests.wide_names import KANA, MARKED, NAMES, WIDE, columns_of
 
 CHAIN = [rule for rule in STEPS if STEPS[rule].stage not in ("compare", "serve")]
@@ -101,6 +104,28 @@ def test_one_experiment_with_its_stages_and_training():
     assert len(lines) <= 5
 
 
+def test_a_training_that_ends_early_has_a_line_that_says_so():
+    run = run_with(*RUNS["one"])
+    (job,) = run.with_status(RUNNING)
+    early = replace(HALF, early_end="13 of 26 epochs, to keep to 10 minutes")
+    for width in (40, 80):
+        lines = plain(drawn(run, width, 24, trainings={job.number: early})).splitlines()
+        assert "    13 of 26 epochs, to keep to 10" in lines[-1][:width]
+
+
+def test_a_log_says_once_that_a_training_ends_early():
+    run, stream = run_with(*RUNS["one"]), io.StringIO()
+    (job,) = run.with_status(RUNNING)
+    early = replace(HALF, early_end="13 of 26 epochs, to keep to 10 minutes")
+    views = [View(run, {job.number: one}, NOW) for one in (HALF, early, early, HALF)]
+    lines = Lines(Console(file=stream, width=80), iter(views).__next__)
+    lines.lock = threading.Lock()
+    for _ in views:
+        lines.tick()
+    told = [line.split("training, ")[1] for line in stream.getvalue().splitlines()]
+    assert told[1:] == [early.early_end, "all epochs, as planned"]
+
+
 def test_of_200_experiments_those_that_matter_are_named_and_all_are_counted():
     run = run_with(*RUNS["many"])
     text = plain(drawn(run, 80, 24))
@@ -172,6 +197,18 @@ def test_the_end_says_what_failed_where_and_how_to_go_on():
     assert text.endswith("go on: mmdet-flow run --keep-going")
 
 
+def test_the_end_tells_a_few_errors_of_a_job_and_where_all_are():
+    run = run_with({"cells": 3}, failed="cells")
+    (job,) = run.with_status(FAILED)
+    (short,) = [str(one) for one in ending(run, NOW) if "failed\n" in str(one)]
+    assert short.splitlines()[2] == f"  log: {job.logs[0]}"
+    job.others = tuple(f"b{number}.xml: has no box" for number in range(70))
+    (text,) = [str(one) for one in ending(run, NOW) if "failed\n" in str(one)]
+    lines = text.splitlines()
+    assert lines[1:4] == [f"  {job.reason}", *(f"  {one}" for one in job.others[:2])]
+    assert len(lines) <= 7 and lines[-1] == f"  all of them: {job.logs[0]}"
+
+
 def test_figures_stand_below_each_other_after_names_in_any_script(tmp_path):
     run = run_with(dict.fromkeys(NAMES, len(CHAIN)), running=0)
     for job in run.jobs.values():
@@ -192,6 +229,23 @@ def test_the_end_of_many_failures_is_short():
     text = "\n".join(map(str, ending(run, NOW)))
     assert text.count(" failed\n  no message was left") == 10
     assert "and 30 more jobs" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_the_end_fits_into_a_terminal_without_breaking_words(width):
+    run = run_with({"cells": 3}, failed="cells")
+    (job,) = run.with_status(FAILED)
+    run.command = "/venv/bin/mmdet-flow run --cores 4 results/cells/summary.txt"
+    job.reason = "a shape that encloses nothing is no object; " * 8
+    for text in ending(run, NOW):
+        lines = fitting(text, width).plain.splitlines()
+        if "go on: " in text.plain:  # with a command, which is copied
+            assert lines == [text.plain]
+            continue
+        assert " ".join(lines).split() == text.plain.split()
+        assert all(
+            columns_of(line) <= width or " " not in line.strip() for line in lines
+        )
 
 
 @pytest.mark.parametrize(

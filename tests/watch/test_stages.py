@@ -7,7 +7,7 @@ from mmdet_flow.progress.stages import STAGES, STEPS
 from mmdet_flow.watch.curves import HEIGHT, MOST_POINTS, WIDTH, curve
 from mmdet_flow.watch.machine import load_of
 from mmdet_flow.watch.overview import Results
-from mmdet_flow.watch.stages import ALIVE, MADE, stages_of
+from mmdet_flow.watch.stages import ALIVE, EARLY, MADE, stages_of
 from tests.watch.results import begun, finished, put
 
 
@@ -46,6 +46,23 @@ def test_an_error_is_told_until_the_job_runs_again(tmp_path):
     assert train.reason == "the loss is nan; lower the learning rate"
     put(tmp_path, log, (tmp_path / log).read_text() + "INFO it goes on\n")
     assert statuses(tmp_path)["train"] == "running"
+
+
+def test_a_list_of_images_is_no_prediction(tmp_path):
+    """It is made while the model is trained, or before."""
+    begun(tmp_path)
+    for age in (0, ALIVE + 5):
+        put(tmp_path, "logs/list_images.log", "INFO divided 17 images\n", age)
+        assert statuses(tmp_path)["predict"] == "waiting"
+    put(tmp_path, "logs/predict_images-0.log", "INFO it goes on\n")
+    assert statuses(tmp_path)["predict"] == "running"
+    put(tmp_path, "logs/predict_images-0.log", "", ALIVE + 5)
+    put(tmp_path, "logs/list_images.log", "error: no image; add some\n", ALIVE + 5)
+    assert statuses(tmp_path)["predict"] == "failed"
+
+
+def test_what_early_rules_are_there():
+    assert {*EARLY} <= STEPS.keys()
 
 
 def test_all_is_done(tmp_path):
@@ -94,6 +111,21 @@ def test_a_curve_stays_in_its_plot_and_is_not_long(number):
     assert [x for x, _ in points] == sorted(x for x, _ in points)
     if number == 2:
         assert points == [(WIDTH / 4, 0), (WIDTH / 2, HEIGHT / 2)]
+
+
+@pytest.mark.parametrize(
+    ("first", "top", "is_cut"),
+    [(1.0, 1.0, False), (2.5, 2.5, False), (90.0, 1.0, True)],
+)
+def test_a_curve_tells_its_highest_value_and_where_it_is_cut(first, top, is_cut):
+    found = curve("loss", [(1, first), *((x, 1.0) for x in range(2, 200))], 200)
+    assert (found.highest, found.top, found.is_cut) == (first, top, is_cut)
+
+
+def test_of_many_values_means_are_drawn_and_the_highest_is_told():
+    values = [(x, 2.0 if x == 500 else 1.0) for x in range(1, 10 * MOST_POINTS)]
+    found = curve("loss", values, 0)
+    assert found.highest == 2.0 and found.top < 2 and not found.is_cut
 
 
 def test_a_curve_of_nothing_is_none():

@@ -118,7 +118,9 @@ def check_record(folder) -> None:
     assert "rule track_run" in tried_again.stdout + tried_again.stderr
     write_config(folder, SMALL)
     up = snakemake(folder)
-    assert up.returncode == 0 and "is there already" in up.stderr
+    assert up.returncode == 0 and "is there already" not in up.stderr
+    log = folder / "results/example/logs/track_run.log"
+    assert "is there already" in log.read_text()
     assert json.loads(receipt.read_text())["tracked"] is True
     assert "Nothing to be done" in snakemake(folder).stderr
 

@@ -13,14 +13,20 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.errors import UsageError
 
 LOGGER = "mmdet-flow"
 OF_CORES = ("--cores", "--jobs", "--executor", "--profile", "--workflow-profile")
 SHORT_OF_CORES = ("-c", "-j", "-e")
 """Options after which Snakemake knows how much may run, or where."""
+
+
+OF_CONFIGS = ("--configfile", "--configfiles")
+CONFIGS = (".yaml", ".yml", ".json")
 
 
 class _PassingOn(argparse.ArgumentParser):
@@ -44,6 +50,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
+    """Run Snakemake; raises UsageError for a config that is not there."""
+    require_config_files(options.words)
     from snakemake.cli import main
 
     # What the end of the run says to go on with.
@@ -62,6 +70,41 @@ def run(options: argparse.Namespace) -> None:
         sys.exit(128 + signal.SIGINT if end.code and interrupted else end.code)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def require_config_files(words: Sequence[str]) -> None:
+    """Raise UsageError for the first word that is no file where a config is expected.
+
+    Snakemake takes all words after --configfile for configs, up to the next option.
+    """
+    for word, is_first in _config_files(words):
+        if Path(word).exists() and (is_first or word.endswith(CONFIGS)):
+            continue
+        why = "there is no such config file" if is_first else "is taken for a config"
+        raise UsageError(
+            f"{word}: {why}; "
+            + (
+                "correct the name that --configfile has"
+                if is_first
+                else "a target goes before --configfile, or after --"
+            )
+        )
+
+
+def _config_files(words: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Yield what --configfile takes, and whether it is the first that it takes."""
+    place = None
+    for word in words:
+        name, is_one, value = word.partition("=")
+        if word == "--":
+            return
+        if word.startswith("-"):
+            place = 0 if name in OF_CONFIGS and not is_one else None
+            if name in OF_CONFIGS and is_one:
+                yield value, True
+        elif place is not None:
+            yield word, place == 0
+            place += 1
 
 
 def words_for_snakemake(words: Sequence[str]) -> list[str]:

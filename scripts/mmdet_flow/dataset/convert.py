@@ -23,13 +23,13 @@ from mmdet_flow.dataset.check import (
 )
 from mmdet_flow.dataset.classes import classes_sha256
 from mmdet_flow.dataset.coco import CocoFile, outlines
-from mmdet_flow.dataset.findings import Finding
+from mmdet_flow.dataset.findings import Finding, groups_of
 from mmdet_flow.dataset.hashes import hash_images, write_hashes
 from mmdet_flow.dataset.pixels import save_as_png
 from mmdet_flow.dataset.readers import FORMATS
-from mmdet_flow.dataset.report import log_findings, report_of, write_report
+from mmdet_flow.dataset.report import ALL, log_findings, report_of, write_report
 from mmdet_flow.dataset.wai import Converted, convert_to_coco
-from mmdet_flow.errors import DataError
+from mmdet_flow.errors import FIRST_OF, DataError
 from mmdet_flow.files import (
     keep_apart,
     link_or_copy,
@@ -109,15 +109,11 @@ def stop_on_errors(*checked: Checked) -> None:
     for one in checked:
         counts |= Counter(one.ledger.findings)
     found = list(counts.elements())
-    log_findings(found)
+    log_findings(found, errors=ALL)
     if errors := [one for one in found if one.action == "error"]:
-        more = (
-            f" (and {counted(len(errors) - 1, 'more error')}, above; mmdet-flow data "
-            "check --report lists each)"
-            if len(errors) > 1
-            else ""
-        )
-        raise DataError(f"{errors[0]}{more}")
+        first, count = groups_of(errors)[0][0], len(errors)
+        more = FIRST_OF.format(count) if count > 1 else ""
+        raise DataError(f"{first}{more}")
     if not all(one.images for one in checked):
         raise DataError("no image is left to convert; see the findings above")
 

@@ -21,20 +21,28 @@ if TYPE_CHECKING:
 EXAMPLES = 3
 """So many findings of a check are logged; the report has all."""
 
+ALL = 1000
+"""So many errors of a check are logged where no report is written, as they stop it."""
 
-def log_findings(findings: Iterable[Finding]) -> None:
-    """Log findings by check: what follows from them, how many, and some of them."""
+
+def log_findings(findings: Iterable[Finding], errors: int = EXAMPLES) -> None:
+    """Log findings by check: what follows from them, how many, and some of them.
+
+    ``errors`` is how many of a check are logged that are errors.
+    """
     for group in groups_of(findings):
         first, count = group[0], len(group)
-        log = cli.log.error if first.action == "error" else cli.log.warning
+        is_error = first.action == "error"
+        log = cli.log.error if is_error else cli.log.warning
+        most = errors if is_error else EXAMPLES
         if count == 1:
             log("%s", first)
             continue
         log("%d findings: %s", count, first.advice)
-        for one in group[:EXAMPLES]:
+        for one in group[:most]:
             log("  %s", one.where)
-        if count > EXAMPLES:
-            log("  and %d more, which the report has", count - EXAMPLES)
+        if count > most:
+            log("  and %d more, which the report has", count - most)
 
 
 def report_of(checked: Checked) -> dict:

@@ -6,13 +6,18 @@ from pathlib import Path
 from mmdet_flow import cli, contents, layout
 from mmdet_flow.columns import cells, padded
 from mmdet_flow.default_score import DEFAULT_SCORE
+from mmdet_flow.early_end import early_end
 from mmdet_flow.evaluation.answer import HEADER, rows
 from mmdet_flow.files import write_if_changed
 from mmdet_flow.results import ResultsFolder
+from mmdet_flow.scrub import one_line
 from mmdet_flow.words import counted
 
 MOST_CLASSES = 12
 """With more the summary would be none."""
+
+FEW_FAILED = 3
+"""Images that failed of which each is named with its reason."""
 
 PLACES = (
     (layout.OVERVIEW, "predictions drawn on their images"),
@@ -45,7 +50,7 @@ def summarize(folder: Path, output: Path, place: str | None = None) -> None:
         f"Experiment {run.name}",
         *_answers(run),
         f"  scores       {_chosen(run)}",
-        *_counts(run),
+        *_counts(run, place or folder),
         "Where to look",
         *(
             f"  {place or folder}/{_padded_file(file, run.name)} {what}"
@@ -95,7 +100,7 @@ def _chosen(run: ResultsFolder) -> str:
     return f"{every}, as the config has it"
 
 
-def _counts(run: ResultsFolder) -> Iterator[str]:
+def _counts(run: ResultsFolder, place: Path | str) -> Iterator[str]:
     """Yield what the data, the test and the predictions are in figures."""
     data, metrics = run.check_report, run.metrics
     classes = ", ".join(f"{n} {name}" for name, n in data["objects_by_class"].items())
@@ -104,6 +109,8 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
         f"{counted(data['objects']['written'], 'object')} ({classes})"
     )
     yield from _tiles(run)
+    if early := early_end(run.recipe or {}):
+        yield f"  training     {early}"
     for iou_type, values in metrics["metrics"].items():
         name = {"bbox": "boxes", "segm": "masks"}[iou_type]
         whole = metrics.get("without_tiles", {}).get(iou_type)
@@ -113,7 +120,11 @@ def _counts(run: ResultsFolder) -> Iterator[str]:
             f"{counted(metrics['images'], 'test image')}{beside}"
         )
     status = ", ".join(f"{n} {name}" for name, n in run.predicted.items())
-    yield f"  predictions  {status}"
+    failed = run.failed_images
+    why = f"; why some failed: {place}/{layout.PREDICTED_IMAGES}" if failed else ""
+    yield f"  predictions  {status}{why}"
+    if len(failed) <= FEW_FAILED:
+        yield from (f"               {one_line(reason)}" for reason in failed)
 
 
 def _quality(values: contents.Measured) -> str:

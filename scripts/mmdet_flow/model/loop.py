@@ -14,7 +14,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet_flow import cli
-from mmdet_flow.errors import Interrupted
+from mmdet_flow.errors import TO_GO_ON, Interrupted
 from mmdet_flow.model.course import Course, Turn
 from mmdet_flow.model.deadline import Deadline
 from mmdet_flow.model.processes import any_process, on_main
@@ -271,8 +271,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             reason = self._stop_reason or "another process"
             raise Interrupted(
                 f"training stopped by {reason} after iteration "
-                f"{self._iter} of {self._max_iters}; the same command with --resume "
-                "goes on from there"
+                f"{self._iter} of {self._max_iters}; {TO_GO_ON}"
             )
         if time.monotonic() - self._saved >= self._save_seconds:
             self._save()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mmdet_flow import cli
-from mmdet_flow.errors import ModelError, UsageError
+from mmdet_flow.errors import TO_GO_ON, ModelError, UsageError
 
 T = TypeVar("T")
 
@@ -83,8 +83,7 @@ def joined_processes(launcher: str) -> Iterator[None]:
             raise
         raise ModelError(
             "another process of this training ended, or cannot be reached: its own "
-            "message says more; the same command with --resume goes on from the last "
-            f"state ({str(error).strip().splitlines()[0]})"
+            f"message says more; {TO_GO_ON} ({str(error).strip().splitlines()[0]})"
         ) from error
     finally:
         # When the first process has ended, launchers send SIGTERM to the others, which

@@ -5,6 +5,7 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -209,18 +210,33 @@ def _use_threads(threads: int) -> None:
 
 
 def _run(cfg: "Config", precision: str, weights: Path | None, **loop_options) -> None:
-    import_mmdet(several_processes=cfg.launcher != "none")
-    if not cfg.get("compile"):  # which mmengine takes
-        leave_compiler_out()
-    from mmdet_flow.model.preflight import preflight
-    from mmdet_flow.model.runner import build_runner
+    with _telling(cfg) as tell:
+        tell("loading the model")
+        import_mmdet(several_processes=cfg.launcher != "none")
+        if not cfg.get("compile"):  # which mmengine takes
+            leave_compiler_out()
+        from mmdet_flow.model.preflight import preflight
+        from mmdet_flow.model.runner import build_runner
 
-    # The framework logs to stdout; ours is for results, so all goes to stderr.
+        # The framework logs to stdout; ours is for results, so all goes to stderr.
+        with contextlib.redirect_stdout(sys.stderr):
+            runner = build_runner(cfg, weights, **loop_options)
+            tell("trying a step with the data")
+            preflight(runner)
+            tell("comparing precisions" if precision == AUTO else "timing a step")
+            runner.choose_precision(precision)
     with contextlib.redirect_stdout(sys.stderr):
-        runner = build_runner(cfg, weights, **loop_options)
-        preflight(runner)
-        runner.choose_precision(precision)
         runner.train()
+
+
+@contextlib.contextmanager
+def _telling(cfg: "Config") -> Iterator[Callable[[str], None]]:
+    """Let the work folder have what is done, before a training has lines to show."""
+    work_dir, state = WorkDir(cfg.work_dir), cfg.resume and Path(cfg.load_from)
+    try:
+        yield lambda doing: on_main(lambda: work_dir.prepare(doing, state or None))
+    finally:
+        work_dir.prepared()
 
 
 def _require_classes_of_data(cfg: "Config") -> None:

@@ -28,6 +28,7 @@ class WorkDir:
         self.best = self.path / layout.BEST_WEIGHTS.name
         self.config = self.path / layout.RECIPE_CONFIG.name
         self._recipe = self.path / layout.RECIPE.name
+        self._preparing = self.path / layout.PREPARING.name
         self._locks: contextlib.ExitStack | None = None
 
     @contextlib.contextmanager
@@ -78,6 +79,19 @@ class WorkDir:
         if not (states := self.states()):
             raise ModelError(f"{self.path}: holds no checkpoint to publish")
         return states[-1]
+
+    def prepare(self, doing: str, state: Path | None) -> None:
+        """Let readers know what is done before the first iteration.
+
+        ``state`` is what the training goes on from, if it does.
+        """
+        number = re.search(r"(\d+)\.pth$", state.name) if state else None
+        iteration = int(number[1]) if number else 0
+        write_json(self._preparing, {"doing": doing, "iteration": iteration})
+
+    def prepared(self) -> None:
+        """Forget what was done before the first iteration."""
+        self._preparing.unlink(missing_ok=True)
 
     def begin(self, record: dict, config: str, resume: str | None) -> Path | None:
         """Make the folder ready for a training; return the state to go on from.

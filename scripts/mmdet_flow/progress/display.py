@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
 
 from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderResult
@@ -64,18 +64,27 @@ class Lines(Display):
     def __init__(self, console: Console, look: Callable[[], View]) -> None:
         super().__init__(console, look)
         self._seen: dict[int, tuple] = {}
+        self._early_ends: dict[int, str] = {}
 
     def tick(self) -> None:
         with self.lock:
             view = self.look()
             lines = [
-                f"{job.experiment}: training, {', '.join(facts_of(training))}"
+                f"{job.experiment}: training, {text}"
                 for number, training in view.trainings.items()
                 if (job := view.run.jobs[number]).status == RUNNING
-                if self._is_news(number, training)
+                for text in self._news(number, training)
             ]
         for line in lines:
             self._line(line, time.time())
+
+    def _news(self, number: int, training: Training) -> Iterator[str]:
+        """Yield what was not told of a training."""
+        if self._is_news(number, training):
+            yield ", ".join(facts_of(training))
+        if training.early_end != self._early_ends.get(number, ""):
+            self._early_ends[number] = training.early_end
+            yield training.early_end or "all epochs, as planned"
 
     def _is_news(self, number: int, training: Training) -> bool:
         """Whether there is a validation, or a tenth of the work, that was not told."""

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mmdet_flow import layout
 from mmdet_flow.columns import cells, padded
-from mmdet_flow.progress.stages import SUMMARY, TARGET
+from mmdet_flow.progress.stages import CHANGING, SUMMARY, TARGET
 from mmdet_flow.progress.state import DONE, FAILED, STOPPED, Experiment, Job, Run
 from mmdet_flow.progress.view import duration
 from mmdet_flow.words import counted
@@ -20,8 +20,15 @@ WHERE_TO_LOOK = "Where to look"
 NOT_MADE = "not made yet"
 """Why most jobs run, in the words of a reader; Snakemake calls it a missing output."""
 
+OPTION = re.compile(r"--[a-z]")
+DIGEST = re.compile(r"\b[0-9a-f]{16,}\b")
+"""Of a file or a folder, among params that changed."""
+
 IN_FULL = 3
 """Experiments whose summaries are shown, not only their figures."""
+
+OTHERS = 4
+"""Errors of a job that are told beside the first one."""
 
 FAILURES = 10
 """Failed jobs that are told one by one."""
@@ -32,7 +39,7 @@ def ending(run: Run, now: float, is_dry: bool = False) -> Iterator[Text]:
     if is_dry:
         yield from plan(run.experiments)
         if jobs := sum(job.rule != TARGET for job in run.jobs.values()):
-            yield Text(f"Nothing is done yet: {counted(jobs, 'job')} would run.")
+            yield Text(f"{counted(jobs, 'job')} would run.")
         return
     if not run.has_begun:
         return
@@ -55,7 +62,8 @@ def ending(run: Run, now: float, is_dry: bool = False) -> Iterator[Text]:
 
 
 def _go_on(what: str, run: Run) -> Text:
-    return Text(f"{what}: {command_of(run)}")
+    # A command that is broken into lines cannot be copied.
+    return Text(f"{what}: {command_of(run)}", no_wrap=True)
 
 
 def command_of(run: Run) -> str:
@@ -76,8 +84,11 @@ def _failures(jobs: list[Job]) -> Iterator[Text]:
     for job in jobs[:FAILURES]:
         text = Text(f"{job.experiment}: {job.what} failed\n", "bold red")
         text.append(f"  {job.reason or 'no message was left'}", "not bold default")
+        for other in job.others[:OTHERS]:
+            text.append(f"\n  {other}", "not bold default")
+        name = "all of them" if job.others else "log"
         for log in job.logs:
-            text.append(f"\n  log: {shlex.quote(log)}", "not bold default")
+            text.append(f"\n  {name}: {shlex.quote(log)}", "not bold default")
         yield text
     if len(jobs) > FAILURES:
         yield Text(f"and {counted(len(jobs) - FAILURES, 'more job')}", "bold red")
@@ -147,4 +158,18 @@ def _by_what(jobs: Iterable[Job]) -> dict[str, list[Job]]:
 def _why(job: Job) -> str:
     """Return why a job is to run, in short."""
     why = job.why.split(":")[0].split(";")[0].lower()
-    return NOT_MADE if why == "missing output files" else why
+    if why == "missing output files":
+        return NOT_MADE
+    return _changed(job) if why.startswith("params have changed") else why
+
+
+def _changed(job: Job) -> str:
+    """Return what has changed of that which Snakemake calls params.
+
+    That are the options of the command, and digests of what the user may change.
+    """
+    is_inputs = job.rule in CHANGING and DIGEST.search(job.why)
+    is_options = not is_inputs or OPTION.search(job.why)
+    words = [*([CHANGING[job.rule]] if is_inputs else ())]
+    words += ["its settings"] if is_options else []
+    return f"{' and '.join(words)} have changed"

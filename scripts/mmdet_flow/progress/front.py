@@ -11,14 +11,15 @@ from rich.text import Text
 
 from mmdet_flow.progress.display import Display, Lines, Live
 from mmdet_flow.progress.ending import ending
-from mmdet_flow.progress.reasons import error_in, reason_in
+from mmdet_flow.progress.failures import in_short
+from mmdet_flow.progress.reasons import error_in, others_in, reason_in
 from mmdet_flow.progress.stages import TARGET, TRAINING
 from mmdet_flow.progress.state import FAILED, RUNNING, STOPPED, Job, Run
 from mmdet_flow.progress.training import Follower, Training
-from mmdet_flow.progress.view import View
+from mmdet_flow.progress.view import View, fitting
 from mmdet_flow.scrub import shown
 
-PLANNING = "planning the jobs; with hundreds of experiments this takes a minute"
+PLANNING = "planning the jobs"
 """What a terminal shows until Snakemake has its plan."""
 
 LOOK_EVERY = 1.0
@@ -79,7 +80,8 @@ class Front:
         self._begin()
         for level, text in new:
             if level > logging.INFO or not self._is_silent:
-                self._say(_message(level, text))
+                is_short = level >= logging.ERROR and not self._settings.verbose
+                self._say(_message(level, in_short(text) if is_short else text))
         self._say_more(record)
         if self._display and changed:
             self._display.changed(self._view(), changed)
@@ -115,6 +117,7 @@ class Front:
             self._followers.pop(job.number, None)
         if job.status == FAILED:
             job.reason = reason_in(job.logs) or job.reason
+            job.others = tuple(others_in(job.logs, job.reason))
         elif job.status == STOPPED:
             # Whatever else the log ends with was written while the job was ended.
             job.reason = error_in(job.logs)
@@ -132,6 +135,8 @@ class Front:
         return View(self._run, self._trainings, time.time())
 
     def _say(self, text: Text) -> None:
+        if self._is_live:
+            text = fitting(text, self._console.width)
         if self._display:
             self._display.say(text)
         else:

@@ -61,6 +61,16 @@ TARGET = "all"
 TRAINING, SUMMARY = "train_model", "summarize"
 OTHER = "other"
 
+CHANGING = {
+    "convert_annotations": "annotations or images",
+    "split_dataset": "groups",
+    "export_config": "files of the base config",
+    "train_model": "first weights",
+    "list_images": "images to predict",
+    "predict_images": "images to predict",
+}
+"""Files of the user that jobs of a rule are repeated for when these change."""
+
 
 def step_of(rule: str) -> Step:
     """Return the step of a rule; one that the user added is called by its name."""

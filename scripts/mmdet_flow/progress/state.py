@@ -36,13 +36,17 @@ CHATTER = (
     *("Waiting at most", "WorkflowError:\nAt least one job did not", "Removing output"),
     *("At least one job did not complete", "Trying to restart", "Storing output"),
     *("This was a dry-run", "The run involves checkpoint jobs"),
+    *("Some jobs were triggered by", "Rules with provenance triggered jobs"),
 )
 """How lines begin whose content is shown in a better way, or matters to nobody."""
 
 
 @dataclass
 class Job:
-    """A job of the workflow; times are seconds since 1970."""
+    """A job of the workflow; times are seconds since 1970.
+
+    ``others`` are errors that its command found beside its ``reason``.
+    """
 
     number: int
     rule: str
@@ -54,6 +58,7 @@ class Job:
     tries: int = 0
     why: str = ""
     reason: str = ""
+    others: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 

@@ -1,5 +1,6 @@
 """How far a training is, from the files that it writes while it runs."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -7,10 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmdet_flow import layout
+from mmdet_flow.early_end import early_end
 from mmdet_flow.stage_times import StageTimes
 
 METRICS = ("segm_mAP", "bbox_mAP")
 """Of a validation, the one to show: masks where there are any."""
+
+NOT_AS_WRITTEN = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+)
+"""What reading files of another version, or half of one, may raise."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,11 @@ class Validation:
 
 @dataclass(frozen=True)
 class Training:
-    """``total`` is None until the training has said how long it will take."""
+    """``total`` is None until the training has said how long it will take.
+
+    ``doing`` is what is done before the first iteration; then ``iteration`` is the one
+    that it goes on after. ``early_end`` says how much of the plan it takes, if not all.
+    """
 
     iteration: int = 0
     total: int | None = None
@@ -32,6 +43,8 @@ class Training:
     last: Validation | None = None
     best: Validation | None = None
     seconds_left: float | None = None
+    doing: str = ""
+    early_end: str = ""
 
     @property
     def fraction(self) -> float | None:
@@ -80,7 +93,7 @@ def _values(lines: Iterable[bytes]) -> Iterator[dict]:
                     "epoch": int(values["epoch"]),
                     "loss": float(values["loss"]),
                 }
-        except (ValueError, LookupError, TypeError):
+        except NOT_AS_WRITTEN:
             continue
 
 
@@ -108,12 +121,30 @@ class Follower:
 
     def look(self, now: float) -> Training:
         """Return how far it is; files that are missing or half there change nothing."""
-        try:
+        with contextlib.suppress(OSError):
             self._read_lines()
-        except OSError:
-            return self.training
-        self._read_estimate(now)
+        self._read_preparing()
+        if self.training.iteration:  # else they are of a training before
+            self._read_estimate(now)
+            self._read_early_end()
         return self.training
+
+    def _read_preparing(self) -> None:
+        path, doing, done = self.folder / layout.PREPARING.name, "", 0
+        with contextlib.suppress(OSError, *NOT_AS_WRITTEN):
+            if path.stat().st_mtime >= self.since:
+                found = json.loads(path.read_bytes())
+                doing, done = str(found["doing"]), int(found["iteration"])
+        if done:
+            doing = f"resuming after iteration {done}: {doing}"
+        iteration = max(self.training.iteration, done)
+        self.training = replace(self.training, doing=doing, iteration=iteration)
+
+    def _read_early_end(self) -> None:
+        path = self.folder / layout.RECIPE.name
+        with contextlib.suppress(OSError, *NOT_AS_WRITTEN):
+            text = early_end(json.loads(path.read_bytes()))
+            self.training = replace(self.training, early_end=text)
 
     def _read_lines(self) -> None:
         if self._lines is None:
@@ -157,11 +188,11 @@ class Follower:
             total = int(estimate["total"])
             firsts = [int(stage["first"]) for stage in estimate["stages"]]
             seconds = [float(stage["seconds"]) for stage in estimate["stages"]]
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, *NOT_AS_WRITTEN):
             return
         self._times = StageTimes(firsts, seconds, total)
         done = self.training.iteration
-        if self._first is None and done:
+        if self._first is None and done and not self.training.doing:
             self._first = now, done
         left = self._times.between(done, total) * self._delay(now)
         self.training = replace(self.training, total=total, seconds_left=left)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from mmdet_flow.columns import wrapped
 from mmdet_flow.progress.state import (
     ALL,
     DONE,
@@ -66,6 +67,25 @@ def left(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h left"
 
 
+def fitting(text: Text, width: int) -> Text:
+    """Return a text whose lines fit into so many columns, as far as their words do.
+
+    One that is not to be wrapped stays as it is.
+    """
+    if text.no_wrap:
+        return text
+    lines = text.split("\n", allow_blank=True)
+    return Text("\n").join(one for line in lines for one in _wrapped(line, width))
+
+
+def _wrapped(line: Text, width: int) -> list[Text]:
+    """Return a line, or those that it is broken into, in the style of its beginning."""
+    if line.cell_len <= width:
+        return [line]
+    style = line.spans[0].style if line.spans else line.style
+    return [Text(one, style) for one in wrapped(line.plain, width)]
+
+
 def score_of(training: Training) -> str:
     """Return the newest mAP, with the best one where that is another."""
     if training.last is None or training.best is None:
@@ -82,11 +102,13 @@ def facts_of(training: Training) -> list[str]:
     facts = []
     if training.fraction is not None:
         facts.append(f"{int(100 * training.fraction)} %")
-    if training.seconds_left is not None:
+    if training.seconds_left is not None and not training.doing:
         facts.append(left(training.seconds_left))
     if score := score_of(training):
         facts.append(score)
-    if training.iteration:
+    if training.doing:
+        facts.append(training.doing)
+    elif training.loss is not None:
         facts.append(f"epoch {training.epoch}")
         facts.append(f"loss {training.loss:.3f}")
     return facts
@@ -202,6 +224,8 @@ class Drawing:
                 yield from self._failed(job)
         for job in shown:
             yield self._running(job)
+            if early := self._trainings.get(job.number, Training()).early_end:
+                yield self._text(f"    {early}", "dim")
         if len(running) > len(shown):
             yield self._text(
                 f"    and {counted(len(running) - len(shown), 'more job')}", "dim"

@@ -8,16 +8,25 @@ WIDTH, HEIGHT = 600, 180
 
 MOST_POINTS = 300
 
+HUGE = 3
+"""Times as high as usual: a plot of such values would show nothing of the others."""
+
 
 @dataclass(frozen=True)
 class Curve:
-    """``points`` are of an SVG; the axis goes from 0 to ``top`` and up to ``end``."""
+    """``points`` are of an SVG; the axis goes from 0 to ``top`` and up to ``end``.
+
+    ``highest`` is of all values; ``is_cut`` says whether some that are drawn at the top
+    are above it.
+    """
 
     name: str
     points: str
     top: float
     end: int
     last: str
+    highest: float
+    is_cut: bool
 
 
 def curve(
@@ -26,7 +35,7 @@ def curve(
     """Return the curve of (iteration, value) pairs; None where there are none.
 
     ``end`` is the iteration at the right border. Of many values, means are drawn. What
-    is above ``top`` is drawn there; by default one value in fifty is.
+    is above ``top`` is drawn there; by default no more than one value in fifty is.
     """
     finite = [(x, y) for x, y in values if y == y and abs(y) != float("inf")]
     if not finite:
@@ -38,12 +47,24 @@ def curve(
         f"{WIDTH * x / end:.1f},{HEIGHT * (1 - max(0.0, min(y, top)) / top):.1f}"
         for x, y in thin
     )
-    return Curve(name, points, top, end, f"{finite[-1][1]:.3f}")
+    return Curve(
+        name=name,
+        points=points,
+        top=top,
+        end=end,
+        last=f"{finite[-1][1]:.3f}",
+        highest=max(y for _, y in finite),
+        is_cut=any(y > top for _, y in thin),
+    )
 
 
 def _usual_top(values: Sequence[float]) -> float:
-    """Return what 98 % of the values do not exceed: the first losses may be huge."""
-    return sorted(values)[-(-98 * (len(values) - 1) // 100)]
+    """Return the highest value, or what 98 % do not exceed where the others are huge.
+
+    As the first losses may be.
+    """
+    usual = sorted(values)[-(-98 * (len(values) - 1) // 100)]
+    return usual if max(values) > HUGE * usual else max(values)
 
 
 def _thinned(values: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -89,11 +90,14 @@ def _row(one: Overview, now: float) -> dict:
 
 def _facts(one: Overview) -> list[str]:
     """Return what is known of the training; the time left only while it runs."""
-    facts = facts_of(one.training)
     train = next(stage for stage in one.stages if stage.name == "train")
-    if train.status == RUNNING:
-        return facts
-    return [fact for fact in facts if not fact.endswith(" left")]
+    training = one.training
+    if train.status != RUNNING:
+        training = replace(training, doing="", seconds_left=None)
+    facts = facts_of(training)
+    if one.training.early_end:
+        facts.append(one.training.early_end)
+    return facts
 
 
 def _stage(stage: StageFiles, now: float) -> dict:

@@ -46,6 +46,10 @@ class StageFiles:
     reason: str = ""
 
 
+EARLY = ("list_images",)
+"""Rules that run long before the others of their stage, which has not begun by them."""
+
+
 def stages_of(folder: Path, now: float | None = None) -> list[StageFiles]:
     """Return the stages of the experiment in a folder; ``now`` is for tests."""
     now = time.time() if now is None else now
@@ -60,7 +64,7 @@ def is_experiment(folder: Path) -> bool:
 def _stage(folder: Path, name: str, now: float) -> StageFiles:
     there = [(folder / place).exists() for place in MADE[name]]
     logs = sorted(_logs(folder, name), key=written_at)
-    times = [*map(written_at, logs)]
+    times = [written_at(log) for log in logs if log.stem not in EARLY]
     if name == STEPS[TRAINING].stage:
         times.append(written_at(folder / layout.TRAINING_LINES))
     written = max(times, default=0.0) or None

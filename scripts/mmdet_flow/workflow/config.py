@@ -28,6 +28,18 @@ FIRST_PORT = 16380
 DATA_FOLDERS = ("annotations", "images")
 
 
+class Experiments(dict):
+    """The experiments by name; asked for another one, it raises UsageError.
+
+    The rules ask for what a target names, before anything runs.
+    """
+
+    def __missing__(self, name: str):
+        raise UsageError(
+            f"the config has no experiment {name}; {hint(name, list(self))}"
+        )
+
+
 def prepare(config: dict) -> Campaigns:
     """Make a config what the rules ask, in place: experiments with all their keys.
 
@@ -52,6 +64,7 @@ def prepare(config: dict) -> Campaigns:
     require_first_weights(config["experiments"])
     require_pretrained(config["experiments"])
     served_experiment(config)
+    config["experiments"] = Experiments(config["experiments"])
     return campaigns
 
 

@@ -8,11 +8,13 @@ images are not decoded, which mmdet-flow data check does.
 
 import argparse
 import shlex
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from mmdet_flow import cli
+from mmdet_flow.columns import fitted
 from mmdet_flow.dataset.readers import FORMATS
 from mmdet_flow.files import keep_inputs, write_if_changed
 from mmdet_flow.path_options import keep_named
@@ -116,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
         write_if_changed(path, "\n".join(names) + "\n")
     write_if_changed(options.output, config_of(proposal, options.output))
     for line in summary(proposal):
-        print(line)
+        print(fitted(line, sys.stdout))
     print(f"wrote {options.output}; to see what would be done, and to do it:")
     print(f"  {command_for(options.output)} -n\n  {command_for(options.output)}")
 

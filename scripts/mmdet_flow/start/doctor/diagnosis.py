@@ -1,14 +1,13 @@
 """All checks in their order, and what they say."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmdet_flow import ROOT, cli
-from mmdet_flow.columns import folded
+from mmdet_flow.columns import columns_of, folded
 from mmdet_flow.errors import UsageError
 from mmdet_flow.start.doctor import data, environment, machine, services, workflow
 from mmdet_flow.start.doctor.check import ERROR, NOTE, OK, Check, Line, look
@@ -79,5 +78,5 @@ def run_doctor(config_file: Path, quick: bool) -> None:
     """Run the checks, without those that take seconds if it is to be quick."""
     checks = all_checks(ROOT, config_file)
     chosen: Iterable[Check] = (one for one in checks if not (quick and one.slow))
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = columns_of(sys.stdout)
     diagnose(list(chosen), wants_colours(sys.stdout, os.environ), width)

@@ -12,7 +12,7 @@ from mmdet_flow.model.fit.growth import (
 from mmdet_flow.start.init.sizes import Sizes
 from mmdet_flow.start.init.speed import Speed
 from mmdet_flow.tiles import Tiles
-from mmdet_flow.words import counted
+from mmdet_flow.words import counted, lasting
 from mmdet_flow.workflow.presets import of_preset
 
 SIZES = (192, 256, 320, 416, 512, 640, 800, 1024)
@@ -50,10 +50,7 @@ class Plan:
     @property
     def duration(self) -> str:
         """Return how long the training may take, as text."""
-        minutes = max(1, round(self.minutes))
-        if minutes < 120:
-            return counted(minutes, "minute")
-        return f"{minutes / 60:.1f} hours"
+        return lasting(max(1, round(self.minutes)) / 60)
 
 
 def plan_for(
