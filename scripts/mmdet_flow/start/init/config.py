@@ -51,7 +51,7 @@ def config_of(proposal: Proposal, output: Path) -> str:
         "found": "Made by mmdet-flow start init: "
         f"{counted(len(found.images), 'annotated image')}, "
         f"{counted(len(found.objects), 'object')}, "
-        f"{counted(len(found.classes), 'class')}.",
+        f"{counted(len(proposal.classes), 'class')}.",
         "name": proposal.name,
         "format": found.format,
         "annotations": shown(source.annotations, output),
