@@ -319,7 +319,8 @@ def test_every_option_that_is_a_number_refuses_nan():
 
 OTHERWISE = {
     "bbox_as_fallback",  # negative is off
-    *("tile_overlap", "tile_scale", "tile_min_visible", "tile_empty", "train_fraction"),
+    *("tile_overlap", "tile_scale", "tile_min_visible", "tile_empty"),
+    *("train_fraction", "recall", "precision"),
 }
 """The others are in the config, too, and refused by what takes them."""
 
@@ -327,7 +328,7 @@ OTHERWISE = {
 @pytest.mark.parametrize("words", WORDS)
 def test_an_option_refuses_what_its_unit_cannot_be(words):
     """Scores and fractions are from 0 to 1, and no time, rate or factor is negative."""
-    parser, at_most_1 = parser_of(words), {"FRACTION", "MAP", "score"}
+    parser, at_most_1 = parser_of(words), {"FRACTION", "score"}
     for action in parser._actions:
         unit = "score" if "--score" in action.option_strings else action.metavar
         units = at_most_1 | {"SECONDS", "MS", "RATE", "H", "M", "FACTOR"}

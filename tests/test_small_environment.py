@@ -49,7 +49,7 @@ def test_each_command_has_help():
 @pytest.mark.parametrize(
     ("words", "package"),
     [
-        (("start", "doctor"), "jsonschema"),
+        (("start", "doctor"), "yaml"),
         (("model", "train", "config.py", "--work-dir", "w"), "torch"),
         (("start", "example", "--output", "e"), "shapely"),
     ],

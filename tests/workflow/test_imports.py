@@ -24,7 +24,7 @@ def test_the_rules_import_no_more_than_snakemake_brings():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     others = set(run.stdout.split()) - set(sys.stdlib_module_names)
-    assert {"mmdet_flow", "jsonschema", "yaml"} <= others
+    assert {"mmdet_flow", "yaml"} <= others
     assert others - {"mmdet_flow"} <= brought_by("snakemake")
     assert not others & {"numpy", "pandas", "torch"}
 

@@ -141,5 +141,5 @@ def _plot_line(
     if iou_type == "bbox":
         for run, x, value, own in zip(runs, images, values, ends, strict=True):
             place = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
-            name, top = drawable(run.name), max(value, *(own or ()))
+            name, top = drawable(run.name), max([value, *(own or ())])
             axis.annotate(name, (x, top), parse_math=False, fontsize=8, **place)

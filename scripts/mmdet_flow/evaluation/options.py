@@ -123,7 +123,7 @@ def add_map_drop_option(parser, against: str) -> None:
     """Add the loss of mAP that is allowed against something."""
     parser.add_argument(
         "--max-map-drop",
-        type=cli.fraction,
+        type=cli.finite,
         default=0.005,
         metavar="MAP",
         help=f"greatest loss of mAP against {against} (default: 0.005)",

@@ -37,7 +37,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     for name in ("recall", "precision"):
         parser.add_argument(
             f"--{name}",
-            type=cli.fraction,
+            type=cli.finite,
             default=WANTED,
             metavar="FRACTION",
             help=f"the {name} that is wanted (default: {WANTED})",
