@@ -511,7 +511,8 @@ def _take(temporary: Path, anew: bool = True) -> int:
     ``anew`` empties it.
     """
     while True:
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, MODE)
+        # Ours to write, whatever mode it has in the end.
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, MODE | 0o600)
         with contextlib.suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
