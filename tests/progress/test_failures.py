@@ -107,7 +107,7 @@ def test_a_second_run_says_that_there_is_another(tmp_path):
 )
 def test_a_traceback_is_what_was_raised_last(said):
     raised = (
-        f'Traceback (most recent call last):\n  File "a", line 1\n    a()\n{said}\n'
+        f'Traceback (most recent call last):\n  File "a", line 1\n    a()\n\n{said}\n'
     )
     before = "Traceback (most recent call last):\n  File z\nKeyError: 1\n\nThen:\n\n"
     assert in_short(raised) == f"{said}; --verbose shows where"

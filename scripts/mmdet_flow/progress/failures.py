@@ -63,5 +63,5 @@ def in_short(text: str) -> str:
 def _raised(text: str) -> str:
     """Return the exception that a traceback ends with, all lines of it."""
     lines = text.rpartition(TRACEBACK)[2].splitlines()[1:]
-    frames = takewhile(lambda line: line.startswith(" "), lines)
+    frames = takewhile(lambda line: line[:1] in ("", " "), lines)
     return "\n".join(lines[len(list(frames)) :]) or text
