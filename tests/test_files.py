@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mmdet_flow import files
 from mmdet_flow.files import new_file, only_writer, write_if_changed
 
 
@@ -34,6 +35,17 @@ def test_what_a_killed_writer_left_is_taken_over(tmp_path):
     write_if_changed(path, "whole")
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_can_be_written_though_others_are_made_read_only(tmp_path, monkeypatch):
+    """With a umask of 0222 nobody but root could open the temporary file again."""
+    monkeypatch.setattr(files, "MODE", 0o444)
+    with new_file(tmp_path / "a.txt") as temporary:
+        assert temporary.stat().st_mode & 0o777 == 0o644
+        temporary.write_text("whole")
+    write_if_changed(tmp_path / "b.txt", "whole")
+    for path in tmp_path.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o444
 
 
 def test_writers_of_one_file_take_turns(tmp_path):

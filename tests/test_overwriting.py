@@ -236,7 +236,12 @@ def data(dataset, trained, tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "best.pth").write_text("")
     monkeypatch.chdir(tmp_path)
-    return {"ANNOTATION": f"source/{Path(first).stem}.json", "IMAGE": f"source/{first}"}
+    broken = content["images"][1]["file_name"]
+    return {
+        "ANNOTATION": f"source/{Path(first).stem}.json",
+        "BROKEN": f"source/{Path(broken).stem}.json",
+        "IMAGE": f"source/{first}",
+    }
 
 
 FOUND = "--detections=found.json --annotations=split.json --images=images"
@@ -249,6 +254,7 @@ TRAIN = "model train config.py --work-dir=work"
         "data card split.json --images=images --output=images",
         "data check --format=opex --annotations=source --images=source"
         " --report=ANNOTATION",
+        "data check --format=opex --annotations=source --images=source --report=BROKEN",
         "evaluate draw source --images=source --output=IMAGE",
         f"evaluate gallery {FOUND} --output=images/card.png",
         f"evaluate metrics {FOUND} --output=images",
@@ -261,9 +267,12 @@ TRAIN = "model train config.py --work-dir=work"
         f"{TRAIN} --publish=m.pth --curves=m.pth",
         f"{TRAIN} --load-from=weights.pth --publish=weights.pth",
         "start init source --quick --force --output=ANNOTATION",
+        "start init source --quick --force --output=BROKEN",
     ],
 )
 def test_what_is_found_by_reading_is_not_written_over(line, data):
+    if "BROKEN" in line:
+        Path(data["BROKEN"]).write_text("{")
     for name, path in data.items():
         line = line.replace(name, path)
     before = contents()

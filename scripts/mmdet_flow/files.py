@@ -242,10 +242,10 @@ def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
 
     Nor may two outputs be one file.
     """
-    read = set(map(_place_of, filter(None, inputs)))
+    read = set(map(place_of, filter(None, inputs)))
     written: set[str] = set()
     for output in outputs:
-        if _place_of(output) in read:
+        if place_of(output) in read:
             raise UsageError(f"{output}: is what is read; name another output")
         if (place := os.path.realpath(output)) in written:
             raise UsageError(f"{output}: is named for two outputs; name another file")
@@ -460,7 +460,7 @@ def link_or_copy(source: Path, target: Path) -> None:
             ) from None
 
 
-def _place_of(path: Path) -> tuple[int, int] | str:
+def place_of(path: Path) -> tuple[int, int] | str:
     """Return what two names of one file have in common."""
     try:
         status = os.stat(path)
@@ -469,10 +469,15 @@ def _place_of(path: Path) -> tuple[int, int] | str:
     return status.st_dev, status.st_ino
 
 
+def places_around(path: Path) -> set[tuple[int, int] | str]:
+    """Return what ``place_of`` says of a path and of the folders that it is in."""
+    real = Path(os.path.realpath(path))
+    return set(map(place_of, (path, real, *real.parents)))
+
+
 def is_inside(path: Path, place: Path) -> bool:
     """Whether a path is a place, or in that folder, by any name."""
-    real = Path(os.path.realpath(path))
-    return any(_is_same(one, place) for one in (path, real, *real.parents))
+    return place_of(place) in places_around(path)
 
 
 def _is_same(left: Path, right: Path) -> bool:
@@ -511,7 +516,8 @@ def _take(temporary: Path, anew: bool = True) -> int:
     ``anew`` empties it.
     """
     while True:
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, MODE)
+        # Ours to write, whatever mode it has in the end.
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT, MODE | 0o600)
         with contextlib.suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):

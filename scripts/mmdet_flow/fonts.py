@@ -53,14 +53,16 @@ def _font_of(sign: str) -> Path | None:
 def drawable(text: str) -> str:
     """Return a text that can be drawn: signs without a font as their code points.
 
-    So names that differ look different.
+    So names that differ look different. Control characters, as ends of lines, have no
+    font either.
     """
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        sign if sign.isascii() or _font_of(sign) else f"U+{ord(sign):04X}"
-        for sign in text
-    )
+    return "".join(sign if _has_a_font(sign) else f"U+{ord(sign):04X}" for sign in text)
+
+
+def _has_a_font(sign: str) -> bool:
+    return sign.isprintable() if sign.isascii() else bool(_font_of(sign))
 
 
 def runs_of(text: str) -> list[tuple[Path, str]]:

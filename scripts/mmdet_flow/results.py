@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from mmdet_flow import contents, layout
 from mmdet_flow.errors import DataError, ModelError, UsageError
 from mmdet_flow.files import (
-    is_inside,
+    place_of,
+    places_around,
     read_json,
     read_json_lines,
     read_table,
@@ -81,12 +82,13 @@ def keep_results(
 
     Those in ``made`` are what is written. Files of results are told by their places.
     """
-    outputs = list(filter(None, outputs))
+    around = {one: places_around(one) for one in outputs if one}
     others = [place for place in layout.PLACES if place not in made]
     for folder in folders:
-        found = [one for place in others for one in folder.glob(layout.pattern(place))]
-        for output in outputs:
-            if any(is_inside(output, one) for one in found):
+        patterns = map(layout.pattern, others)
+        found = {place_of(one) for pattern in patterns for one in folder.glob(pattern)}
+        for output, places in around.items():
+            if places & found:
                 raise UsageError(
                     f"{output}: is one of the results in {folder}, which are read; "
                     "name another output"

@@ -68,6 +68,7 @@ def test_large_images_count_by_their_objects():
         ([(3, 2, 1), (0, 0, 2)], {"recall": None}),  # objects of a single image
         ([(3, 0, 0), (2, 0, 0)], {"precision": None}),
         ([(0, 0, 0), (0, 0, 0)], {"precision": None, "recall": None}),
+        ([(2, 1, 1)] * 60, {"precision": None, "recall": None}),  # half of each
     ],
 )
 def test_what_cannot_vary_has_no_interval(rows, wanted):

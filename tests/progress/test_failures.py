@@ -102,9 +102,21 @@ def test_a_second_run_says_that_there_is_another(tmp_path):
         first.wait(timeout=60)
 
 
-def test_a_traceback_is_its_last_line():
-    text = 'Traceback (most recent call last):\n  File "a", line 1\nOSError: no\n'
-    assert in_short(text) == "OSError: no; --verbose shows where"
+@pytest.mark.parametrize(
+    "said", ["OSError: no", "Misfit: 5 is no text\n\nin:\n    a: 5"]
+)
+def test_a_traceback_is_what_was_raised_last(said):
+    raised = (
+        f'Traceback (most recent call last):\n  File "a", line 1\n    a()\n\n{said}\n'
+    )
+    before = "Traceback (most recent call last):\n  File z\nKeyError: 1\n\nThen:\n\n"
+    assert in_short(raised) == f"{said}; --verbose shows where"
+    assert in_short(before + raised) == f"{said}; --verbose shows where"
+
+
+def test_an_error_that_has_nothing_but_its_place_is_told_as_it_is():
+    text = 'WorkflowError in file "a", line 3:\n  File "a", line 3, in b'
+    assert in_short(text) == text
 
 
 @pytest.mark.parametrize(

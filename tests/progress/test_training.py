@@ -125,6 +125,16 @@ def test_what_comes_before_the_first_line_is_told(folder):
     assert facts_of(follower.look(0)) == []
 
 
+def test_what_a_killed_training_did_last_is_told_again(folder):
+    """The file says the same as before, but it is of the job that runs now."""
+    WorkDir(folder).prepare("loading the model", None)
+    os.utime(folder / layout.PREPARING.name, (1000, 1000))
+    follower = follower_of(folder, since=2000)
+    assert facts_of(follower.look(0)) == []
+    WorkDir(folder).prepare("loading the model", None)
+    assert facts_of(follower.look(0)) == ["loading the model"]
+
+
 def test_a_training_that_goes_on_begins_where_it_stopped(folder, lines):
     """Until it writes, lines and estimate are older than its job."""
     write(folder, lines)

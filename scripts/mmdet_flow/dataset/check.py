@@ -52,12 +52,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class Checked:
-    """A checked data set: its images by name, class list, account, and duplicates."""
+    """A checked data set: its images by name, class list, account, and duplicates.
+
+    ``files`` are all that were found, those that could not be read among them.
+    """
 
     images: list[CheckedImage]
     classes: list[str]
     ledger: Ledger
     duplicates: list[list[str]]
+    files: list[Path]
 
 
 def check(
@@ -109,7 +113,12 @@ def check(
         note_edge_rule(kept, source.edges, ledger)
     kept = [_check_objects(one, rules, ledger) for one in kept]
     classes = _class_list(kept, rules, ledger)
-    return Checked(kept, classes, ledger, duplicates)
+    files = {*index.paths, *index.unread, *map(_file_of, items)}
+    return Checked(kept, classes, ledger, duplicates, sorted(files))
+
+
+def _file_of(item: AnnotatedImage | Problem) -> Path:
+    return item.file if isinstance(item, Problem) else item.annotation
 
 
 def _require_places(source: Source) -> None:

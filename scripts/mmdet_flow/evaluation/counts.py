@@ -90,7 +90,9 @@ def _interval(drawn: np.ndarray, images: int) -> list | None:
 
     Where all of them are right, or all wrong, each draw is, too. The next image may
     not be: then it is the exact interval of images that are right or wrong, of Clopper
-    and Pearson, "The use of confidence or fiducial limits" (1934).
+    and Pearson, "The use of confidence or fiducial limits" (1934). Where the ratio is
+    the same in all, and between these, there is no interval: nothing tells how it
+    varies.
     """
     if images < 2:
         return None
@@ -98,7 +100,7 @@ def _interval(drawn: np.ndarray, images: int) -> list | None:
         return interval_of(drawn)
     tail = ((1 - LEVEL) / 2) ** (1 / images)
     ratio = drawn[~np.isnan(drawn)][0]
-    return [known(tail), 1.0] if ratio else [0.0, known(1 - tail)]
+    return {0.0: [0.0, known(1 - tail)], 1.0: [known(tail), 1.0]}.get(ratio)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -87,6 +87,8 @@ class WorkDir:
         """
         number = re.search(r"(\d+)\.pth$", state.name) if state else None
         iteration = int(number[1]) if number else 0
+        # What a killed training left may say the same, but of that one's time.
+        self._preparing.unlink(missing_ok=True)
         write_json(self._preparing, {"doing": doing, "iteration": iteration})
 
     def prepared(self) -> None:

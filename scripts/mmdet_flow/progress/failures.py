@@ -1,6 +1,7 @@
 """What Snakemake says when it stops, in the words of its users."""
 
 import re
+from itertools import takewhile
 
 HEAD = re.compile(r'(\w+)(?: in rule (\w+))?(?: in file "[^"]*", line \d+)?:\n')
 """How an exception begins in Snakemake's words: its type, and places in rules."""
@@ -36,7 +37,7 @@ def in_short(text: str) -> str:
     """Return what an error of Snakemake says, without places in code and rules."""
     text = text.strip()
     if text.startswith(TRACEBACK):
-        return f"{text.splitlines()[-1]}; --verbose shows where"
+        return f"{_raised(text)}; --verbose shows where"
     if text.startswith("Error: No Snakefile found"):
         return NO_SNAKEFILE
     if "Directory cannot be locked" in text:
@@ -48,6 +49,8 @@ def in_short(text: str) -> str:
         return text
     body = text[head.end() :].splitlines()
     said = "\n".join(line for line in body if line and not PLACE.match(line))
+    if not said:
+        return text
     kind, rule = head.groups()
     if kind in ("WorkflowError", "MissingRuleException"):
         return said.removesuffix(GUESS)
@@ -55,3 +58,10 @@ def in_short(text: str) -> str:
         return ours[1]
     where = f"{kind} in rule {rule}" if rule else kind
     return f"{where}: {said.removeprefix('Error:').strip()}"
+
+
+def _raised(text: str) -> str:
+    """Return the exception that a traceback ends with, all lines of it."""
+    lines = text.rpartition(TRACEBACK)[2].splitlines()[1:]
+    frames = takewhile(lambda line: line[:1] in ("", " "), lines)
+    return "\n".join(lines[len(list(frames)) :]) or text

@@ -6,7 +6,6 @@ holds: objects read = objects kept + objects left out.
 """
 
 import argparse
-from itertools import chain
 from pathlib import Path
 
 from mmdet_flow import cli
@@ -46,8 +45,7 @@ def run(options: argparse.Namespace) -> None:
     checked = check(
         FORMATS[options.format], source_of(options), rules_of(options), threads
     )
-    read = [(one.source.annotation, one.source.image) for one in checked.images]
-    keep_inputs(made, chain.from_iterable(read))
+    keep_inputs(made, checked.files)
     log_findings(checked.ledger.findings)
     report = report_of(checked)
     if options.report:

@@ -128,6 +128,9 @@ def _read(found: Survey) -> Iterator[Path | None]:
     for one in found.images:
         yield one.annotation
         yield one.image
+    for problem in found.problems:
+        yield problem.file
+        yield from problem.images
 
 
 def command_for(config: Path) -> str:
