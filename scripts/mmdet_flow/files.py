@@ -240,9 +240,12 @@ def require_writable_folder(folder: Path) -> None:
 def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
     """UsageError if a file would be written over one that is read, by any name.
 
-    Nor may two outputs be one file.
+    Nor may two outputs be one file. Inputs may be a million, so each is looked at once,
+    and none where nothing is written.
     """
-    read = set(map(place_of, filter(None, inputs)))
+    if not (outputs := list(outputs)):
+        return
+    read = set(map(place_of, set(filter(None, inputs))))
     written: set[str] = set()
     for output in outputs:
         if place_of(output) in read:

@@ -50,16 +50,21 @@ SAID = {
 }
 
 
-def errors_of(folder, *arguments: str) -> list[str]:
-    """Return what our logger says of errors, by lines."""
-    done = subprocess.run(
-        [BIN / "mmdet-flow", "run", *arguments],
+def called(folder, *words: str) -> subprocess.CompletedProcess:
+    """Call one of our programs in a folder."""
+    return subprocess.run(
+        [BIN / words[0], *words[1:]],
         cwd=folder,
         env=environment(folder),
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+def errors_of(folder, *arguments: str) -> list[str]:
+    """Return what our logger says of errors, by lines."""
+    done = called(folder, "mmdet-flow", "run", *arguments)
     assert done.returncode
     return (done.stdout + done.stderr).partition("error: ")[2].splitlines()
 
@@ -166,23 +171,9 @@ def test_a_change_of_data_is_not_called_one_of_params(tmp_path):
     for first, second in (("1", "2"), ("1", "3"), ("4", "3"), ("5", "6")):
         values = [f"setting={first}", f"data={f'a{second}' * 32}"]
         options = ["x.txt", "--cores=1", "--config", *values]
-        done = subprocess.run(
-            [BIN / "mmdet-flow", "run", "-n", *options],
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = called(tmp_path, "mmdet-flow", "run", "-n", *options)
         plans.append(done.stdout + done.stderr)
-        subprocess.run(
-            [BIN / "snakemake", "--quiet=all", *options],
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+        called(tmp_path, "snakemake", "--quiet=all", *options).check_returncode()
     data, settings = "annotations or images", "its settings"
     changed = [
         re.search(r"annotations  ([a-z ]*) have changed", one) for one in plans[1:]

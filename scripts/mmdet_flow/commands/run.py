@@ -78,17 +78,17 @@ def require_config_files(words: Sequence[str]) -> None:
     Snakemake takes all words after --configfile for configs, up to the next option.
     """
     for word, is_first in _config_files(words):
-        if Path(word).exists() and (is_first or word.endswith(CONFIGS)):
-            continue
-        why = "there is no such config file" if is_first else "is taken for a config"
-        raise UsageError(
-            f"{word}: {why}; "
-            + (
-                "correct the name that --configfile has"
-                if is_first
-                else "a target goes before --configfile, or after --"
+        is_there = Path(word).exists()
+        if is_first and not is_there:
+            raise UsageError(
+                f"{word}: there is no such config file; correct the name that "
+                "--configfile has"
             )
-        )
+        if not is_first and not (is_there and word.endswith(CONFIGS)):
+            raise UsageError(
+                f"{word}: is taken for a config; a target goes before --configfile, or "
+                "after --"
+            )
 
 
 def _config_files(words: Sequence[str]) -> Iterator[tuple[str, bool]]:

@@ -54,7 +54,8 @@ class Rules:
 class Checked:
     """A checked data set: its images by name, class list, account, and duplicates.
 
-    ``files`` are all that were found, those that could not be read among them.
+    ``files`` are all that were found, those that could not be read among them; one that
+    annotates several images stands there for each.
     """
 
     images: list[CheckedImage]
@@ -113,8 +114,8 @@ def check(
         note_edge_rule(kept, source.edges, ledger)
     kept = [_check_objects(one, rules, ledger) for one in kept]
     classes = _class_list(kept, rules, ledger)
-    files = {*index.paths, *index.unread, *map(_file_of, items)}
-    return Checked(kept, classes, ledger, duplicates, sorted(files))
+    files = [*index.paths, *index.unread, *map(_file_of, items)]
+    return Checked(kept, classes, ledger, duplicates, files)
 
 
 def _file_of(item: AnnotatedImage | Problem) -> Path:
