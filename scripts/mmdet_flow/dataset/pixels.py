@@ -10,7 +10,7 @@ import numpy as np
 from mmdet_flow.errors import DataError
 from mmdet_flow.image_header import HEAD, TURNING, Header
 from mmdet_flow.image_windows import turned
-from mmdet_flow.images import CANNOT, JPEG, decode, opened, read_file, unpack
+from mmdet_flow.images import CANNOT, JPEG, PNG, decode, opened, read_file, unpack
 
 BACK = {6: 8, 8: 6}
 """The orientation that undoes another; the others undo themselves."""
@@ -81,10 +81,11 @@ def read_pixels(path: Path) -> Pixels | str:
 def read_outside(path: Path) -> Pixels | None:
     """Return what a file says of itself, as far as that is known without decoding it.
 
-    None where it says nothing: it may be damaged, or of a rare kind.
+    None where it says nothing: it may be damaged, or of a rare kind. A PNG may say who
+    turns it after its pixels, too, which are not read for that.
     """
     try:
-        header = _header_of(path)
+        header = _header_of(path, (JPEG, PNG))
     except DataError:
         return None
     stored, upright = header.size, header.upright_size
@@ -104,11 +105,11 @@ def read_outside(path: Path) -> Pixels | None:
     )
 
 
-def _header_of(path: Path) -> Header:
-    """Return the header of a file; of a JPEG its beginning suffices."""
+def _header_of(path: Path, kinds: tuple[bytes, ...] = (JPEG,)) -> Header:
+    """Return the header of a file; of some kinds by its beginning, which suffices."""
     with opened(path) as stream:
         head = stream.read(HEAD)
-    if head.startswith(JPEG) and all((header := Header(head)).size):
+    if head.startswith(kinds) and all((header := Header(head)).size):
         return header
     return Header(read_file(path)[0])
 
